@@ -1,0 +1,326 @@
+//! The acting user: derived from the process, not claimed.
+//!
+//! Three authorities, one type (DESIGN, section 4): root, delegated, owner; any other account acts as the user it is
+//! mapped to. The permissions of the acting user are always enforced. Reading the process is the binary's business;
+//! judging it is here, and pure.
+
+use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::error::{Error, Kind, Result};
+use crate::name::visible;
+use crate::permission;
+use crate::store::{Store, account_id, account_name};
+use crate::user::{self, Type, User};
+use crate::verb::{Needs, Operation, Verb};
+
+/// What the process says of itself, and the variables of sudo, doas and pkexec.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Effective uid; `None` where accounts have no such ids.
+    pub effective: Option<u32>,
+    /// Real uid.
+    pub real: Option<u32>,
+    /// `SUDO_UID`.
+    pub sudo_uid: Option<u32>,
+    /// `DOAS_USER`.
+    pub doas_user: Option<String>,
+    /// `PKEXEC_UID`.
+    pub pkexec_uid: Option<u32>,
+}
+
+impl Process {
+    /// The account that called: the one sudo, doas or pkexec name, else the real uid.
+    fn caller(&self) -> Option<u32> {
+        self.sudo_uid
+            .or_else(|| self.doas_user.as_deref().and_then(|name| account_id(name).ok()).map(|(uid, _)| uid))
+            .or(self.pkexec_uid)
+            .or(self.real)
+    }
+
+    /// The name of that account, for the audit log and for `os_user`.
+    #[must_use]
+    pub fn caller_name(&self) -> Option<String> {
+        self.caller().and_then(account_name)
+    }
+
+    /// Under which authority this process works on a store that belongs to `owner`.
+    #[must_use]
+    pub fn authority(&self, owner: Option<u32>) -> Authority {
+        match self.effective {
+            None | Some(0) => if self.effective.is_some() { Authority::Root } else { Authority::Owner },
+            Some(effective) if owner == Some(effective) => {
+                let named = self.sudo_uid.is_some() || self.doas_user.is_some() || self.pkexec_uid.is_some();
+                if named && self.caller() != Some(effective) { Authority::Delegated } else { Authority::Owner }
+            }
+            Some(_) => Authority::Other,
+        }
+    }
+}
+
+/// By what right a process works on a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// Effective uid 0, however reached.
+    Root,
+    /// The store's owner.
+    Owner,
+    /// The store's owner on behalf of another account, through sudo, doas or pkexec.
+    Delegated,
+    /// Another account that can open the store.
+    Other,
+}
+
+impl Authority {
+    /// Whether it may say on whose behalf it acts, and provision.
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        matches!(self, Authority::Root | Authority::Owner)
+    }
+}
+
+/// Who runs the command, as the store knows them.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The user.
+    pub user: User,
+    /// By what right.
+    pub authority: Authority,
+    /// Whether they are an administrator.
+    pub administrator: bool,
+    /// The account of the machine.
+    pub os_user: Option<String>,
+}
+
+/// One command at work: the store, who acts, which command it is, what was said beside it.
+#[derive(Debug)]
+pub struct Session {
+    /// The open store.
+    pub store: Store,
+    /// Who acts.
+    pub actor: Actor,
+    /// Which command it is.
+    pub verb: &'static Verb,
+    /// `--reason`.
+    pub note: Option<String>,
+}
+
+impl Session {
+    /// Finds out who acts, and refuses at once what no user it is about could allow.
+    ///
+    /// # Errors
+    /// [`Kind::NotPermitted`]; [`Kind::NotFound`] for `as_login`.
+    pub fn begin(
+        store: Store,
+        verb: &'static Verb,
+        process: &Process,
+        as_login: Option<&str>,
+        note: Option<String>,
+    ) -> Result<Session> {
+        let authority = process.authority(crate::store::owner_of(&store.place().db));
+        let os_user = process.caller_name();
+        let user = match acting_user(&store, authority, os_user.as_deref(), as_login) {
+            Ok(user) => user,
+            Err(error) if error.kind() == Kind::NotPermitted => {
+                let who = Who { actor: None, os_user, note };
+                return Err(keep_denial(&store, &who, verb, None, error));
+            }
+            Err(error) => return Err(error),
+        };
+        let administrator = user.active && permission::in_administrators(&store, user.id, user.kind)?;
+        let session = Session { store, actor: Actor { user, authority, administrator, os_user }, verb, note };
+        match verb.needs {
+            Needs::OneselfOr(_) | Needs::OneselfConfirmedOr(_) => {}
+            _ => session.permit(None)?,
+        }
+        Ok(session)
+    }
+
+    /// A session for completion: whoever may not run the verb gets nothing, and no row tells of it.
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub fn look(store: Store, verb: &'static Verb, process: &Process) -> Result<Session> {
+        let authority = process.authority(crate::store::owner_of(&store.place().db));
+        let os_user = process.caller_name();
+        let user = acting_user(&store, authority, os_user.as_deref(), None)?;
+        let administrator = user.active && permission::in_administrators(&store, user.id, user.kind)?;
+        let session = Session { store, actor: Actor { user, authority, administrator, os_user }, verb, note: None };
+        session.judge_in(&session.store, None)??;
+        Ok(session)
+    }
+
+    /// Who acts, as the audit log keeps it.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        Who {
+            actor: Some(self.actor.user.login.clone()),
+            os_user: self.actor.os_user.clone(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// Whether the acting user has an operation.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub fn has(&self, operation: Operation) -> Result<bool> {
+        permission::allowed(&self.store, operation, self.actor.user.id, self.actor.user.kind)
+    }
+
+    /// Refuses the command unless the acting user may run it; `about` is the user it is about. A refusal is kept.
+    ///
+    /// # Errors
+    /// [`Kind::NotPermitted`].
+    pub fn permit(&self, about: Option<&User>) -> Result<()> {
+        match self.judge_in(&self.store, about.map(|user| user.id))? {
+            Ok(()) => Ok(()),
+            Err(denied) => Err(keep_denial(&self.store, &self.who(), self.verb, about, denied)),
+        }
+    }
+
+    /// The judgement alone: nothing is kept. Called again under the write lock.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`]; the inner result is the judgement.
+    pub fn judge_in(&self, store: &Store, about: Option<i64>) -> Result<Result<()>> {
+        let oneself = about == Some(self.actor.user.id);
+        let operation = match self.verb.needs {
+            Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
+            Needs::OneselfOr(_) | Needs::OneselfConfirmedOr(_) if oneself => return Ok(Ok(())),
+            Needs::OneselfConfirmedOr(_) if !self.actor.administrator => {
+                return Ok(Err(self.denied("is not an administrator", None)?));
+            }
+            Needs::OneselfOr(operation) | Needs::OneselfConfirmedOr(operation) | Needs::Operation(operation) => operation,
+            Needs::OwnerAsAdministrator => {
+                return Ok(if !self.actor.authority.is_own() {
+                    Err(Error::new(Kind::NotPermitted, format!("`twofa {}` is for root or the store's owner", self.verb.path)))
+                } else if self.actor.administrator {
+                    Ok(())
+                } else {
+                    Err(self.denied("is not an administrator", None)?)
+                });
+            }
+        };
+        if permission::allowed(store, operation, self.actor.user.id, self.actor.user.kind)? {
+            return Ok(Ok(()));
+        }
+        Ok(Err(self.denied(&format!("lacks the operation `{}`", operation.code()), Some(operation))?))
+    }
+
+    fn denied(&self, lack: &str, operation: Option<Operation>) -> Result<Error> {
+        let administrators = permission::active_administrators(&self.store, 3)?;
+        let names = administrators.iter().map(|login| format!("`{}`", visible(login))).collect::<Vec<_>>().join(", ");
+        let error = Error::new(
+            Kind::NotPermitted,
+            format!("`{}` {lack}, which `twofa {}` needs", visible(&self.actor.user.login), self.verb.path),
+        );
+        Ok(match operation {
+            Some(operation) => error
+                .hint(format!("ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as {names}"))
+                .with("operation", operation.code()),
+            None => error.hint(format!("ask an administrator, such as {names}")),
+        })
+    }
+
+    /// Finds a user a command is about, so that being refused does not tell whether the login exists.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for whoever may run the command on others, [`Kind::NotPermitted`] for everybody else.
+    pub fn about(&self, login: &str) -> Result<User> {
+        match user::find(&self.store, login) {
+            Ok(user) => {
+                self.permit(Some(&user))?;
+                Ok(user)
+            }
+            Err(error) => {
+                self.permit(None)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn acting_user(store: &Store, authority: Authority, account: Option<&str>, as_login: Option<&str>) -> Result<User> {
+    let mapped = match account {
+        Some(account) => user::by_os_user(store, account)?,
+        None => None,
+    };
+    if !authority.is_own() && as_login.is_some() {
+        return Err(Error::new(Kind::NotPermitted, "only root and the store's owner choose the acting user with --as"));
+    }
+    let first = user::first_administrator(store)?;
+    let user = match (as_login, mapped) {
+        (Some(login), _) => user::find(store, login)?,
+        (None, Some(user)) => user,
+        (None, None) if authority.is_own() => first
+            .clone()
+            .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?,
+        (None, None) => {
+            let account = account.unwrap_or("this account");
+            return Err(Error::new(Kind::NotPermitted, format!("no user of the store is mapped to the account `{}`", visible(account)))
+                .hint(format!("an administrator maps one with `twofa user edit LOGIN --os-user {}`", visible(account))));
+        }
+    };
+    let excused = authority.is_own() && first.is_some_and(|first| first.id == user.id);
+    let unfit = if user.kind == Type::Technical {
+        Some("is a technical user")
+    } else if !user.active {
+        Some("is deactivated")
+    } else if user.locked_until.is_some_and(|until| store.now() < until) {
+        Some("is locked")
+    } else {
+        None
+    };
+    match unfit {
+        Some(why) if !excused => {
+            Err(Error::new(Kind::NotPermitted, format!("the acting user `{}` {why}", visible(&user.login))))
+        }
+        _ => Ok(user),
+    }
+}
+
+/// Writes the row of a refused command. A reading command opens a writing connection for that one row; if it cannot,
+/// the answer is the same, and says so.
+fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<&User>, denied: Error) -> Error {
+    let mut entry = Entry::new(Event::PERMISSION_DENIED, Outcome::Denied)
+        .subject(verb.path)
+        .reason(denied.kind().code())
+        .user_id(about.map(|user| user.id));
+    if let Some(operation) = denied.detail().get("operation") {
+        entry = entry.detail(serde_json::json!({ "operation": operation }));
+    }
+    let write = |store: &Store| store.write(|tx| append(tx, who, &entry));
+    let kept = if store.is_writable() { write(store) } else { store.writing_twin().and_then(|twin| write(&twin)) };
+    match kept {
+        Ok(_) => denied,
+        Err(error) => denied.with("not_recorded", error.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_judged_in_order() {
+        let sudo = |effective: u32, sudo_uid: Option<u32>| Process {
+            effective: Some(effective),
+            real: Some(effective),
+            sudo_uid,
+            ..Process::default()
+        };
+        for (process, owner, want) in [
+            (sudo(0, None), Some(200), Authority::Root),
+            (sudo(0, Some(1000)), Some(200), Authority::Root),
+            (sudo(200, None), Some(200), Authority::Owner),
+            (sudo(200, Some(200)), Some(200), Authority::Owner),
+            (sudo(200, Some(0)), Some(200), Authority::Delegated),
+            (sudo(200, Some(1000)), Some(200), Authority::Delegated),
+            (sudo(1000, None), Some(200), Authority::Other),
+            (sudo(1000, Some(200)), Some(200), Authority::Other),
+            (Process { pkexec_uid: Some(1000), ..sudo(200, None) }, Some(200), Authority::Delegated),
+            (Process::default(), None, Authority::Owner),
+        ] {
+            assert_eq!(process.authority(owner), want, "{process:?}");
+        }
+    }
+}

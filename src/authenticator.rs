@@ -1,0 +1,338 @@
+//! Authenticator apps: connecting, confirming, disconnecting.
+//!
+//! `connect` makes a pending secret and a setup token; a right code confirms them and is consumed by that. A second
+//! `connect` replaces the pending one; a connected app is kept until the new one is confirmed. Five wrong confirmations
+//! void the set-up and never touch the counter of logins.
+
+use rusqlite::{OptionalExtension as _, named_params};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::clock::Time;
+use crate::error::{Error, Kind, Result};
+use crate::name::visible;
+use crate::permission;
+use crate::plan::{Change, Op, Plan, Reach};
+use crate::secret::Secret;
+use crate::setting::{self, Settings};
+use crate::store::{Store, Tx};
+use crate::totp::{self, Algorithm, Judged, Parameters};
+use crate::user::{User, get};
+use crate::vault::{Label, same};
+
+/// Wrong confirmations that void a set-up.
+pub const CONFIRMATIONS: i64 = 5;
+
+pub(crate) const SECRET: Label = Label("authenticator.secret");
+pub(crate) const PENDING: Label = Label("authenticator_setup.secret");
+const TOKEN: Label = Label("authenticator_setup.token");
+
+/// A pending connection, as it is shown to whoever connects: this once.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// What `confirm` asks for.
+    pub setup_token: Secret,
+    /// What the QR code carries.
+    pub uri: Secret,
+    /// What is typed where no QR code can be read.
+    pub secret: Secret,
+    /// From when on it cannot be confirmed.
+    pub expires_at: Time,
+}
+
+impl Serialize for Enrolment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut whole = serializer.serialize_struct("Enrolment", 4)?;
+        whole.serialize_field("setup_token", self.setup_token.expose())?;
+        whole.serialize_field("uri", self.uri.expose())?;
+        whole.serialize_field("secret", self.secret.expose())?;
+        whole.serialize_field("expires_at", &self.expires_at)?;
+        whole.end()
+    }
+}
+
+/// Makes a pending secret for a user; an earlier one is void. Returns the set-up's row id too.
+pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i64, Enrolment)> {
+    let settings = Settings::load(tx)?;
+    let secret = totp::new_secret(tx.source())?;
+    let uri = totp::uri(&secret, Parameters::default(), settings.text(&setting::TOTP_ISSUER), &user.login)?;
+    let mut bytes = [0u8; 16];
+    tx.source().fill(&mut bytes)?;
+    let token = Secret::new(data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase());
+    let now = tx.now();
+    let expires_at = now.plus(life);
+    tx.db().execute("DELETE FROM authenticator_setup WHERE user = ?1", [user.id])?;
+    let id = tx.next_id("authenticator_setup")?;
+    tx.db().execute(
+        "INSERT INTO authenticator_setup (id, user, secret, token_hash, created_at, expires_at)
+         VALUES (:id, :user, :secret, :token, :now, :expires)",
+        named_params! {
+            ":id": id, ":user": user.id, ":secret": tx.vault()?.seal(PENDING, id, &secret, tx.source())?,
+            ":token": token_hash(tx, id, &token)?, ":now": now, ":expires": expires_at,
+        },
+    )?;
+    let entry = Entry::new(Event::AUTHENTICATOR_STARTED, Outcome::Ok)
+        .user(user.id, user.login.as_str())
+        .detail(serde_json::json!({ "expires_at": expires_at }));
+    append(tx, who, &entry)?;
+    Ok((id, Enrolment { setup_token: token, uri, secret: totp::base32(&secret), expires_at }))
+}
+
+/// How long a set-up can be confirmed, in seconds.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn setup_life(store: &Store) -> Result<i64> {
+    Ok(Settings::load(store)?.number(&setting::TOTP_SETUP_TOKEN_TTL) * 60)
+}
+
+fn token_hash(store: &Store, setup: i64, token: &Secret) -> Result<[u8; 32]> {
+    store.vault()?.hash(TOKEN, &[&setup.to_be_bytes(), token.expose().trim().to_ascii_lowercase().as_bytes()])
+}
+
+/// What a confirmation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    /// The app is connected, and the code consumed.
+    Connected,
+    /// The code or the token is wrong; so many tries are left.
+    Wrong {
+        /// Tries left before the set-up is void.
+        left: i64,
+    },
+    /// It was the last wrong one: the set-up is void.
+    Void,
+    /// Too late.
+    Expired,
+}
+
+struct Setup {
+    id: i64,
+    secret: Vec<u8>,
+    token_hash: Vec<u8>,
+    failures: i64,
+    expires_at: Time,
+}
+
+fn pending(store: &Store, user: i64) -> Result<Option<Setup>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT id, secret, token_hash, failures, expires_at FROM authenticator_setup WHERE user = ?1")?;
+    let setup = query.query_row([user], |row| {
+        Ok(Setup { id: row.get(0)?, secret: row.get(1)?, token_hash: row.get(2)?, failures: row.get(3)?, expires_at: row.get(4)? })
+    });
+    Ok(setup.optional()?)
+}
+
+/// Until when a user's pending set-up can be confirmed.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn pending_until(store: &Store, user: i64) -> Result<Option<Time>> {
+    Ok(pending(store, user)?.map(|setup| setup.expires_at).filter(|expires| store.now() < *expires))
+}
+
+/// Confirms a user's pending set-up with a code of the new app, and with its token unless `token` is `None`.
+pub(crate) fn confirm(tx: &Tx<'_>, who: &Who, user: &User, code: &Secret, token: Option<&Secret>, drift: i64) -> Result<Confirmed> {
+    let setup = pending(tx, user.id)?.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("no authenticator app of `{}` waits to be confirmed", visible(&user.login)))
+            .hint(format!("`twofa authenticator connect {}` begins", visible(&user.login)))
+    })?;
+    if setup.expires_at <= tx.now() {
+        return Ok(Confirmed::Expired);
+    }
+    let token_fits = match token {
+        Some(token) => same(&token_hash(tx, setup.id, token)?, &setup.token_hash),
+        None => true,
+    };
+    let secret = tx.vault()?.open_sealed(PENDING, setup.id, &setup.secret)?;
+    // The new secret has consumed nothing yet.
+    let judged = totp::judge(&secret, Parameters::default(), code, tx.now(), drift, Time(0))?;
+    let Judged::Right { ends_at } = judged else { return wrong(tx, who, user, &setup) };
+    if !token_fits {
+        return wrong(tx, who, user, &setup);
+    }
+    connect(tx, who, user, &secret, ends_at)?;
+    tx.db().execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
+    Ok(Confirmed::Connected)
+}
+
+fn wrong(tx: &Tx<'_>, who: &Who, user: &User, setup: &Setup) -> Result<Confirmed> {
+    let failures = setup.failures + 1;
+    let void = failures >= CONFIRMATIONS;
+    if void {
+        tx.db().execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
+    } else {
+        tx.db().execute("UPDATE authenticator_setup SET failures = ?1 WHERE id = ?2", [failures, setup.id])?;
+    }
+    let entry = Entry::new(Event::AUTHENTICATOR_WRONG, Outcome::Denied)
+        .user(user.id, user.login.as_str())
+        .reason(if void { "setup_void" } else { Kind::SecondFactorWrong.code() })
+        .detail(serde_json::json!({ "failures": failures }));
+    append(tx, who, &entry)?;
+    Ok(if void { Confirmed::Void } else { Confirmed::Wrong { left: CONFIRMATIONS - failures } })
+}
+
+fn connect(tx: &Tx<'_>, who: &Who, user: &User, secret: &[u8], ends_at: Time) -> Result<()> {
+    let parameters = Parameters::default();
+    tx.db().execute("DELETE FROM authenticator WHERE user = ?1", [user.id])?;
+    let id = tx.next_id("authenticator")?;
+    tx.db().execute(
+        "INSERT INTO authenticator (id, user, secret, algorithm, digits, period, consumed_until_at, connected_at)
+         VALUES (:id, :user, :secret, :algorithm, :digits, :period, :consumed, :now)",
+        named_params! {
+            ":id": id, ":user": user.id, ":secret": tx.vault()?.seal(SECRET, id, secret, tx.source())?,
+            ":algorithm": parameters.algorithm.code(), ":digits": parameters.digits, ":period": parameters.period,
+            ":consumed": ends_at, ":now": tx.now(),
+        },
+    )?;
+    append(tx, who, &Entry::new(Event::AUTHENTICATOR_CONNECTED, Outcome::Ok).user(user.id, user.login.as_str()))?;
+    Ok(())
+}
+
+/// Judges a code of a user's connected app and consumes its step, in the caller's transaction. `None`: no app.
+pub(crate) fn consume(tx: &Tx<'_>, user: i64, code: &Secret, drift: i64) -> Result<Option<Judged>> {
+    let found = tx
+        .db()
+        .prepare_cached("SELECT id, secret, algorithm, digits, period, consumed_until_at FROM authenticator WHERE user = ?1")?
+        .query_row([user], |row| {
+            let algorithm: String = row.get(2)?;
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                Parameters {
+                    algorithm: Algorithm::parse(&algorithm).unwrap_or(Algorithm::Sha1),
+                    digits: row.get(3)?,
+                    period: row.get(4)?,
+                },
+                row.get::<_, Time>(5)?,
+            ))
+        })
+        .optional()?;
+    let Some((id, sealed, parameters, consumed_until)) = found else { return Ok(None) };
+    let secret = tx.vault()?.open_sealed(SECRET, id, &sealed)?;
+    let judged = totp::judge(&secret, parameters, code, tx.now(), drift, consumed_until)?;
+    if let Judged::Right { ends_at } = judged {
+        // max: whatever is judged, the watermark is never lowered.
+        tx.db()
+            .prepare_cached("UPDATE authenticator SET consumed_until_at = max(consumed_until_at, ?1) WHERE id = ?2")?
+            .execute(rusqlite::params![ends_at, id])?;
+    }
+    Ok(Some(judged))
+}
+
+/// A user's app as `list` and `show` give it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuthenticatorRow {
+    /// Login of the user.
+    pub user: String,
+    /// Whether an app is connected.
+    pub connected: bool,
+    /// When it was connected.
+    pub connected_at: Option<Time>,
+    /// The hash.
+    pub algorithm: Option<String>,
+    /// Digits of a code.
+    pub digits: Option<u8>,
+    /// Seconds a code lives.
+    pub period: Option<u32>,
+    /// Until when a pending connection can be confirmed.
+    pub pending_until: Option<Time>,
+}
+
+/// The users with an app connected or waiting to be confirmed, by login.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn list(store: &Store, only: Option<i64>, each: &mut dyn FnMut(AuthenticatorRow) -> Result<()>) -> Result<()> {
+    let now = store.now();
+    let mut query = store.db().prepare(
+        "SELECT user.login, connected_at, algorithm, digits, period,
+                (SELECT expires_at FROM authenticator_setup WHERE user = user.id AND expires_at > :now)
+         FROM identity JOIN user ON user.id = identity.user LEFT JOIN authenticator ON authenticator.user = user.id
+         WHERE is_login = 1 AND (:only IS NULL OR user.id = :only)
+           AND (:only IS NOT NULL OR authenticator.id IS NOT NULL
+                OR EXISTS (SELECT 1 FROM authenticator_setup WHERE user = user.id AND expires_at > :now))
+         ORDER BY key",
+    )?;
+    let mut rows = query.query(named_params! { ":now": now, ":only": only })?;
+    while let Some(row) = rows.next()? {
+        let connected_at: Option<Time> = row.get(1)?;
+        each(AuthenticatorRow {
+            user: row.get(0)?,
+            connected: connected_at.is_some(),
+            connected_at,
+            algorithm: row.get(2)?,
+            digits: row.get(3)?,
+            period: row.get(4)?,
+            pending_until: row.get(5)?,
+        })?;
+    }
+    Ok(())
+}
+
+/// One user's app.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn show(store: &Store, user: i64) -> Result<AuthenticatorRow> {
+    let mut found = None;
+    list(store, Some(user), &mut |row| {
+        found = Some(row);
+        Ok(())
+    })?;
+    found.ok_or_else(|| Error::new(Kind::Storage, "the user is gone"))
+}
+
+/// `authenticator disconnect`.
+#[derive(Debug, Clone, Copy)]
+pub struct Disconnect {
+    /// Whose.
+    pub user: i64,
+}
+
+impl Plan for Disconnect {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let user = get(store, self.user)?;
+        let have = show(store, self.user)?;
+        if !have.connected {
+            return Ok(Vec::new());
+        }
+        let change = Change::new("authenticator", user.login, Op::Remove, Event::AUTHENTICATOR_DISCONNECTED)
+            .about(self.user)
+            .field("connected_at", have.connected_at.map(|at| at.to_string()), Value::Null);
+        Ok(vec![change])
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.db().execute("DELETE FROM authenticator WHERE user = ?1", [self.user])?;
+        tx.db().execute("DELETE FROM authenticator_setup WHERE user = ?1", [self.user])?;
+        Ok(())
+    }
+
+    fn about(&self) -> Option<i64> {
+        Some(self.user)
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::User(self.user))
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        permission::in_administrators(store, self.user, get(store, self.user)?.kind)
+    }
+
+    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.user)?;
+        Ok(self
+            .touches_administrators(store, changes)?
+            .then(|| format!("disconnecting the authenticator app of the administrator `{}`", visible(&user.login))))
+    }
+
+    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.user)?;
+        Ok(Some(format!("The authenticator app of `{}` will be disconnected.", visible(&user.login))))
+    }
+}

@@ -1,0 +1,347 @@
+//! The one answer: handlers return it, and only here is it printed.
+//!
+//! A row is a struct with named fields; table, JSON, NDJSON and CSV are made from the same serialised row, so none of
+//! them can say something else. Lists are printed as they come, without holding them all.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use twofa::error::{Error, Kind, Result};
+use twofa::name::visible;
+use twofa::plan::Warning;
+
+use crate::cli::Format;
+
+/// A row: named fields in their order.
+pub type Row = Map<String, Value>;
+
+/// Takes rows one by one.
+pub type Each<'a> = &'a mut dyn FnMut(Row) -> Result<()>;
+
+/// How many rows a table measures at once; a longer list is printed as several tables under one another.
+const BLOCK: usize = 5_000;
+
+/// What a command answers.
+pub struct Answer {
+    body: Body,
+    /// Sentences for stderr: what was done, and the next command.
+    pub status: Vec<String>,
+    /// What is worth saying beside it.
+    pub warnings: Vec<Warning>,
+    /// The exit status.
+    pub exit: u8,
+    /// A refusal that is an answer too: it ends stderr under json.
+    pub refusal: Option<Error>,
+}
+
+enum Body {
+    Text(String),
+    Bytes(Vec<u8>),
+    Thing { row: Row, table: Option<String> },
+    List { columns: &'static [&'static str], table: &'static [&'static str], rows: Box<dyn FnOnce(Each<'_>) -> Result<()>> },
+}
+
+/// A struct as a row.
+pub fn row(of: &impl Serialize) -> Result<Row> {
+    match serde_json::to_value(of) {
+        Ok(Value::Object(row)) => Ok(row),
+        Ok(other) => Ok(Map::from_iter([("value".to_owned(), other)])),
+        Err(error) => Err(Error::new(Kind::Io, "the answer cannot be written").because(error)),
+    }
+}
+
+impl Answer {
+    fn new(body: Body) -> Answer {
+        Answer { body, status: Vec::new(), warnings: Vec::new(), exit: 0, refusal: None }
+    }
+
+    /// Text as it is, in any format.
+    pub fn text(text: impl Into<String>) -> Answer {
+        Answer::new(Body::Text(text.into()))
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(bytes: Vec<u8>) -> Answer {
+        Answer::new(Body::Bytes(bytes))
+    }
+
+    /// One thing.
+    pub fn thing(thing: &impl Serialize) -> Result<Answer> {
+        Ok(Answer::new(Body::Thing { row: row(thing)?, table: None }))
+    }
+
+    /// A list; `columns` are the fields of a row, `table` those a table shows.
+    pub fn list<T: Serialize + 'static>(columns: &'static [&'static str], table: &'static [&'static str], rows: Vec<T>) -> Answer {
+        Answer::stream(columns, table, move |each| rows.iter().try_for_each(|one| each(row(one)?)))
+    }
+
+    /// A list whose rows are made while it is printed.
+    pub fn stream(
+        columns: &'static [&'static str],
+        table: &'static [&'static str],
+        rows: impl FnOnce(Each<'_>) -> Result<()> + 'static,
+    ) -> Answer {
+        Answer::new(Body::List { columns, table, rows: Box::new(rows) })
+    }
+
+    /// Adds `changed` and `warnings`, as every writing verb answers.
+    pub fn changed(mut self, changed: bool, warnings: Vec<Warning>) -> Answer {
+        if let Body::Thing { row, .. } = &mut self.body {
+            row.insert("changed".into(), changed.into());
+            row.insert("warnings".into(), serde_json::to_value(&warnings).unwrap_or_default());
+        }
+        self.warnings = warnings;
+        self
+    }
+
+    /// What the table format shows instead of the fields.
+    pub fn shown_as(mut self, text: String) -> Answer {
+        if let Body::Thing { table, .. } = &mut self.body {
+            *table = Some(text);
+        }
+        self
+    }
+
+    /// A sentence for stderr.
+    pub fn say(mut self, sentence: impl Into<String>) -> Answer {
+        self.status.push(sentence.into());
+        self
+    }
+
+    /// The exit status.
+    pub fn exits(mut self, exit: u8) -> Answer {
+        self.exit = exit;
+        self
+    }
+
+    /// Prints the body. A closed pipe ends the printing, quietly.
+    pub fn print(self, format: Format, width: Option<u16>) -> Result<Printed> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let done = write(self.body, format, width, &mut out).and_then(|()| out.flush().map_err(Stop::from));
+        match done {
+            Ok(()) | Err(Stop::ClosedPipe) => Ok(Printed {
+                status: self.status,
+                warnings: self.warnings,
+                exit: self.exit,
+                refusal: self.refusal,
+            }),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// What is left to say once the answer stands on stdout.
+pub struct Printed {
+    pub status: Vec<String>,
+    pub warnings: Vec<Warning>,
+    pub exit: u8,
+    pub refusal: Option<Error>,
+}
+
+enum Stop {
+    ClosedPipe,
+    Failed(Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Stop::ClosedPipe
+        } else {
+            Stop::Failed(Error::new(Kind::Io, "cannot write the answer").because(error))
+        }
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+fn write(body: Body, format: Format, width: Option<u16>, out: &mut dyn Write) -> Result<(), Stop> {
+    match body {
+        Body::Text(text) => {
+            out.write_all(text.as_bytes())?;
+            if !text.is_empty() && !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        }
+        Body::Bytes(bytes) => Ok(out.write_all(&bytes)?),
+        Body::Thing { row, table } => thing(row, table, format, width, out),
+        Body::List { columns, table, rows } => list(columns, table, rows, format, width, out),
+    }
+}
+
+fn thing(row: Row, shown: Option<String>, format: Format, width: Option<u16>, out: &mut dyn Write) -> Result<(), Stop> {
+    match format {
+        Format::Json => writeln!(out, "{:#}", Value::Object(row))?,
+        Format::Ndjson => writeln!(out, "{}", Value::Object(row))?,
+        Format::Csv => {
+            let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+            record(out, columns.iter().map(|name| (*name).to_owned()))?;
+            record(out, row.values().map(csv_cell))?;
+        }
+        Format::Table => match shown {
+            Some(text) => write!(out, "{text}")?,
+            None => {
+                let mut table = Table::new();
+                table.load_style(presets::NOTHING);
+                for (name, value) in row.iter().filter(|(name, _)| *name != "warnings") {
+                    table.add_row([spaced(name), table_cell(value)]);
+                }
+                write_table(&mut table, width, out)?;
+            }
+        },
+    }
+    Ok(())
+}
+
+fn list(
+    columns: &'static [&'static str],
+    shown: &'static [&'static str],
+    rows: Box<dyn FnOnce(Each<'_>) -> Result<()>>,
+    format: Format,
+    width: Option<u16>,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
+    // A row that cannot be written stops the list; what stopped it is kept here, for the callback speaks in our errors.
+    let mut stopped = None;
+    let mut count = 0usize;
+    let mut table = heads(shown);
+    if format == Format::Json {
+        write!(out, "[")?;
+    }
+    if format == Format::Csv {
+        record(out, columns.iter().map(|name| (*name).to_owned()))?;
+    }
+    let done = rows(&mut |row| {
+        debug_assert!(row.keys().map(String::as_str).eq(columns.iter().copied()), "the columns of a list are those of its rows");
+        count += 1;
+        let written = match format {
+            Format::Json => write!(out, "{}\n  {}", if count > 1 { "," } else { "" }, Value::Object(row)).map_err(Stop::from),
+            Format::Ndjson => writeln!(out, "{}", Value::Object(row)).map_err(Stop::from),
+            Format::Csv => record(out, columns.iter().map(|name| csv_cell(&row[*name]))),
+            Format::Table => {
+                table.add_row(shown.iter().map(|name| table_cell(&row[*name])));
+                if count.is_multiple_of(BLOCK) {
+                    let mut full = std::mem::replace(&mut table, heads(shown));
+                    write_table(&mut full, width, out)
+                } else {
+                    Ok(())
+                }
+            }
+        };
+        written.map_err(|stop| {
+            stopped = Some(stop);
+            Error::new(Kind::Io, "the list was stopped")
+        })
+    });
+    if let Some(stop) = stopped {
+        return Err(stop);
+    }
+    done?;
+    match format {
+        Format::Json => writeln!(out, "{}]", if count > 0 { "\n" } else { "" })?,
+        Format::Table if count == 0 || !count.is_multiple_of(BLOCK) => write_table(&mut table, width, out)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn heads(shown: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(shown.iter().map(|name| spaced(name).to_uppercase()));
+    table
+}
+
+/// Wraps at `width` where it is known; without a terminal lines are as long as they are.
+fn write_table(table: &mut Table, width: Option<u16>, out: &mut dyn Write) -> Result<(), Stop> {
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    Ok(writeln!(out, "{}", table.trim_fmt())?)
+}
+
+fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn table_cell(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => visible(text).into_owned(),
+        Value::Array(items) if items.is_empty() => "–".to_owned(),
+        Value::Array(items) => items.iter().map(table_cell).collect::<Vec<_>>().join(", "),
+        Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A cell of a file that may be opened in a spreadsheet: what would be run as a formula gets a quote before it. A phone
+/// number is none.
+fn csv_cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => {
+            let number = text.strip_prefix(['+', '-']).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number { format!("'{text}") } else { text.clone() }
+        }
+        Value::Array(items) if items.iter().all(Value::is_string) => items.iter().map(csv_cell).collect::<Vec<_>>().join(";"),
+        other => other.to_string(),
+    }
+}
+
+fn record(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> Result<(), Stop> {
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    let failed = |error: csv::Error| Stop::Failed(Error::new(Kind::Io, "cannot write CSV").because(error));
+    writer.write_record(cells).map_err(failed)?;
+    let bytes = writer.into_inner().map_err(|error| Stop::from(io::Error::other(error.to_string())))?;
+    Ok(out.write_all(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn printed(body: Body, format: Format) -> String {
+        let mut out = Vec::new();
+        assert!(write(body, format, None, &mut out).is_ok());
+        String::from_utf8(out).unwrap()
+    }
+
+    fn sample(rows: Vec<Value>) -> Body {
+        Body::List {
+            columns: &["login", "phone", "groups"],
+            table: &["login", "groups"],
+            rows: Box::new(move |each| rows.iter().try_for_each(|row| each(row.as_object().unwrap().clone()))),
+        }
+    }
+
+    #[test]
+    fn one_list_in_four_formats() {
+        let rows = || sample(vec![json!({"login": "=cmd()", "phone": "+4930123", "groups": ["A", "B"]}), json!({"login": "b\u{1b}[1m", "phone": null, "groups": []})]);
+        assert_eq!(printed(rows(), Format::Table), "LOGIN       GROUPS\n=cmd()      A, B\nb\\u{1b}[1m  –\n");
+        assert_eq!(printed(rows(), Format::Ndjson), "{\"login\":\"=cmd()\",\"phone\":\"+4930123\",\"groups\":[\"A\",\"B\"]}\n{\"login\":\"b\\u001b[1m\",\"phone\":null,\"groups\":[]}\n");
+        assert_eq!(printed(rows(), Format::Csv), "login,phone,groups\n'=cmd(),+4930123,A;B\nb\u{1b}[1m,,\n");
+        let json: Value = serde_json::from_str(&printed(rows(), Format::Json)).unwrap();
+        assert_eq!(json.as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_empty_list_is_still_a_document() {
+        assert_eq!(printed(sample(vec![]), Format::Json), "[]\n");
+        assert_eq!(printed(sample(vec![]), Format::Csv), "login,phone,groups\n");
+        assert_eq!(printed(sample(vec![]), Format::Ndjson), "");
+        assert_eq!(printed(sample(vec![]), Format::Table), "LOGIN  GROUPS\n");
+    }
+}

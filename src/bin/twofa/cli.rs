@@ -1,0 +1,206 @@
+//! The command line: global options and the nouns. What a noun takes stands in its own file under `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::commands::{
+    audit, authenticator, completions, help, init, key, login, mailbox, method, password, recovery_codes, setting, template, user,
+};
+use crate::complete;
+
+/// Administer and run two-factor authentication kept in one SQLite file
+///
+/// Everything lives in one store: users, 2FA methods, settings, authenticator apps, recovery codes, mailboxes, and a
+/// tamper-evident audit log. Begin with `twofa init`; `twofa status` always tells what to do next.
+#[derive(Debug, Parser)]
+#[command(
+    name = "twofa",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "`twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const STORE: &str = "Store";
+const OUTPUT: &str = "Output";
+const ANSWERS: &str = "Answers";
+const CONFIRMATION: &str = "Confirmation of administrator actions";
+
+/// Options every command takes.
+#[derive(Debug, Args)]
+pub struct Globals {
+    /// The store
+    ///
+    /// Without it: the system store /var/lib/twofa/twofa.db if it exists or you are root, else
+    /// $XDG_DATA_HOME/twofa/twofa.db.
+    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_DB", value_hint = ValueHint::FilePath, help_heading = STORE, hide_env_values = true)]
+    pub db: Option<PathBuf>,
+
+    /// The key file; without it, the store's path and `.key`
+    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_KEY_FILE", value_hint = ValueHint::FilePath, help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    pub key_file: Option<PathBuf>,
+
+    /// Act as this user (root and the store's owner only)
+    #[arg(long = "as", global = true, value_name = "LOGIN", env = "TWOFA_AS", help_heading = STORE, hide_short_help = true, hide_env_values = true, add = complete::users())]
+    pub as_login: Option<String>,
+
+    /// How long to wait for a busy store
+    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    pub wait: String,
+
+    /// How the answer is printed
+    #[arg(short, long, global = true, value_name = "FORMAT", env = "TWOFA_OUTPUT", default_value = "table", help_heading = OUTPUT, hide_env_values = true)]
+    pub output: Format,
+
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", env = "TWOFA_COLOR", default_value = "auto", help_heading = OUTPUT, hide_short_help = true, hide_env_values = true)]
+    pub color: Color,
+
+    /// Say nothing but answers, warnings and errors
+    #[arg(short, long, global = true, env = "TWOFA_QUIET", value_parser = clap::builder::FalseyValueParser::new(), help_heading = OUTPUT, hide_env_values = true)]
+    pub quiet: bool,
+
+    /// Answer "are you sure?" with yes, and nothing else
+    #[arg(short, long, global = true, env = "TWOFA_YES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = ANSWERS, hide_env_values = true)]
+    pub yes: bool,
+
+    /// Never ask: a missing answer is an error that names its option
+    #[arg(long, global = true, env = "TWOFA_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = ANSWERS, hide_short_help = true, hide_env_values = true)]
+    pub no_input: bool,
+
+    /// Why, for the audit log
+    #[arg(long, global = true, value_name = "TEXT", env = "TWOFA_REASON", help_heading = ANSWERS, hide_short_help = true, hide_env_values = true)]
+    pub reason: Option<String>,
+
+    /// A code of your own second factor
+    #[arg(long, global = true, value_name = "N", env = "TWOFA_CONFIRM_CODE", conflicts_with = "confirm_code_stdin", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    pub confirm_code: Option<String>,
+
+    /// Read that code from standard input, after every other secret
+    #[arg(long, global = true, help_heading = CONFIRMATION, hide_short_help = true)]
+    pub confirm_code_stdin: bool,
+
+    /// The method to confirm by
+    #[arg(long, global = true, value_name = "METHOD", env = "TWOFA_CONFIRM_METHOD", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true, add = complete::methods())]
+    pub confirm_method: Option<String>,
+
+    /// The challenge a code was sent for
+    #[arg(long, global = true, value_name = "ID", env = "TWOFA_CONFIRM_CHALLENGE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    pub confirm_challenge: Option<String>,
+
+    /// Go without confirmation (root and the store's owner only; needs --reason)
+    #[arg(long = "override", global = true, help_heading = CONFIRMATION, hide_short_help = true)]
+    pub skip_confirmation: bool,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For eyes
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Ndjson,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+impl Format {
+    /// Whether a program reads it, so that an error ends stderr as JSON too.
+    pub fn is_json(self) -> bool {
+        matches!(self, Format::Json | Format::Ndjson)
+    }
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The nouns.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Init),
+    Status(init::Status),
+    #[command(subcommand, visible_alias = "lookup")]
+    Method(method::Method),
+    #[command(subcommand)]
+    Setting(setting::Setting),
+    #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
+    Authenticator(authenticator::Authenticator),
+    #[command(subcommand)]
+    RecoveryCodes(recovery_codes::RecoveryCodes),
+    #[command(subcommand)]
+    Password(password::Password),
+    #[command(subcommand)]
+    Mailbox(mailbox::Mailbox),
+    #[command(subcommand)]
+    Template(template::Template),
+    #[command(subcommand)]
+    Login(login::Login),
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Key(key::Key),
+    Completions(completions::Completions),
+    Help(help::Help),
+}
+
+/// `--allow-lockout[=N]`, of commands that could take somebody's last method.
+#[derive(Debug, Args)]
+pub struct Lockout {
+    /// Go on although users are left with no way to log in; with N, at most so many
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    pub allow_lockout: Option<Option<u64>>,
+}
+
+impl Lockout {
+    /// What the guard is told.
+    pub fn allowance(&self) -> twofa::guard::Allowance {
+        match self.allow_lockout {
+            None => twofa::guard::Allowance::Nobody,
+            Some(None) => twofa::guard::Allowance::Anybody,
+            Some(Some(limit)) => twofa::guard::Allowance::UpTo(limit),
+        }
+    }
+}
+
+/// A password, from standard input or a file; without either it is asked for.
+#[derive(Debug, Args)]
+pub struct PasswordFrom {
+    /// Read the password from standard input, one line
+    #[arg(long, conflicts_with = "password_file")]
+    pub password_stdin: bool,
+    /// Read the password from the first line of a file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// A one-time code, as an argument or from standard input; without either it is asked for.
+#[derive(Debug, Args)]
+pub struct CodeFrom {
+    /// The code
+    #[arg(long, value_name = "N", conflicts_with = "code_stdin")]
+    pub code: Option<String>,
+    /// Read the code from standard input, one line
+    #[arg(long)]
+    pub code_stdin: bool,
+}

@@ -1,0 +1,113 @@
+//! `audit`: what happened.
+
+use clap::{Args, Subcommand};
+use twofa::audit::{self, Event, Filter, Outcome, Record};
+use twofa::error::{Error, Kind, Result};
+use twofa::name;
+use twofa::user;
+
+use crate::answer::{Answer, row};
+use crate::complete;
+use crate::session::Context;
+
+/// Look at the audit log
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  twofa audit list --since '1d ago' --event login\n  twofa audit verify")]
+pub enum Audit {
+    /// List events, newest first
+    List(List),
+    /// Show one event
+    Show(Show),
+    /// Follow the chain and say whether anything was tampered with
+    Verify,
+}
+
+/// `audit list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Not before this time: 2026-01-31T12:00:00Z, 2026-01-31, '15m ago'
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Not after this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// About this user, under any name
+    #[arg(long, value_name = "LOGIN", add = complete::users())]
+    user: Option<String>,
+    /// By this acting user
+    #[arg(long, value_name = "LOGIN", add = complete::users())]
+    actor: Option<String>,
+    /// This event, or all events of a noun; repeat for more
+    #[arg(long = "event", value_name = "EVENT", add = complete::events())]
+    events: Vec<String>,
+    /// ok, denied, refused or failed
+    #[arg(long)]
+    outcome: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+}
+
+/// `audit show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The number of the event
+    seq: i64,
+}
+
+const COLUMNS: &[&str] = &["seq", "at", "actor", "os_user", "event", "subject", "outcome", "reason", "note", "detail"];
+const TABLE: &[&str] = &["seq", "at", "actor", "event", "subject", "outcome", "reason"];
+
+pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
+    match verb {
+        Audit::List(args) => list(context, args),
+        Audit::Show(args) => {
+            let session = context.session("audit show")?;
+            Answer::thing(&audit::show(&session.store, args.seq)?)
+        }
+        Audit::Verify => {
+            let session = context.session("audit verify")?;
+            let found = audit::verify(&session.store)?;
+            let answer = Answer::thing(&found)?;
+            Ok(match (&found.damage, found.first_bad) {
+                (Some(damage), Some(seq)) => answer
+                    .exits(Kind::Findings.exit())
+                    .say(format!("The audit log was tampered with: row {seq} ({}).", damage.replace('_', " "))),
+                _ => answer.say("The audit log is intact."),
+            })
+        }
+    }
+}
+
+fn list(context: &mut Context, args: List) -> Result<Answer> {
+    let session = context.session("audit list")?;
+    for event in &args.events {
+        let known = Event::ALL.iter().any(|(known, _)| known.code() == event || known.code().split('.').next() == Some(event));
+        if !known {
+            let codes = Event::ALL.iter().map(|(event, _)| event.code());
+            return Err(name::not_found("event", event, codes, "twofa help events"));
+        }
+    }
+    if let Some(outcome) = &args.outcome
+        && !Outcome::ALL.iter().any(|known| known.code() == outcome)
+    {
+        return Err(Error::new(Kind::InvalidValue, format!("`{outcome}` is no outcome")).hint("it is ok, denied, refused or failed"));
+    }
+    let filter = Filter {
+        since: context.time(args.since.as_deref())?,
+        until: context.time(args.until.as_deref())?,
+        user: args.user.as_deref().map(|login| user::find(&session.store, login)).transpose()?.map(|user| user.id),
+        actor: args.actor.as_deref().map(|login| user::find(&session.store, login)).transpose()?.map(|user| user.login),
+        events: args.events,
+        outcome: args.outcome,
+        limit: args.limit.map(i64::from),
+    };
+    let understood = [("since", filter.since), ("until", filter.until)];
+    let answer = Answer::stream(COLUMNS, TABLE, move |each| {
+        audit::list(&session.store, &filter, &mut |record: Record| each(row(&record)?))
+    });
+    Ok(understood.into_iter().fold(answer, |answer, (name, time)| match time {
+        Some(time) => answer.say(format!("--{name} was understood as {time}.")),
+        None => answer,
+    }))
+}

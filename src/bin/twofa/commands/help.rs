@@ -1,0 +1,108 @@
+//! `help`: commands, and topics that belong to none.
+
+use clap::{Args, CommandFactory as _};
+use serde::Serialize;
+use twofa::audit::Event;
+use twofa::error::{EXIT_CODES, Error, Kind, Result};
+use twofa::name::nearest;
+
+use crate::answer::Answer;
+use crate::cli::Cli;
+use crate::session::Context;
+
+/// Show the help of a command or a topic
+///
+/// Topics: exit-codes, environment, events.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  twofa help exit-codes\n  twofa help user add")]
+pub struct Help {
+    /// A topic, or the words of a command
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ExitCode {
+    exit: u8,
+    kinds: Vec<&'static str>,
+    meaning: &'static str,
+}
+
+#[derive(Serialize)]
+struct Variable {
+    variable: String,
+    option: String,
+    meaning: String,
+}
+
+#[derive(Serialize)]
+struct EventRow {
+    event: &'static str,
+    meaning: &'static str,
+}
+
+pub fn run(_context: &mut Context, args: &Help) -> Result<Answer> {
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["exit-codes"] => Ok(Answer::list(&["exit", "kinds", "meaning"], &["exit", "meaning", "kinds"], exit_codes())),
+        ["environment"] => {
+            const COLUMNS: &[&str] = &["variable", "option", "meaning"];
+            Ok(Answer::list(COLUMNS, COLUMNS, environment()))
+        }
+        ["events"] => {
+            const COLUMNS: &[&str] = &["event", "meaning"];
+            let rows = Event::ALL.iter().map(|(event, meaning)| EventRow { event: event.code(), meaning }).collect();
+            Ok(Answer::list(COLUMNS, COLUMNS, rows))
+        }
+        _ => command(&words),
+    }
+}
+
+fn exit_codes() -> Vec<ExitCode> {
+    EXIT_CODES
+        .iter()
+        .map(|(exit, meaning)| ExitCode {
+            exit: *exit,
+            kinds: Kind::ALL.iter().filter(|kind| kind.exit() == *exit).map(|kind| kind.code()).collect(),
+            meaning,
+        })
+        .collect()
+}
+
+/// The variables, read off the options they stand for.
+fn environment() -> Vec<Variable> {
+    let command = Cli::command();
+    let variable = |argument: &clap::Arg| {
+        Some(Variable {
+            variable: argument.get_env()?.to_string_lossy().into_owned(),
+            option: format!("--{}", argument.get_long()?),
+            meaning: argument.get_help()?.to_string(),
+        })
+    };
+    let mut rows: Vec<Variable> = command.get_arguments().filter_map(variable).collect();
+    rows.push(Variable {
+        variable: "NO_COLOR".to_owned(),
+        option: "--color never".to_owned(),
+        meaning: "Set to anything, it turns colour off".to_owned(),
+    });
+    rows
+}
+
+fn command(words: &[&str]) -> Result<Answer> {
+    let mut current = Cli::command();
+    current.build();
+    for word in words {
+        match current.find_subcommand(word).cloned() {
+            Some(next) => current = next,
+            None => {
+                let names = current.get_subcommands().map(clap::Command::get_name).chain(["exit-codes", "environment", "events"]);
+                let error = Error::new(Kind::NotFound, format!("there is no command or topic `{}`", words.join(" ")));
+                return Err(match nearest(word, names) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint("`twofa --help` lists the commands"),
+                });
+            }
+        }
+    }
+    Ok(Answer::text(current.render_long_help().to_string()))
+}

@@ -1,0 +1,254 @@
+//! `login`: running logins.
+
+use clap::{Args, Subcommand, ValueEnum};
+use twofa::challenge::{self, ChallengeRow};
+use twofa::error::{Error, Kind, Result};
+use twofa::login::decide::Channel;
+use twofa::login::run::{self, Start};
+use twofa::login::verdict::{Outcome, Verdict};
+use twofa::method::Method;
+use twofa::name::visible;
+
+use super::authenticator::on_terminal;
+use crate::answer::{Answer, row};
+use crate::cli::{CodeFrom, Format, PasswordFrom};
+use crate::complete;
+use crate::session::Context;
+use crate::ui::Wanted;
+
+/// Run logins
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  twofa login simulate alice\n  twofa login start alice --password-stdin -o json\n  twofa login verify CHALLENGE --code 123456 -o json")]
+pub enum Login {
+    /// Judge the password and ask for the second factor
+    Start(Begin),
+    /// Send a new code, or switch the method
+    Resend(Resend),
+    /// Judge the second factor
+    Verify(Verify),
+    /// Cancel a pending login
+    Cancel(Named),
+    /// List pending logins and confirmations
+    List(List),
+    /// Run a whole login, for real
+    ///
+    /// It sends codes, counts tries and can lock the user, exactly as a login of theirs would.
+    Simulate(Simulate),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// A person, through a page
+    Web,
+    /// An integration with login and password
+    Forms,
+    /// An integration through OAuth
+    Oauth,
+}
+
+/// Who logs in, and how.
+#[derive(Debug, Args)]
+pub struct Begin {
+    /// Login or email address, in any case
+    #[arg(value_name = "USER", add = complete::users())]
+    user: String,
+    #[command(flatten)]
+    password: PasswordFrom,
+    /// The method to ask for [default: the primary one]
+    #[arg(long, value_name = "METHOD", add = complete::methods())]
+    method: Option<String>,
+    /// How the login comes in
+    #[arg(long, value_name = "CHANNEL", default_value = "web")]
+    channel: By,
+}
+
+/// A challenge.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The challenge that `start` answered with
+    #[arg(value_name = "CHALLENGE", add = complete::challenges())]
+    challenge: String,
+}
+
+/// `login resend`.
+#[derive(Debug, Args)]
+pub struct Resend {
+    #[command(flatten)]
+    named: Named,
+    /// Switch to this method
+    #[arg(long, value_name = "METHOD", add = complete::methods())]
+    method: Option<String>,
+}
+
+/// `login verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    code: CodeFrom,
+    /// The method the code is of [default: the one that was asked for]
+    #[arg(long, value_name = "METHOD", add = complete::methods())]
+    method: Option<String>,
+}
+
+/// `login list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only of this user
+    #[arg(long, value_name = "LOGIN", add = complete::users())]
+    user: Option<String>,
+}
+
+/// `login simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    begin: Begin,
+    #[command(flatten)]
+    code: CodeFrom,
+}
+
+const COLUMNS: &[&str] = &["challenge", "user", "purpose", "method", "created_at", "expires_at"];
+
+pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
+    match verb {
+        Login::Start(args) => {
+            let verdict = start(context, "login start", &args)?.1;
+            answer(context, &verdict)
+        }
+        Login::Resend(args) => {
+            let session = context.session("login resend")?;
+            let verdict = run::resend(&session, &args.named.challenge, method(args.method.as_deref())?)?;
+            answer(context, &verdict)
+        }
+        Login::Verify(args) => verify(context, &args),
+        Login::Cancel(named) => {
+            let session = context.session("login cancel")?;
+            let (row, changed) = run::cancel(&session, &named.challenge)?;
+            let sentence = if changed { "The login was cancelled." } else { "The login was over already." };
+            Ok(Answer::thing(&row)?.changed(changed, Vec::new()).say(sentence))
+        }
+        Login::List(args) => list(context, &args),
+        Login::Simulate(args) => simulate(context, &args),
+    }
+}
+
+fn method(text: Option<&str>) -> Result<Option<Method>> {
+    text.map(Method::parse).transpose()
+}
+
+fn start(context: &mut Context, path: &str, args: &Begin) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
+    start_with(context, path, args, false)
+}
+
+fn start_with(context: &mut Context, path: &str, args: &Begin, code_stdin: bool) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
+    if args.user.trim().is_empty() {
+        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
+    }
+    let session = context.session(path)?;
+    // The operation is judged before any question.
+    session.permit(twofa::user::lookup(&session.store, &args.user)?.as_ref())?;
+    let method = method(args.method.as_deref())?;
+    let mut lines = context.lines(Wanted { password: args.password.password_stdin, code: code_stdin, ..Wanted::default() })?;
+    let password = context.password(&args.password, &mut lines, "Password", false)?;
+    let channel = match args.channel {
+        By::Web => Channel::Web,
+        By::Forms => Channel::Forms,
+        By::Oauth => Channel::Oauth,
+    };
+    let verdict = run::start(&session, &Start { login: &args.user, password: &password, method, channel })?;
+    Ok((session, verdict, lines))
+}
+
+fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
+    let session = context.session("login verify")?;
+    run::may_answer(&session, &args.named.challenge)?;
+    let method = method(args.method.as_deref())?;
+    let mut lines = context.lines(Wanted { code: args.code.code_stdin, ..Wanted::default() })?;
+    let code = context.code(&args.code, &mut lines, "Code")?;
+    let verdict = run::verify(&session, &args.named.challenge, &code, method)?;
+    answer(context, &verdict)
+}
+
+fn list(context: &mut Context, args: &List) -> Result<Answer> {
+    let session = context.session("login list")?;
+    let user = match &args.user {
+        Some(login) => Some(session.about(login)?.id),
+        None => {
+            session.permit(None)?;
+            None
+        }
+    };
+    let rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
+    Ok(Answer::list(COLUMNS, COLUMNS, rows))
+}
+
+fn simulate(context: &mut Context, args: &Simulate) -> Result<Answer> {
+    let (session, verdict, mut lines) = start_with(context, "login simulate", &args.begin, args.code.code_stdin)?;
+    let Some(challenge) = verdict.challenge.clone() else { return answer(context, &verdict) };
+    let prompt = match (&verdict.destination, verdict.method) {
+        (Some(destination), _) => format!("Code sent to {destination}"),
+        (None, Some(method)) => format!("{} code", method.name()),
+        (None, None) => "Code".to_owned(),
+    };
+    if let Some(enrolment) = &verdict.enrolment
+        && context.ui.can_ask()
+    {
+        context.ui.status(&on_terminal(enrolment, false)?);
+    }
+    let has_code = args.code.code.is_some() || args.code.code_stdin;
+    // Without a code and without anybody to ask, this is as far as the login goes.
+    if !has_code && !context.ui.can_ask() {
+        return answer(context, &verdict);
+    }
+    let code = context.code(&args.code, &mut lines, &prompt)?;
+    let verdict = run::verify(&session, &challenge, &code, verdict.method)?;
+    answer(context, &verdict)
+}
+
+/// A verdict: one document on stdout, its exit code, a sentence for people.
+fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
+    let mut answer = Answer::thing(verdict)?.exits(verdict.outcome.exit());
+    if context.globals.output == Format::Table {
+        answer = answer.shown_as(table(verdict)?);
+    }
+    answer.warnings.clone_from(&verdict.warnings);
+    let login = visible(&verdict.user).into_owned();
+    let challenge = verdict.challenge.clone().unwrap_or_default();
+    Ok(match verdict.outcome {
+        Outcome::Granted => answer.say(format!("`{login}` is logged in.")),
+        Outcome::SecondFactorRequired => answer.say(format!("Next: `twofa login verify {challenge} --code N`.")),
+        Outcome::EnrolmentRequired => answer.say(format!("Connect the app, then `twofa login verify {challenge} --code N`.")),
+        Outcome::Denied(kind) => {
+            let mut refusal = Error::new(kind, kind.meaning());
+            if kind == Kind::Locked
+                && let Some(until) = verdict.expires_at
+            {
+                refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {login}`"));
+            }
+            answer.refusal = Some(refusal);
+            answer
+        }
+    })
+}
+
+fn table(verdict: &Verdict) -> Result<String> {
+    let mut text = String::new();
+    let fields = row(verdict)?;
+    for (name, value) in &fields {
+        let shown = match value {
+            serde_json::Value::String(text) => visible(text).into_owned(),
+            serde_json::Value::Array(items) if name == "methods" && !items.is_empty() => {
+                items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            _ => continue,
+        };
+        text.push_str(&format!("{:<13}{shown}\n", name.replace('_', " ")));
+    }
+    if let Some(enrolment) = &verdict.enrolment {
+        text.push('\n');
+        text.push_str(&on_terminal(enrolment, false)?);
+    }
+    Ok(text)
+}

@@ -1,0 +1,160 @@
+//! `method`: the "2FA methods" lookup.
+
+use clap::{Args, Subcommand};
+use twofa::change::Committed;
+use twofa::error::Result;
+use twofa::guard::Allowance;
+use twofa::method::{self, Method as Which, MethodRow, Set, SetMethod};
+use twofa::name::counted;
+use twofa::plan::Warning;
+use twofa::setting::{self, Settings};
+use twofa::status::lacking;
+use twofa::store::Store;
+
+use crate::answer::Answer;
+use crate::cli::Lockout;
+use crate::complete;
+use crate::session::Context;
+
+/// Manage the 2FA methods: email, SMS, authenticator app, recovery codes
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  twofa method enable email --primary\n  twofa method list -o json")]
+pub enum Method {
+    /// List the methods
+    List,
+    /// Show one method
+    Show(Named),
+    /// Enable a method
+    Enable(Enable),
+    /// Disable a method
+    Disable(Disable),
+    /// Make a method the one that is asked first
+    Primary(Named),
+}
+
+/// A method by code or name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// email, sms, totp or recovery-codes; the display names too
+    #[arg(value_name = "METHOD", add = complete::methods())]
+    method: String,
+}
+
+/// `method enable`.
+#[derive(Debug, Args)]
+pub struct Enable {
+    #[command(flatten)]
+    named: Named,
+    /// Ask this method first
+    #[arg(long)]
+    primary: bool,
+}
+
+/// `method disable`.
+#[derive(Debug, Args)]
+pub struct Disable {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    lockout: Lockout,
+}
+
+const COLUMNS: &[&str] = &["code", "name", "enabled", "primary"];
+
+pub fn run(context: &mut Context, verb: Method) -> Result<Answer> {
+    match verb {
+        Method::List => {
+            let session = context.session("method list")?;
+            Ok(Answer::list(COLUMNS, COLUMNS, method::list(&session.store)?))
+        }
+        Method::Show(named) => {
+            let session = context.session("method show")?;
+            Answer::thing(&method::show(&session.store, Which::parse(&named.method)?)?)
+        }
+        Method::Enable(args) => {
+            set(context, "method enable", &args.named, Set::Enable { primary: args.primary }, Allowance::Nobody)
+        }
+        Method::Disable(args) => set(context, "method disable", &args.named, Set::Disable, args.lockout.allowance()),
+        Method::Primary(named) => set(context, "method primary", &named, Set::Primary, Allowance::Nobody),
+    }
+}
+
+fn set(context: &mut Context, path: &str, named: &Named, set: Set, allowance: Allowance) -> Result<Answer> {
+    let session = context.session(path)?;
+    let method = Which::parse(&named.method)?;
+    let mut done = context.commit(&session, &SetMethod { method, set }, allowance, None)?;
+    let row = method::show(&session.store, method)?;
+    if row.enabled {
+        done.warnings.extend(unready(&session.store, method)?);
+    }
+    let sentences = sentences(&done, row, next(&session.store, method)?);
+    let changed = done.changed();
+    let answer = Answer::thing(&row)?.changed(changed, done.warnings);
+    Ok(sentences.into_iter().fold(answer, Answer::say))
+}
+
+/// The page's prerequisites, reported without failing.
+fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
+    let settings = Settings::load(store)?;
+    let mut warnings = Vec::new();
+    let unset = |code: &str| Warning {
+        kind: "prerequisite",
+        message: format!("{} is enabled, but `{code}` is not set.", method.name()),
+        hint: Some(format!("twofa setting set {code} NAME")),
+    };
+    if method == Which::Email && settings.thing(&setting::MAILBOX_2FA).is_none() {
+        warnings.push(unset("2FAmailbox"));
+    }
+    if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
+        warnings.push(unset("SmsProvider"));
+    }
+    let count = lacking(store, method)?;
+    if count > 0 {
+        let lack = match method {
+            Which::Email => ("has no address", "have no address"),
+            Which::Sms => ("has no phone", "have no phone"),
+            Which::Totp => ("has no authenticator app connected", "have no authenticator app connected"),
+            Which::RecoveryCodes => ("has no recovery codes", "have no recovery codes"),
+        };
+        let verb = if count == 1 { lack.0 } else { lack.1 };
+        warnings.push(Warning {
+            kind: "users_lack",
+            message: format!("{} {verb}.", counted(count.unsigned_abs(), "user", "users")),
+            hint: Some(format!("twofa user list --without {}", method.code())),
+        });
+    }
+    Ok(warnings)
+}
+
+fn sentences(done: &Committed, row: MethodRow, next: Option<String>) -> Vec<String> {
+    let state = match (row.enabled, row.primary) {
+        (_, true) => "enabled and primary",
+        (true, false) => "enabled",
+        (false, false) => "disabled",
+    };
+    let already = if done.changed() { "" } else { " already" };
+    let mut sentences = vec![format!("{} is {state}{already}.", row.name)];
+    for change in done.changes.iter().filter(|change| change.key != row.code.code()) {
+        if let Ok(other) = Which::parse(&change.key) {
+            sentences.push(format!("{} is no longer primary.", other.name()));
+        }
+    }
+    let was_primary = done.changes.iter().any(|change| change.key == row.code.code() && change.changes("primary"));
+    if was_primary && !row.enabled {
+        sentences.push("No method is primary now.".to_owned());
+    }
+    sentences.extend(next.map(|next| format!("Next: `{next}`.")));
+    sentences
+}
+
+/// What a set-up of this method still lacks.
+fn next(store: &Store, method: Which) -> Result<Option<String>> {
+    let settings = Settings::load(store)?;
+    Ok(match method {
+        Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => Some("twofa setting set 2FAmailbox NAME".to_owned()),
+        Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
+        Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
+        _ if !settings.flag(&setting::ENABLE_2FA) => Some("twofa setting set Enable2FA on".to_owned()),
+        _ => None,
+    })
+}

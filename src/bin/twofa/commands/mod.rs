@@ -1,0 +1,43 @@
+//! One file for each noun: what it takes, in the words of its help, and a handler that only translates.
+
+pub mod audit;
+pub mod authenticator;
+pub mod completions;
+pub mod help;
+pub mod init;
+pub mod key;
+pub mod login;
+pub mod mailbox;
+pub mod method;
+pub mod password;
+pub mod recovery_codes;
+pub mod setting;
+pub mod template;
+pub mod user;
+
+use twofa::error::Result;
+
+use crate::answer::Answer;
+use crate::cli::Command;
+use crate::session::Context;
+
+/// Runs a command.
+pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
+    match command {
+        Command::Init(args) => init::init(context, &args),
+        Command::Status(_) => init::status(context),
+        Command::Method(verb) => method::run(context, verb),
+        Command::Setting(verb) => setting::run(context, verb),
+        Command::User(verb) => user::run(context, verb),
+        Command::Authenticator(verb) => authenticator::run(context, verb),
+        Command::RecoveryCodes(verb) => recovery_codes::run(context, verb),
+        Command::Password(verb) => password::run(context, verb),
+        Command::Mailbox(verb) => mailbox::run(context, verb),
+        Command::Template(verb) => template::run(context, verb),
+        Command::Login(verb) => login::run(context, verb),
+        Command::Audit(verb) => audit::run(context, verb),
+        Command::Key(verb) => key::run(context, verb),
+        Command::Completions(args) => completions::run(context, &args),
+        Command::Help(args) => help::run(context, &args),
+    }
+}

@@ -1,0 +1,88 @@
+//! `template`: the words in which a code leaves us.
+
+use clap::{Args, Subcommand};
+use twofa::error::Result;
+use twofa::setting::{self, Settings};
+use twofa::template::{self, TemplateRow, TemplateText, Words};
+use twofa::user;
+
+use crate::answer::Answer;
+use crate::complete;
+use crate::session::Context;
+
+/// Manage message templates
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  twofa template show '2FA verification code'\n  twofa template preview '2FA verification code' --user alice")]
+pub enum Template {
+    /// List the templates
+    List,
+    /// Show the words of a template
+    Show(Named),
+    /// Show a template as a user would get it; nothing is sent
+    Preview(Preview),
+}
+
+/// A template by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The name, in any case
+    #[arg(value_name = "TEMPLATE", add = complete::templates())]
+    name: String,
+}
+
+/// `template preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    #[command(flatten)]
+    named: Named,
+    /// The user it would go to [default: the acting user]
+    #[arg(long, value_name = "LOGIN", add = complete::users())]
+    user: Option<String>,
+}
+
+const COLUMNS: &[&str] = &["name", "kind", "languages", "macros"];
+
+pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
+    match verb {
+        Template::List => {
+            let session = context.session("template list")?;
+            Ok(Answer::list(COLUMNS, COLUMNS, template::list(&session.store)?))
+        }
+        Template::Show(named) => {
+            let session = context.session("template show")?;
+            let row = template::find(&session.store, &named.name)?;
+            let words = template::words(&row.name)?;
+            text(row, words)
+        }
+        Template::Preview(args) => {
+            let session = context.session("template preview")?;
+            let row = template::find(&session.store, &args.named.name)?;
+            let user = match &args.user {
+                Some(login) => user::find(&session.store, login)?,
+                None => session.actor.user.clone(),
+            };
+            let ttl = Settings::load(&session.store)?.number(&setting::SECOND_FACTOR_CODE_TTL).to_string();
+            let name = user.name.as_deref().unwrap_or(&user.login);
+            // A code and a token that nothing accepts.
+            let values = [
+                ("Username", name),
+                ("SecondFactorCode", "123456"),
+                ("SecondFactorCodeTTL", ttl.as_str()),
+                ("RecoveryToken", "example-token"),
+            ];
+            let words = template::render(&row.name, &values)?;
+            text(row, words)
+        }
+    }
+}
+
+fn text(row: TemplateRow, words: Words) -> Result<Answer> {
+    let mut shown = String::new();
+    if let Some(subject) = &words.subject {
+        shown.push_str(&format!("Subject: {subject}\n\n"));
+    }
+    shown.push_str(&words.text);
+    let html = words.html.is_some();
+    let answer = Answer::thing(&TemplateText { name: row.name, kind: row.kind, language: "en", words })?.shown_as(shown);
+    Ok(if html { answer.say("There is an HTML part too: --output json shows it.") } else { answer })
+}

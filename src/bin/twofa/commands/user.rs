@@ -1,0 +1,368 @@
+//! `user`: people and technical accounts that log in.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use twofa::actor::Session;
+use twofa::change::Committed;
+use twofa::error::{Error, Kind, Result};
+use twofa::guard::Allowance;
+use twofa::method::Method;
+use twofa::name::{counted, visible};
+use twofa::plan::{Plan, Warning};
+use twofa::status::can_log_in;
+use twofa::user::edit::{AddUser, EditUser, Fields, Patch, RemoveUser, SetActive, Unlock};
+use twofa::user::import::ImportUsers;
+use twofa::user::{self, Filter, Type, UserRow};
+use twofa::{group, password};
+
+use crate::answer::{Answer, row};
+use crate::cli::{Lockout, PasswordFrom};
+use crate::complete;
+use crate::session::Context;
+use crate::ui::Wanted;
+
+/// Manage users
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  twofa user add alice --name 'Alice Adams' --email alice@example.com\n  twofa user list --without totp\n  twofa user import people.csv --yes")]
+pub enum User {
+    /// Add a user
+    Add(Add),
+    /// List users
+    List(List),
+    /// Show one user
+    Show(Named),
+    /// Change a user
+    Edit(Edit),
+    /// Remove a user for good
+    Remove(Remove),
+    /// Let a user log in again
+    Activate(Named),
+    /// Shut a user out
+    Deactivate(Deactivate),
+    /// Take off a lock and forget wrong tries
+    Unlock(Named),
+    /// Bring users in from a CSV file, all of them or none
+    ///
+    /// The first line names the columns: login, name, email, phone, type, language, groups (split by ;), active. Only
+    /// login is required.
+    Import(Import),
+}
+
+/// A user by login or email.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Login or email address, in any case
+    #[arg(value_name = "LOGIN", add = complete::users())]
+    login: String,
+}
+
+/// What a user has.
+#[derive(Debug, Args)]
+pub struct Described {
+    /// Full name
+    #[arg(long)]
+    name: Option<String>,
+    /// Email address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Phone: + and 7 to 15 digits
+    #[arg(long)]
+    phone: Option<String>,
+    /// employee, external or technical
+    #[arg(long = "type", value_name = "TYPE", add = complete::types())]
+    kind: Option<String>,
+    /// Language of messages
+    #[arg(long)]
+    language: Option<String>,
+    /// A group to be a direct member of; repeat for more (`edit`: replaces all)
+    #[arg(long = "group", value_name = "GROUP", add = complete::groups())]
+    groups: Vec<String>,
+    /// The account of this machine that acts as this user
+    #[arg(long, value_name = "NAME")]
+    os_user: Option<String>,
+    /// Ask for a new password at the next login
+    #[arg(long)]
+    must_change: bool,
+}
+
+/// `user add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Login of the new user
+    #[arg(value_name = "LOGIN")]
+    login: String,
+    #[command(flatten)]
+    described: Described,
+    #[command(flatten)]
+    password: PasswordFrom,
+}
+
+/// `user edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    #[command(flatten)]
+    named: Named,
+    /// New login
+    #[arg(long = "login", value_name = "NEW", id = "new_login")]
+    new_login: Option<String>,
+    #[command(flatten)]
+    described: Described,
+    /// Clear the name
+    #[arg(long, conflicts_with = "name")]
+    no_name: bool,
+    /// Clear the email address
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
+    /// Clear the phone
+    #[arg(long, conflicts_with = "phone")]
+    no_phone: bool,
+    /// Be a direct member of no group
+    #[arg(long, conflicts_with = "groups")]
+    no_group: bool,
+    /// Clear the account of this machine
+    #[arg(long, conflicts_with = "os_user")]
+    no_os_user: bool,
+    /// Do not ask for a new password
+    #[arg(long, conflicts_with = "must_change")]
+    no_must_change: bool,
+    #[command(flatten)]
+    lockout: Lockout,
+}
+
+/// `user list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only members of this group, through any nesting
+    #[arg(long, add = complete::groups())]
+    group: Option<String>,
+    /// Only this type
+    #[arg(long = "type", value_name = "TYPE", add = complete::types())]
+    kind: Option<String>,
+    /// Only those who are locked now
+    #[arg(long)]
+    locked: bool,
+    /// Only those who are deactivated
+    #[arg(long)]
+    inactive: bool,
+    /// Only those who could not use this method
+    #[arg(long, value_name = "METHOD", add = complete::methods())]
+    without: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+}
+
+/// `user remove`.
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    named: Named,
+    /// It is fine if there is no such user
+    #[arg(long)]
+    if_exists: bool,
+}
+
+/// `user deactivate`.
+#[derive(Debug, Args)]
+pub struct Deactivate {
+    #[command(flatten)]
+    named: Named,
+}
+
+/// `user import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file; - reads standard input
+    #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+const COLUMNS: &[&str] = &[
+    "login",
+    "name",
+    "email",
+    "phone",
+    "type",
+    "language",
+    "active",
+    "locked_until",
+    "groups",
+    "authenticator",
+    "recovery_codes_left",
+    "can_use_2fa",
+    "os_user",
+    "must_change",
+    "password_changed_at",
+    "last_login_at",
+];
+const TABLE: &[&str] = &["login", "name", "email", "type", "active", "authenticator", "recovery_codes_left"];
+
+pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
+    match verb {
+        User::Add(args) => add(context, args),
+        User::List(args) => list(context, &args),
+        User::Show(named) => {
+            let session = context.session("user show")?;
+            let user = session.about(&named.login)?;
+            Answer::thing(&user::show(&session.store, &user)?)
+        }
+        User::Edit(args) => edit(context, args),
+        User::Remove(args) => remove(context, &args),
+        User::Activate(named) => set_active(context, "user activate", &named, true),
+        User::Deactivate(args) => set_active(context, "user deactivate", &args.named, false),
+        User::Unlock(named) => {
+            let session = context.session("user unlock")?;
+            let user = user::find(&session.store, &named.login)?;
+            let done = context.commit(&session, &Unlock { id: user.id }, Allowance::Nobody, None)?;
+            let state = if done.changed() { "is unlocked, and wrong tries are forgotten" } else { "was not locked" };
+            shown(&session, user.id, done).map(|answer| answer.say(format!("`{}` {state}.", visible(&user.login))))
+        }
+        User::Import(args) => import(context, &args),
+    }
+}
+
+fn fields(described: Described) -> Result<Fields> {
+    Ok(Fields {
+        login: None,
+        name: Patch::from_options(described.name, false),
+        email: Patch::from_options(described.email, false),
+        phone: Patch::from_options(described.phone, false),
+        kind: described.kind.as_deref().map(Type::parse).transpose()?,
+        language: described.language,
+        os_user: Patch::from_options(described.os_user, false),
+        groups: Some(described.groups).filter(|groups| !groups.is_empty()),
+        must_change: described.must_change.then_some(true),
+        active: None,
+    })
+}
+
+/// The user as `show` gives them, after a writing verb.
+fn shown(session: &Session, id: i64, done: Committed) -> Result<Answer> {
+    let row = user::show(&session.store, &user::get(&session.store, id)?)?;
+    let changed = done.changed();
+    Ok(Answer::thing(&row)?.changed(changed, done.warnings))
+}
+
+/// A user who could not log in although they have a password is worth a word, and no refusal.
+fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
+    let user = user::get(&session.store, id)?;
+    Ok((!can_log_in(&session.store, &user)?).then(|| Warning {
+        kind: "no_second_factor",
+        message: format!("`{}` has no usable second factor and cannot log in.", visible(&user.login)),
+        hint: Some(format!("twofa user edit {} --email ADDRESS", visible(&user.login))),
+    }))
+}
+
+fn add(context: &mut Context, args: Add) -> Result<Answer> {
+    let session = context.session("user add")?;
+    let mut lines = context.lines(Wanted { password: args.password.password_stdin, ..Wanted::default() })?;
+    let with_password = args.password.password_stdin || args.password.password_file.is_some();
+    let hash = if with_password {
+        let secret = context.password(&args.password, &mut lines, "Password", true)?;
+        Some(password::hash(&session.store, &secret)?)
+    } else {
+        None
+    };
+    let plan = AddUser { login: args.login.clone(), fields: fields(args.described)?, password_hash: hash };
+    let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
+    let user = user::find(&session.store, &args.login)?;
+    done.warnings.extend(stranded(&session, user.id)?);
+    let login = visible(&user.login).into_owned();
+    let sentence = if done.changed() { format!("The user `{login}` was added.") } else { format!("The user `{login}` is there already.") };
+    let answer = shown(&session, user.id, done)?.say(sentence);
+    Ok(if user.has_password || user.kind == Type::Technical {
+        answer
+    } else {
+        answer.say(format!("Next: `twofa password set {login}`."))
+    })
+}
+
+fn list(context: &mut Context, args: &List) -> Result<Answer> {
+    let session = context.session("user list")?;
+    let filter = Filter {
+        group: args.group.as_deref().map(|name| group::find(&session.store, name)).transpose()?.map(|group| group.id),
+        kind: args.kind.as_deref().map(Type::parse).transpose()?,
+        locked: args.locked,
+        inactive: args.inactive,
+        without: args.without.as_deref().map(Method::parse).transpose()?,
+        limit: args.limit.map(i64::from),
+    };
+    Ok(Answer::stream(COLUMNS, TABLE, move |each| user::list(&session.store, &filter, &mut |one: UserRow| each(row(&one)?))))
+}
+
+fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
+    let session = context.session("user edit")?;
+    let user = user::find(&session.store, &args.named.login)?;
+    let mut fields = fields(args.described)?;
+    fields.login = args.new_login;
+    for (patch, clear) in [
+        (&mut fields.name, args.no_name),
+        (&mut fields.email, args.no_email),
+        (&mut fields.phone, args.no_phone),
+        (&mut fields.os_user, args.no_os_user),
+    ] {
+        if clear {
+            *patch = Patch::Clear;
+        }
+    }
+    if args.no_group {
+        fields.groups = Some(Vec::new());
+    }
+    if args.no_must_change {
+        fields.must_change = Some(false);
+    }
+    let done = context.commit(&session, &EditUser { id: user.id, fields }, args.lockout.allowance(), None)?;
+    let what: Vec<&str> = done.changes.iter().flat_map(|change| &change.fields).map(|field| field.name).collect();
+    let login = visible(&user.login).into_owned();
+    let sentence = if what.is_empty() { format!("`{login}` is like that already.") } else { format!("`{login}` was changed: {}.", what.join(", ")) };
+    shown(&session, user.id, done).map(|answer| answer.say(sentence))
+}
+
+fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
+    let session = context.session("user remove")?;
+    let user = match user::find(&session.store, &args.named.login) {
+        Ok(user) => user,
+        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
+            let gone = super::init::only("login", args.named.login.as_str());
+            return Ok(Answer::thing(&gone)?.changed(false, Vec::new()).say(format!("There is no user `{}`.", visible(&args.named.login))));
+        }
+        Err(error) => return Err(error),
+    };
+    let row = user::show(&session.store, &user)?;
+    let done = context.commit(&session, &RemoveUser { id: user.id }, Allowance::Nobody, None)?;
+    let changed = done.changed();
+    Ok(Answer::thing(&row)?.changed(changed, done.warnings).say(format!("The user `{}` was removed.", visible(&user.login))))
+}
+
+fn set_active(context: &mut Context, path: &str, named: &Named, active: bool) -> Result<Answer> {
+    let session = context.session(path)?;
+    let user = user::find(&session.store, &named.login)?;
+    let plan: &dyn Plan = &SetActive { id: user.id, active };
+    let done = context.commit(&session, plan, Allowance::Nobody, None)?;
+    let state = if active { "active" } else { "deactivated" };
+    let already = if done.changed() { "now" } else { "already" };
+    shown(&session, user.id, done).map(|answer| answer.say(format!("`{}` is {already} {state}.", visible(&user.login))))
+}
+
+fn import(context: &mut Context, args: &Import) -> Result<Answer> {
+    let session = context.session("user import")?;
+    let plan = if args.file.as_os_str() == "-" {
+        if context.globals.confirm_code_stdin {
+            return Err(Error::new(Kind::Usage, "standard input cannot be both the file and the confirmation code").hint("use --confirm-code"));
+        }
+        ImportUsers::read(std::io::stdin().lock())?
+    } else {
+        let file = std::fs::File::open(&args.file)
+            .map_err(|error| Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error))?;
+        ImportUsers::read(file)?
+    };
+    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let (added, all) = (done.changes.len() as u64, plan.len() as u64);
+    let changed = done.changed();
+    let mut answer = super::init::only("added", added);
+    answer.insert("unchanged".into(), (all - added).into());
+    Ok(Answer::thing(&answer)?
+        .changed(changed, done.warnings)
+        .say(format!("{} were added, {} were there already.", counted(added, "user", "users"), all - added)))
+}

@@ -1,0 +1,148 @@
+//! The binary: words, arguments and the terminal. It translates the command line into one call of the library and
+//! prints the one answer that comes back; what it decides itself is only how things are said.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod cli;
+mod commands;
+mod complete;
+mod process;
+mod qr;
+mod session;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use twofa::error::{Error, Kind, Result};
+
+use crate::answer::Answer;
+use crate::cli::{Cli, Format};
+use crate::session::Context;
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    process::restrict();
+    if complete::requested() {
+        return complete::answer();
+    }
+    let command = Cli::command();
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misused(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let (color, format) = (cli.globals.color, cli.globals.output);
+    match run(cli, &command, &matches) {
+        Ok(exit) => ExitCode::from(exit),
+        Err(error) => {
+            ui::error(&error, color, format.is_json());
+            ExitCode::from(error.kind().exit())
+        }
+    }
+}
+
+fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<u8> {
+    let process = process::process();
+    let place = process::place(&cli.globals, &process);
+    if let Ok(place) = &place {
+        process::refuse_delegated(&process, place, command, matches)?;
+    }
+    let ui = Ui::new(&cli.globals, typed());
+    let format = cli.globals.output;
+    let color = cli.globals.color;
+    let mut context = Context::new(cli.globals, process, ui);
+    let answer: Answer = commands::run(&mut context, cli.command)?;
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    let printed = answer.print(format, width)?;
+    for warning in &printed.warnings {
+        context.ui.warning(warning);
+    }
+    for sentence in &printed.status {
+        context.ui.status(sentence);
+    }
+    if let Some(refusal) = &printed.refusal {
+        ui::error(refusal, color, format.is_json());
+    }
+    Ok(printed.exit)
+}
+
+/// The command as it was typed, with the words quoted that a shell would split.
+fn typed() -> String {
+    let mut words = vec!["twofa".to_owned()];
+    for word in std::env::args_os().skip(1) {
+        let word = word.to_string_lossy().into_owned();
+        let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
+        words.push(if plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) });
+    }
+    words.join(" ")
+}
+
+/// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.
+fn misused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is nobody's fault.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if wants_json() {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or("a command is missing");
+        let said = Error::new(Kind::Usage, message).hint("`twofa --help` lists the commands").to_json();
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
+    }
+    ExitCode::from(Kind::Usage.exit())
+}
+
+/// Whether JSON was asked for, where the command line could not be read.
+fn wants_json() -> bool {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let named = words.iter().enumerate().find_map(|(at, word)| match word.as_str() {
+        "-o" | "--output" => words.get(at + 1).cloned(),
+        _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).map(str::to_owned),
+    });
+    let format = named.or_else(|| std::env::var("TWOFA_OUTPUT").ok()).unwrap_or_default();
+    <Format as clap::ValueEnum>::from_str(&format, true).is_ok_and(Format::is_json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every leaf of the command line is a row of the verb table, and every row is a leaf.
+    #[test]
+    fn leaves_and_verbs_are_one_to_one() {
+        fn leaves(command: &clap::Command, path: &[String], found: &mut Vec<String>) {
+            // clap adds a `help` below every group; ours stands at the top.
+            let mut below = command.get_subcommands().filter(|sub| sub.get_name() != "help" || path.is_empty()).peekable();
+            if below.peek().is_none() {
+                found.push(path.join(" "));
+            }
+            for sub in below {
+                leaves(sub, &[path, &[sub.get_name().to_owned()]].concat(), found);
+            }
+        }
+        let mut found = Vec::new();
+        leaves(&Cli::command(), &[], &mut found);
+        found.sort();
+        let mut table: Vec<String> = twofa::verb::VERBS.iter().map(|verb| verb.path.to_owned()).collect();
+        table.sort();
+        assert_eq!(found, table);
+    }
+
+    #[test]
+    fn colour_has_a_default() {
+        let cli = Cli::command().try_get_matches_from(["twofa", "status"]).unwrap();
+        assert_eq!(Cli::from_arg_matches(&cli).unwrap().globals.color, cli::Color::Auto);
+    }
+}

@@ -1,0 +1,128 @@
+//! What this process is: who runs it, where the store is, and what a delegated caller may not say.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, ValueHint};
+use twofa::actor::{Authority, Process};
+use twofa::clock::{Source, System};
+use twofa::error::{Error, Kind, Result};
+use twofa::store::{Place, owner_of};
+
+use crate::cli::Globals;
+
+/// Reads who runs this process.
+pub fn process() -> Process {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let process = Process {
+        sudo_uid: number("SUDO_UID"),
+        doas_user: std::env::var("DOAS_USER").ok().filter(|name| !name.is_empty()),
+        pkexec_uid: number("PKEXEC_UID"),
+        ..Process::default()
+    };
+    #[cfg(unix)]
+    let process = Process {
+        effective: Some(nix::unistd::geteuid().as_raw()),
+        real: Some(nix::unistd::getuid().as_raw()),
+        ..process
+    };
+    process
+}
+
+/// Files made from here on are for their owner alone.
+pub fn restrict() {
+    #[cfg(unix)]
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+}
+
+/// Where the store is (DESIGN, section 2, "Store").
+pub fn place(globals: &Globals, process: &Process) -> Result<Place> {
+    let system = Path::new(Place::SYSTEM);
+    let db = match &globals.db {
+        Some(path) => path.clone(),
+        None if process.effective == Some(0) || system.exists() => system.to_owned(),
+        None => default_place()?.db,
+    };
+    Ok(Place::new(db, globals.key_file.clone()))
+}
+
+/// Where the store of an ordinary account is.
+pub fn default_place() -> Result<Place> {
+    Ok(Place::new(data_home()?.join("twofa").join("twofa.db"), None))
+}
+
+fn data_home() -> Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    variable("XDG_DATA_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
+        .ok_or_else(|| Error::new(Kind::Usage, "nothing tells where the store is").hint("name it with --db FILE"))
+}
+
+/// How long to wait for a busy store.
+pub fn wait(globals: &Globals) -> Result<Duration> {
+    let seconds = twofa::clock::seconds(&globals.wait)
+        .map_err(|error| Error::new(Kind::Usage, format!("--wait: {}", error.message())).hint("write it as 10s or 1m"))?;
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
+}
+
+/// The clock and the random bytes. A build for tests takes both from its environment; a release never does.
+pub fn source() -> Rc<dyn Source> {
+    #[cfg(debug_assertions)]
+    if let Some(fixed) = fixed() {
+        return Rc::new(fixed);
+    }
+    Rc::new(System)
+}
+
+#[cfg(debug_assertions)]
+fn fixed() -> Option<twofa::clock::Fixed> {
+    let now = std::env::var("TWOFA_TEST_NOW").ok()?;
+    let now = twofa::clock::Time::parse(&now, twofa::clock::Time(0)).ok()?;
+    let seed = std::env::var("TWOFA_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    Some(twofa::clock::Fixed::new(now, seed))
+}
+
+/// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
+pub fn refuse_delegated(process: &Process, place: &Place, command: &Command, matches: &ArgMatches) -> Result<()> {
+    let delegated = [place.db.as_path(), Path::new(Place::SYSTEM)]
+        .into_iter()
+        .any(|path| process.authority(owner_of(path)) == Authority::Delegated);
+    if !delegated {
+        return Ok(());
+    }
+    let refuse = |what: &str| {
+        Err(Error::new(Kind::NotPermitted, format!("{what} is not for delegated callers"))
+            .hint("only root and the store's owner choose the store, its key, files and programs"))
+    };
+    // The name alone: a value may be anything.
+    if let Some(name) = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).find(|name| name.starts_with("TWOFA_")) {
+        return refuse(&format!("the variable {name}"));
+    }
+    let (mut command, mut matches) = (command, matches);
+    let mut path = Vec::new();
+    loop {
+        for argument in command.get_arguments() {
+            let id = argument.get_id().as_str();
+            let said = matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+            let names = matches!(
+                argument.get_value_hint(),
+                ValueHint::FilePath | ValueHint::DirPath | ValueHint::AnyPath | ValueHint::ExecutablePath
+            );
+            let is_stream = || matches.get_raw(id).is_some_and(|mut values| values.all(|value| value == "-"));
+            if said && (id == "as_login" || (names && !is_stream())) {
+                return refuse(&format!("the option --{}", argument.get_long().unwrap_or(id)));
+            }
+        }
+        let Some((name, below)) = matches.subcommand() else { break };
+        path.push(name.to_owned());
+        let Some(next) = command.find_subcommand(name) else { break };
+        (command, matches) = (next, below);
+    }
+    match path.first().map(String::as_str) {
+        Some(noun @ ("init" | "backup" | "restore" | "key")) => refuse(&format!("`twofa {noun}`")),
+        _ => Ok(()),
+    }
+}

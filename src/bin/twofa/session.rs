@@ -1,0 +1,113 @@
+//! What a handler works with: the options, the terminal, and the way to a session.
+
+use std::rc::Rc;
+
+use twofa::actor::{Process, Session};
+use twofa::change::{self, Committed, Options};
+use twofa::clock::{Source, Time};
+use twofa::confirmation::Given;
+use twofa::error::{Error, Kind, Result};
+use twofa::guard::Allowance;
+use twofa::method::Method;
+use twofa::plan::Plan;
+use twofa::secret::Secret;
+use twofa::store::{Place, Store};
+use twofa::verb::verb;
+
+use crate::cli::{CodeFrom, Format, Globals, PasswordFrom};
+use crate::process;
+use crate::ui::{Lines, Ui, Wanted, read_file, read_lines};
+
+/// The surroundings of one command.
+pub struct Context {
+    pub globals: Globals,
+    pub process: Process,
+    pub ui: Ui,
+    pub source: Rc<dyn Source>,
+}
+
+impl Context {
+    pub fn new(globals: Globals, process: Process, ui: Ui) -> Context {
+        Context { globals, process, ui, source: process::source() }
+    }
+
+    /// Where the store is.
+    pub fn place(&self) -> Result<Place> {
+        process::place(&self.globals, &self.process)
+    }
+
+    /// Opens the store the way the verb needs it, and finds out who acts.
+    pub fn session(&self, path: &str) -> Result<Session> {
+        let verb = verb(path)?;
+        let store = Store::open(&self.place()?, verb, process::wait(&self.globals)?, Rc::clone(&self.source))?;
+        Session::begin(store, verb, &self.process, self.globals.as_login.as_deref(), self.globals.reason.clone())
+    }
+
+    /// Reads a time option.
+    pub fn time(&self, text: Option<&str>) -> Result<Option<Time>> {
+        text.map(|text| Time::parse(text, self.source.now())).transpose()
+    }
+
+    /// Refuses formats that a command does not speak.
+    pub fn only(&self, formats: &[Format]) -> Result<()> {
+        if formats.contains(&self.globals.output) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, "this command does not print in that format").hint("leave --output out"))
+    }
+
+    /// Reads the secrets that come on standard input: one line for each option given.
+    pub fn lines(&self, wanted: Wanted) -> Result<Lines> {
+        read_lines(Wanted { confirm_code: self.globals.confirm_code_stdin, ..wanted })
+    }
+
+    /// A password: from standard input, from a file, or asked for.
+    pub fn password(&self, from: &PasswordFrom, lines: &mut Lines, prompt: &str, twice: bool) -> Result<Secret> {
+        match (lines.password.take(), &from.password_file) {
+            (Some(password), _) => Ok(password),
+            (None, Some(path)) => read_file(path, "--password-file"),
+            (None, None) => self.ui.secret(prompt, "--password-stdin", twice),
+        }
+    }
+
+    /// A one-time code: an argument, from standard input, or asked for.
+    pub fn code(&self, from: &CodeFrom, lines: &mut Lines, prompt: &str) -> Result<Secret> {
+        match (&from.code, lines.code.take()) {
+            (Some(code), _) => Ok(Secret::new(code.clone())),
+            (None, Some(code)) => Ok(code),
+            (None, None) => self.ui.one_time_code(prompt, "--code"),
+        }
+    }
+
+    /// What the command line says about the confirmation of an administrator action.
+    pub fn given(&self, lines: &mut Lines) -> Result<Given> {
+        Ok(Given {
+            code: lines.confirm_code.take().or_else(|| self.globals.confirm_code.clone().map(Secret::new)),
+            method: self.globals.confirm_method.as_deref().map(Method::parse).transpose()?,
+            challenge: self.globals.confirm_challenge.clone(),
+            skip: self.globals.skip_confirmation,
+        })
+    }
+
+    /// Carries out a plan.
+    pub fn commit(&mut self, session: &Session, plan: &dyn Plan, allowance: Allowance, lines: Option<Lines>) -> Result<Committed> {
+        let lines = match lines {
+            Some(lines) => lines,
+            None => self.lines(Wanted::default())?,
+        };
+        self.commit_own(session, plan, allowance, None, lines)
+    }
+
+    /// The same, where `own` says what the acting user does to their own second factor, so that they confirm it.
+    pub fn commit_own(
+        &mut self,
+        session: &Session,
+        plan: &dyn Plan,
+        allowance: Allowance,
+        own: Option<String>,
+        mut lines: Lines,
+    ) -> Result<Committed> {
+        let options = Options { confirm: self.given(&mut lines)?, allowance, own };
+        change::commit(session, plan, &options, &mut self.ui)
+    }
+}

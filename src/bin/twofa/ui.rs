@@ -1,0 +1,235 @@
+//! The conversation: what is said on stderr, what is asked, and how secrets are read.
+//!
+//! Prompts are never required: without a terminal on both sides, or with `--no-input`, a missing answer is an error that
+//! names its option. All `--…-stdin` of one command read one line each in one order: password, new password, token,
+//! code, confirm code.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use dialoguer::{Confirm, Input, Password};
+use twofa::confirmation::Ask;
+use twofa::error::{Error, Kind, Result};
+use twofa::plan::Warning;
+use twofa::secret::{LONGEST, Secret};
+
+use crate::cli::{Color, Globals};
+
+/// The terminal, as this command may use it.
+pub struct Ui {
+    quiet: bool,
+    yes: bool,
+    no_input: bool,
+    color: ColorChoice,
+    /// The command as it was typed, for the twin that does not ask.
+    typed: String,
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+impl Ui {
+    pub fn new(globals: &Globals, typed: String) -> Ui {
+        Ui {
+            quiet: globals.quiet,
+            yes: globals.yes,
+            no_input: globals.no_input,
+            color: color(globals.color),
+            typed,
+        }
+    }
+
+    /// Whether somebody sits there who can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// A sentence about what was done.
+    pub fn status(&self, sentence: &str) {
+        if !self.quiet {
+            line(self.color, &format!("{sentence}\n"));
+        }
+    }
+
+    /// A warning: never silenced.
+    pub fn warning(&self, warning: &Warning) {
+        line(self.color, &format!("{WARNING}warning:{WARNING:#} {}\n", warning.message));
+        if let Some(hint) = &warning.hint {
+            line(self.color, &format!("{HINT}   hint:{HINT:#} {hint}\n"));
+        }
+    }
+
+    /// Asks for a secret that no option gave.
+    ///
+    /// # Errors
+    /// [`Kind::MissingAnswer`] naming `option`.
+    pub fn secret(&self, prompt: &str, option: &str, twice: bool) -> Result<Secret> {
+        if !self.can_ask() {
+            return Err(missing(prompt, option));
+        }
+        let mut ask = Password::new().with_prompt(prompt);
+        if twice {
+            ask = ask.with_confirmation(format!("{prompt} again"), "They differ; once more.");
+        }
+        ask.interact().map(Secret::new).map_err(unanswered)
+    }
+
+    /// Asks for a one-time code that no option gave.
+    ///
+    /// # Errors
+    /// [`Kind::MissingAnswer`] naming `option`.
+    pub fn one_time_code(&self, prompt: &str, option: &str) -> Result<Secret> {
+        if !self.can_ask() {
+            return Err(missing(prompt, option));
+        }
+        Input::<String>::new().with_prompt(prompt).interact_text().map(Secret::new).map_err(unanswered)
+    }
+}
+
+fn missing(prompt: &str, option: &str) -> Error {
+    Error::new(Kind::MissingAnswer, format!("{} is needed", prompt.to_lowercase())).hint(format!("give it with {option}"))
+}
+
+fn unanswered(error: dialoguer::Error) -> Error {
+    Error::new(Kind::MissingAnswer, "the question was not answered").because(error)
+}
+
+fn color(color: Color) -> ColorChoice {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+}
+
+/// Writes to stderr. When that is closed there is nobody to tell.
+fn line(color: ColorChoice, text: &str) {
+    let mut err = AutoStream::new(std::io::stderr().lock(), color);
+    let _ = err.write_all(text.as_bytes());
+}
+
+/// Prints an error: for people, and as the last line of stderr for programs.
+pub fn error(error: &Error, choice: Color, json: bool) {
+    let choice = color(choice);
+    line(choice, &format!("{ERROR}error:{ERROR:#} {}\n", error.message()));
+    if let Some(hint) = error.hint_text() {
+        line(choice, &format!("{HINT} hint:{HINT:#} {hint}\n"));
+    }
+    if let Some(why) = error.detail().get("not_recorded").and_then(|why| why.as_str()) {
+        line(choice, &format!("{WARNING}warning:{WARNING:#} the refusal could not be recorded: {why}\n"));
+    }
+    if json {
+        line(choice, &format!("{}\n", error.to_json()));
+    }
+}
+
+impl Ask for Ui {
+    fn sure(&mut self, question: &str) -> Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        if !self.can_ask() {
+            return Err(Error::new(Kind::MissingAnswer, format!("are you sure? {question}")).hint("say yes with --yes"));
+        }
+        line(self.color, &format!("{question}\nWithout asking: {} --yes\n", self.typed));
+        let sure = Confirm::new().with_prompt("Are you sure?").default(false).interact().map_err(unanswered)?;
+        if sure { Ok(()) } else { Err(Error::new(Kind::Declined, "nothing was changed")) }
+    }
+
+    fn code(&mut self, prompt: &str) -> Result<Option<Secret>> {
+        if !self.can_ask() {
+            return Ok(None);
+        }
+        self.one_time_code(prompt, "--confirm-code").map(Some)
+    }
+}
+
+/// Which `--…-stdin` options a command was given.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Wanted {
+    pub password: bool,
+    pub token: bool,
+    pub code: bool,
+    pub confirm_code: bool,
+}
+
+/// The lines that were read for them.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pub password: Option<Secret>,
+    pub token: Option<Secret>,
+    pub code: Option<Secret>,
+    pub confirm_code: Option<Secret>,
+}
+
+/// Reads one line for each option that was given, in the order of the contract.
+pub fn read_lines(wanted: Wanted) -> Result<Lines> {
+    let mut input = std::io::stdin().lock();
+    let mut next = |wanted: bool, option: &str| -> Result<Option<Secret>> {
+        if !wanted {
+            return Ok(None);
+        }
+        read_line(&mut input, option).map(Some)
+    };
+    Ok(Lines {
+        password: next(wanted.password, "--password-stdin")?,
+        token: next(wanted.token, "--setup-token-stdin")?,
+        code: next(wanted.code, "--code-stdin")?,
+        confirm_code: next(wanted.confirm_code, "--confirm-code-stdin")?,
+    })
+}
+
+/// Reads the first line of a file.
+pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
+    let file = std::fs::File::open(path)
+        .map_err(|error| Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error))?;
+    read_line(&mut std::io::BufReader::new(file), option)
+}
+
+/// One line without its end, at most 4 KiB. Read byte by byte in the buffer, so that what follows stays for the next.
+fn read_line(input: &mut impl std::io::BufRead, option: &str) -> Result<Secret> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST + 2));
+    let limit = LONGEST as u64 + 2;
+    input
+        .by_ref()
+        .take(limit)
+        .read_until(b'\n', &mut bytes)
+        .map_err(|error| Error::new(Kind::Io, format!("cannot read the line for {option}")).because(error))?;
+    if bytes.is_empty() {
+        return Err(Error::new(Kind::MissingAnswer, format!("standard input has no line for {option}")));
+    }
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    if end > LONGEST {
+        return Err(Error::new(Kind::InvalidValue, format!("the line for {option} is longer than {LONGEST} bytes")));
+    }
+    let text = std::str::from_utf8(&bytes[..end])
+        .map_err(|_| Error::new(Kind::InvalidValue, format!("the line for {option} is not UTF-8")))?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lose_their_ends_and_nothing_else() {
+        let mut input: &[u8] = b" secret \r\nnext\nlast";
+        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), " secret ");
+        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "next");
+        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "last");
+        let error = read_line(&mut input, "--x").unwrap_err();
+        assert_eq!((error.kind(), error.message().as_str()), (Kind::MissingAnswer, "standard input has no line for --x"));
+        assert_eq!(read_line(&mut &b"\n"[..], "--x").unwrap().expose(), "");
+    }
+
+    #[test]
+    fn a_line_has_a_limit() {
+        let fits = [vec![b'a'; LONGEST], b"\n".to_vec()].concat();
+        assert_eq!(read_line(&mut fits.as_slice(), "--x").unwrap().expose().len(), LONGEST);
+        let over = [vec![b'a'; LONGEST + 1], b"\n".to_vec()].concat();
+        assert_eq!(read_line(&mut over.as_slice(), "--x").unwrap_err().kind(), Kind::InvalidValue);
+    }
+}

@@ -1,0 +1,322 @@
+//! Challenges: pending second-factor questions.
+//!
+//! A challenge belongs to a user and a purpose, lives twenty minutes or until it is answered, and holds at most one sent
+//! code as a keyed hash bound to it. Login, confirmation and generating codes use the same table.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use serde::Serialize;
+
+use crate::clock::Time;
+use crate::error::{Error, Kind, Result};
+use crate::login::decide::Standing;
+use crate::method::Method;
+use crate::secret::Secret;
+use crate::store::{Store, Tx};
+use crate::vault::{Label, same};
+
+/// How long a challenge can be answered, in seconds (SEMANTICS, "Second factor").
+pub const LIFE: i64 = 20 * 60;
+
+const CODE: Label = Label("challenge.code");
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A login.
+    Login,
+    /// A login that connects an app first.
+    Enrolment,
+    /// An administrator action, or a change of one's own second factor.
+    Confirmation,
+}
+
+impl Purpose {
+    /// The word in the store and in `login list`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Purpose::Login => "login",
+            Purpose::Enrolment => "enrolment",
+            Purpose::Confirmation => "confirmation",
+        }
+    }
+}
+
+impl ToSql for Purpose {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.code().to_sql()
+    }
+}
+
+impl FromSql for Purpose {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        [Purpose::Login, Purpose::Enrolment, Purpose::Confirmation]
+            .into_iter()
+            .find(|purpose| purpose.code() == code)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// How a challenge ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Somebody answered rightly.
+    Answered,
+    /// It was cancelled.
+    Cancelled,
+    /// What it was about is void.
+    Void,
+}
+
+impl Closed {
+    fn code(self) -> &'static str {
+        match self {
+            Closed::Answered => "answered",
+            Closed::Cancelled => "cancelled",
+            Closed::Void => "void",
+        }
+    }
+}
+
+/// A pending question, as stored.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    /// Row id.
+    pub id: i64,
+    /// The CHALLENGE of the command line.
+    pub token: String,
+    /// Whom it asks.
+    pub user: i64,
+    /// What for.
+    pub purpose: Purpose,
+    /// Which method is asked for.
+    pub method: Method,
+    /// What exactly is confirmed.
+    pub binding: Option<Vec<u8>>,
+    /// The set-up it would confirm.
+    pub setup: Option<i64>,
+    /// When the code was taken by the server.
+    pub accepted_at: Option<Time>,
+    /// From when on the code is not valid.
+    pub code_expires_at: Option<Time>,
+    /// From when on it cannot be answered.
+    pub expires_at: Time,
+    code_hash: Option<Vec<u8>>,
+    closed: bool,
+}
+
+const COLUMNS: &str =
+    "id, token, user, purpose, method, binding, setup, code_hash, accepted_at, code_expires_at, expires_at, closed_at IS NOT NULL";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
+    Ok(Challenge {
+        id: row.get(0)?,
+        token: row.get(1)?,
+        user: row.get(2)?,
+        purpose: row.get(3)?,
+        method: row.get(4)?,
+        binding: row.get(5)?,
+        setup: row.get(6)?,
+        code_hash: row.get(7)?,
+        accepted_at: row.get(8)?,
+        code_expires_at: row.get(9)?,
+        expires_at: row.get(10)?,
+        closed: row.get(11)?,
+    })
+}
+
+impl Challenge {
+    /// How it stands. A sent code that ran out expires the answer, not the challenge.
+    #[must_use]
+    pub fn standing(&self, now: Time) -> Standing {
+        if self.closed {
+            Standing::Closed
+        } else if self.expires_at <= now {
+            Standing::Expired
+        } else {
+            Standing::Open
+        }
+    }
+
+    /// Until when the method that is asked for can be answered.
+    #[must_use]
+    pub fn answerable_until(&self) -> Time {
+        match self.code_expires_at {
+            Some(code) if self.method.is_sent() => code.min(self.expires_at),
+            _ => self.expires_at,
+        }
+    }
+
+    /// Whether `code` is the one that was sent. The comparison does not tell where they differ.
+    ///
+    /// # Errors
+    /// [`Kind::KeyMissing`] and the like.
+    pub fn is_code(&self, store: &Store, code: &Secret) -> Result<bool> {
+        let Some(stored) = &self.code_hash else { return Ok(false) };
+        Ok(same(&hash(store, self.id, code)?, stored))
+    }
+}
+
+/// The keyed hash of a code, bound to its challenge. Spaces that people type are not part of a code.
+fn hash(store: &Store, challenge: i64, code: &Secret) -> Result<[u8; 32]> {
+    let plain: zeroize::Zeroizing<String> =
+        zeroize::Zeroizing::new(code.expose().chars().filter(|c| !c.is_whitespace()).collect());
+    store.vault()?.hash(CODE, &[&challenge.to_be_bytes(), plain.as_bytes()])
+}
+
+/// What a new challenge is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// What exactly is confirmed.
+    pub(crate) binding: Option<Vec<u8>>,
+    /// The set-up it would confirm.
+    pub(crate) setup: Option<i64>,
+}
+
+/// Opens a challenge.
+pub(crate) fn open(tx: &Tx<'_>, user: i64, purpose: Purpose, method: Method, about: About) -> Result<Challenge> {
+    let mut bytes = [0u8; 16];
+    tx.source().fill(&mut bytes)?;
+    let token = data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+    let now = tx.now();
+    let id = tx.next_id("challenge")?;
+    tx.db()
+        .prepare_cached(
+            "INSERT INTO challenge (id, token, user, purpose, method, binding, setup, created_at, expires_at)
+             VALUES (:id, :token, :user, :purpose, :method, :binding, :setup, :now, :expires)",
+        )?
+        .execute(named_params! {
+            ":id": id, ":token": token, ":user": user, ":purpose": purpose, ":method": method,
+            ":binding": about.binding, ":setup": about.setup, ":now": now, ":expires": now.plus(LIFE),
+        })?;
+    get(tx, id)
+}
+
+/// The challenge of a row id.
+pub(crate) fn get(store: &Store, id: i64) -> Result<Challenge> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE id = ?1"))?;
+    Ok(query.query_row([id], read)?)
+}
+
+/// Finds a challenge by its token.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn find(store: &Store, token: &str) -> Result<Challenge> {
+    let wanted = token.trim().to_ascii_lowercase();
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE token = ?1"))?;
+    query.query_row([wanted], read).optional()?.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("there is no challenge `{}`", crate::name::visible(token.trim())))
+            .hint("`twofa login list` shows the open ones; `twofa login start` makes one")
+    })
+}
+
+/// Draws a new code for a challenge, asked by `method` from now on; an earlier one is void at once, and the new one is
+/// not valid before [`accepted`].
+pub(crate) fn new_code(tx: &Tx<'_>, challenge: i64, method: Method) -> Result<Secret> {
+    let code = six_digits(tx)?;
+    tx.db()
+        .prepare_cached(
+            "UPDATE challenge SET method = :method, code_hash = :hash, accepted_at = NULL, code_expires_at = NULL WHERE id = :id",
+        )?
+        .execute(named_params! { ":method": method, ":hash": hash(tx, challenge, &code)?, ":id": challenge })?;
+    Ok(code)
+}
+
+/// Asks for a method that sends nothing.
+pub(crate) fn switch(tx: &Tx<'_>, challenge: i64, method: Method) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE challenge SET method = :method, code_hash = NULL, accepted_at = NULL, code_expires_at = NULL WHERE id = :id")?
+        .execute(named_params! { ":method": method, ":id": challenge })?;
+    Ok(())
+}
+
+/// The server took the code: it is valid from now on, for `ttl` seconds.
+pub(crate) fn accepted(tx: &Tx<'_>, challenge: i64, ttl: i64) -> Result<()> {
+    let now = tx.now();
+    tx.db()
+        .prepare_cached("UPDATE challenge SET accepted_at = :now, code_expires_at = :expires WHERE id = :id")?
+        .execute(named_params! { ":now": now, ":expires": now.plus(ttl), ":id": challenge })?;
+    Ok(())
+}
+
+/// Ends a challenge.
+pub(crate) fn close(tx: &Tx<'_>, challenge: i64, closed: Closed) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL WHERE id = :id")?
+        .execute(named_params! { ":now": tx.now(), ":closed": closed.code(), ":id": challenge })?;
+    Ok(())
+}
+
+/// Six digits, each number as likely as any other, leading zeros kept.
+fn six_digits(store: &Store) -> Result<Secret> {
+    const NUMBERS: u32 = 1_000_000;
+    // The largest multiple of a million that fits: what lies above would make small numbers likelier.
+    const FAIR: u32 = u32::MAX - u32::MAX % NUMBERS;
+    loop {
+        let mut bytes = [0u8; 4];
+        store.source().fill(&mut bytes)?;
+        let drawn = u32::from_be_bytes(bytes);
+        if drawn < FAIR {
+            return Ok(Secret::new(format!("{:06}", drawn % NUMBERS)));
+        }
+    }
+}
+
+/// An open challenge as `login list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChallengeRow {
+    /// Its token.
+    pub challenge: String,
+    /// Login of the user it asks.
+    pub user: String,
+    /// What for.
+    pub purpose: &'static str,
+    /// Which method is asked for.
+    pub method: Method,
+    /// When it was opened.
+    pub created_at: Time,
+    /// Until when it can be answered.
+    pub expires_at: Time,
+}
+
+/// The challenges that can be answered now, newest first; of one user, or of all.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
+    let mut query = store.db().prepare(
+        "SELECT token, login, purpose, method, challenge.created_at, expires_at
+         FROM challenge JOIN user ON user.id = challenge.user
+         WHERE closed_at IS NULL AND expires_at > :now AND (:user IS NULL OR challenge.user = :user)
+         ORDER BY challenge.id DESC",
+    )?;
+    let rows = query.query_map(named_params! { ":now": store.now(), ":user": user }, |row| {
+        let purpose: Purpose = row.get(2)?;
+        Ok(ChallengeRow {
+            challenge: row.get(0)?,
+            user: row.get(1)?,
+            purpose: purpose.code(),
+            method: row.get(3)?,
+            created_at: row.get(4)?,
+            expires_at: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+
+    #[test]
+    fn codes_are_six_digits_with_their_zeros() {
+        let fresh = fresh();
+        let codes: Vec<String> = (0..2_000).map(|_| six_digits(&fresh.store).unwrap().expose().to_owned()).collect();
+        assert!(codes.iter().all(|code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())));
+        assert!(codes.iter().any(|code| code.starts_with('0')));
+    }
+}

@@ -1,0 +1,76 @@
+//! The outbox: every message, with its outcome.
+//!
+//! A row is committed with its body sealed before the message is sent; the outcome is committed after, and erases the
+//! body. What is left by a command that died in between is a pending row without an outcome: nobody knows whether it
+//! left, so it counts as sent for the limits and its code was never valid.
+
+use rusqlite::{OptionalExtension as _, named_params};
+
+use crate::clock::Time;
+use crate::error::Result;
+use crate::method::Method;
+use crate::store::{Store, Tx};
+use crate::vault::Label;
+
+pub(crate) const BODY: Label = Label("outbox.body");
+
+/// A message about to leave.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) challenge: i64,
+    pub(crate) user: i64,
+    pub(crate) method: Method,
+    pub(crate) recipient: &'a str,
+    pub(crate) template: &'a str,
+    pub(crate) sender: &'a str,
+    pub(crate) body: &'a str,
+}
+
+/// Keeps a message about to leave; returns its row id.
+pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
+    let id = tx.next_id("outbox")?;
+    let body = tx.vault()?.seal(BODY, id, outgoing.body.as_bytes(), tx.source())?;
+    tx.db()
+        .prepare_cached(
+            "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
+             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, 1, :now)",
+        )?
+        .execute(named_params! {
+            ":id": id, ":challenge": outgoing.challenge, ":user": outgoing.user, ":method": outgoing.method,
+            ":recipient": outgoing.recipient, ":template": outgoing.template, ":sender": outgoing.sender,
+            ":body": body, ":now": tx.now(),
+        })?;
+    Ok(id)
+}
+
+/// Keeps what came of it and erases the body: the receipt, or what the server said.
+pub(crate) fn close(tx: &Tx<'_>, id: i64, outcome: std::result::Result<&str, &str>) -> Result<()> {
+    let (state, receipt, error) = match outcome {
+        Ok(receipt) => ("accepted", Some(receipt), None),
+        Err(error) => ("failed", None, Some(error)),
+    };
+    tx.db()
+        .prepare_cached("UPDATE outbox SET state = :state, receipt = :receipt, error = :error, body = NULL, closed_at = :now WHERE id = :id")?
+        .execute(named_params! { ":state": state, ":receipt": receipt, ":error": error, ":now": tx.now(), ":id": id })?;
+    Ok(())
+}
+
+/// When the oldest of the last `limit` messages to a user within the hour left: full until an hour after that.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn full_since(store: &Store, user: i64, limit: i64) -> Result<Option<Time>> {
+    let hour_ago = store.now().plus(-3_600);
+    let mut query = store.db().prepare_cached(
+        "SELECT created_at FROM outbox WHERE user = :user AND created_at > :since AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET :skip",
+    )?;
+    Ok(query.query_row(named_params! { ":user": user, ":since": hour_ago, ":skip": limit - 1 }, |row| row.get(0)).optional()?)
+}
+
+/// When the last message of a challenge by this method left, unless it failed.
+pub(crate) fn last_sent(store: &Store, challenge: i64, user: i64, method: Method) -> Result<Option<Time>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT max(created_at) FROM outbox
+         WHERE user = :user AND challenge = :challenge AND method = :method AND state <> 'failed'",
+    )?;
+    Ok(query.query_row(named_params! { ":user": user, ":challenge": challenge, ":method": method }, |row| row.get(0))?)
+}

@@ -1,0 +1,110 @@
+//! What must never happen, whatever else is allowed.
+//!
+//! Two guards stand behind every change: the store keeps an active administrator, and nobody who must use 2FA is newly
+//! left without any way to log in, unless the command says that this is meant. Both are judged on the state before and
+//! after the change, under the write lock, by the decision that judges logins.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Kind, Result};
+use crate::login::decide;
+use crate::login::facts::{Person, System};
+use crate::name::{counted, visible};
+use crate::permission::{Grantees, Nesting, active_administrators};
+use crate::plan::Reach;
+use crate::store::Store;
+use crate::user::{self, direct_groups};
+use crate::verb::Operation;
+
+/// How many may be locked out, where `--allow-lockout[=N]` says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Allowance {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// So many.
+    UpTo(u64),
+    /// Any number.
+    Anybody,
+}
+
+/// How many names a refusal tells.
+const NAMES: usize = 10;
+
+/// The users within reach who have no way to log in now.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
+    let system = System::load(store)?;
+    let mut out = BTreeSet::new();
+    match reach {
+        _ if !system.enabled => {}
+        Reach::Nobody => {}
+        Reach::User(id) => {
+            if let Some(user) = user::maybe(store, *id)? {
+                let person = Person::load(store, user)?;
+                if decide::is_locked_out(&system, &person) {
+                    out.insert(*id);
+                }
+            }
+        }
+        Reach::Everyone => everyone(store, &mut |person| {
+            if decide::is_locked_out(&system, &person) {
+                out.insert(person.user.id);
+            }
+            Ok(())
+        })?,
+    }
+    Ok(out)
+}
+
+/// Hands the facts of every user who could log in with a password to `each`.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Result<()> {
+    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
+    let mut nesting = Nesting::load(store)?;
+    let now = store.now();
+    user::each_with_password(store, &mut |user| {
+        let groups = nesting.groups(direct_groups(store, user.id)?, user.kind);
+        let allowed = can_use.allow(user.id, groups, now);
+        each(Person::with(store, user, allowed)?)
+    })
+}
+
+/// Judges the state after a change.
+///
+/// # Errors
+/// [`Kind::Guard`] when no active administrator is left; [`Kind::Lockout`] with the names and the number.
+pub fn check(store: &Store, reach: &Reach, before: &BTreeSet<i64>, allowance: Allowance) -> Result<()> {
+    if active_administrators(store, 1)?.is_empty() {
+        return Err(Error::new(Kind::Guard, "this would leave the store without an active administrator")
+            .hint("make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`"));
+    }
+    let newly: Vec<i64> = locked_out(store, reach)?.difference(before).copied().collect();
+    let count = newly.len() as u64;
+    let allowed = match allowance {
+        Allowance::Nobody => 0,
+        Allowance::UpTo(limit) => limit,
+        Allowance::Anybody => u64::MAX,
+    };
+    if count <= allowed {
+        return Ok(());
+    }
+    let mut names = Vec::new();
+    for id in newly.iter().take(NAMES) {
+        names.push(user::get(store, *id)?.login);
+    }
+    let shown = names.iter().map(|name| format!("`{}`", visible(name))).collect::<Vec<_>>().join(", ");
+    let more = newly.len().saturating_sub(NAMES);
+    let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(Error::new(
+        Kind::Lockout,
+        format!("this would leave {} with no way to log in: {shown}{and}", counted(count, "user", "users")),
+    )
+    .hint(format!("give them a method first, or say --allow-lockout={count} if it is meant"))
+    .with("count", count)
+    .with("users", names))
+}

@@ -1,0 +1,58 @@
+//! twofa keeps and runs two-factor authentication in one SQLite file.
+//!
+//! This is the library: the rules, which know no terminal, no clock and no process exit. The words, the arguments and
+//! the terminal are the binary's (`src/bin/twofa`).
+//!
+//! # The map
+//! * [`error`], [`clock`], [`name`], [`secret`]: what everything stands on. Errors have a kind, a sentence and a hint;
+//!   time and randomness are handed in.
+//! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
+//! * [`verb`], [`actor`], [`permission`]: what a command needs, who runs it, whether they may.
+//! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
+//! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`template`], [`authenticator`], [`recovery`],
+//!   [`password`]: the nouns, each with its rules and its SQL.
+//! * [`login`], [`challenge`], [`tries`], [`totp`]: the login decision and what runs it.
+//! * [`delivery`]: how a code leaves us. [`enrol`], [`init`], [`status`], [`sealed`]: commands with no noun of their own.
+//!
+//! # Ground rules
+//! * Arrows point one way: change → guard → login → nouns → store, vault, clock, error.
+//! * A function that changes a row takes a [`store::Tx`], the proof that the write lock is held.
+//! * Nothing waits on a network, a hash or a person inside a transaction.
+//! * The next noun costs `src/<noun>.rs`, `src/bin/twofa/commands/<noun>.rs`, `tests/cli/<noun>.rs`, its table in
+//!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and nothing else.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod actor;
+pub mod audit;
+pub mod authenticator;
+pub mod challenge;
+pub mod change;
+pub mod clock;
+pub mod confirmation;
+pub mod delivery;
+pub mod enrol;
+pub mod error;
+pub mod group;
+pub mod guard;
+pub mod init;
+pub mod login;
+pub mod mailbox;
+pub mod method;
+pub mod name;
+pub mod password;
+pub mod permission;
+pub mod plan;
+pub mod recovery;
+pub mod sealed;
+pub mod secret;
+pub mod setting;
+pub mod status;
+pub mod store;
+pub mod template;
+pub mod totp;
+pub mod tries;
+pub mod user;
+pub mod vault;
+pub mod verb;

@@ -1,0 +1,7 @@
+//! Logging in: the decision, the facts it is made on, the second factor, and running it all.
+
+pub mod decide;
+pub mod facts;
+pub mod run;
+pub mod second;
+pub mod verdict;

@@ -1,0 +1,363 @@
+//! Running a login: start, resend, verify, cancel.
+//!
+//! A verdict, refusals included, is an answer and not an error; errors are what kept us from judging. Every verdict is
+//! an event, written in the transaction that decided it.
+
+use super::decide::{self, Channel, First, Next};
+use super::facts::{Person, System};
+use super::second::{self, Answer, Asked, Compare, Question};
+use super::verdict::{Outcome as Came, Verdict};
+use crate::actor::Session;
+use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::authenticator::{self, Confirmed};
+use crate::challenge::{self, About, Challenge, ChallengeRow, Closed, Purpose};
+use crate::error::{Error, Kind, Result};
+use crate::method::Method;
+use crate::name::{fold, visible};
+use crate::password;
+use crate::plan::Warning;
+use crate::recovery;
+use crate::secret::Secret;
+use crate::store::{Store, Tx};
+use crate::tries;
+use crate::user::{self, User};
+use crate::vault::Label;
+
+const UNKNOWN: Label = Label("audit.unknown_login");
+
+/// What `login start` is told.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// Login or email, as typed.
+    pub login: &'a str,
+    /// The password.
+    pub password: &'a Secret,
+    /// The method to ask for.
+    pub method: Option<Method>,
+    /// How the login comes in.
+    pub channel: Channel,
+}
+
+/// Judges the first factor and asks for the second. Every answer, whether the login exists or not, costs one Argon2id
+/// and two commits.
+///
+/// # Errors
+/// [`Kind::BlankLogin`]; [`Kind::NotPermitted`]; [`Kind::Delivery`], [`Kind::SendLimit`]; storage and key errors.
+pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
+    let (store, who) = (&session.store, session.who());
+    if start.login.trim().is_empty() {
+        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
+    }
+    session.permit(user::lookup(store, start.login)?.as_ref())?;
+    store.vault()?;
+    let system = System::load(store)?;
+    let (user, reserved) = store.write(|tx| {
+        let user = user::lookup(tx, start.login)?.map(|user| tries::settle(tx, &who, user)).transpose()?;
+        let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
+        Ok((user, reserved))
+    })?;
+    let first = match password::compare(store, user.as_ref(), start.password)? {
+        true if reserved != First::TooMany => First::Right,
+        true => First::TooMany,
+        false => First::Wrong,
+    };
+    let Some(user) = user else { return unknown(store, &who, start.login) };
+    let (person, next) = store.write(|tx| {
+        tries::settle_password(tx, &who, &system, &user, first == First::Right)?;
+        let person = Person::load(tx, user::get(tx, user.id)?)?;
+        let next = decide::after_first(&system, &person, first, start.channel, start.method, tx.now());
+        let denied = |reason: &str| Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user(user.id, user.login.as_str()).reason(reason);
+        match &next {
+            Next::Granted => granted(tx, &who, &user, None)?,
+            Next::Denied(_, why) => {
+                append(tx, &who, &denied(why))?;
+            }
+            Next::NotUsable(_) => {
+                append(tx, &who, &denied("method_not_usable"))?;
+            }
+            Next::Ask(_) | Next::Enrol => {}
+        }
+        Ok((person, next))
+    })?;
+    let methods = decide::usable(&system, &person);
+    match next {
+        Next::Granted => Ok(Verdict::new(Came::Granted, &user.login)),
+        Next::Denied(kind, _) => {
+            let public = kind == Kind::FirstFactorWrong;
+            let mut verdict = Verdict::new(Came::Denied(kind), if public { start.login.trim() } else { &user.login });
+            verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
+            Ok(verdict)
+        }
+        Next::NotUsable(method) => Err(not_usable(&person, method, &methods)),
+        Next::Ask(method) => {
+            let question = Question::New {
+                purpose: Purpose::Login,
+                about: About::default(),
+                entry: Entry::new(Event::LOGIN_STARTED, Outcome::Ok),
+            };
+            let asked = second::ask(store, &who, &system, &person, method, question)?;
+            Ok(required(&user.login, asked, methods))
+        }
+        Next::Enrol => enrol(store, &who, &user),
+    }
+}
+
+fn not_usable(person: &Person, method: Method, methods: &[Method]) -> Error {
+    let codes: Vec<&str> = methods.iter().map(|method| method.code()).collect();
+    Error::new(Kind::InvalidValue, format!("`{}` cannot use the method `{}` now", visible(&person.user.login), method.code()))
+        .hint(format!("they can use {}", if codes.is_empty() { "none".to_owned() } else { codes.join(", ") }))
+        .with("methods", codes)
+}
+
+fn required(login: &str, asked: Asked, methods: Vec<Method>) -> Verdict {
+    let mut verdict = Verdict::new(Came::SecondFactorRequired, login);
+    verdict.challenge = Some(asked.challenge);
+    verdict.method = Some(asked.method);
+    verdict.methods = methods;
+    verdict.destination = asked.destination;
+    verdict.expires_at = Some(asked.expires_at);
+    verdict
+}
+
+/// The same two commits and the same answer as a wrong password. What was typed may be a password, so the log keeps
+/// its keyed hash and its length only.
+fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
+    store.write(|tx| {
+        let hash = tx.vault()?.hash(UNKNOWN, &[fold(login).as_bytes()])?;
+        let detail = serde_json::json!({
+            "login_hash": data_encoding::HEXLOWER.encode(&hash), "length": login.trim().chars().count(),
+        });
+        append(tx, who, &Entry::new(Event::LOGIN_DENIED, Outcome::Denied).reason("unknown_user").detail(detail))
+    })?;
+    Ok(Verdict::new(Came::Denied(Kind::FirstFactorWrong), login.trim()))
+}
+
+fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE user SET last_login_at = ?1 WHERE id = ?2")?
+        .execute(rusqlite::params![tx.now(), user.id])?;
+    let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok)
+        .user(user.id, user.login.as_str())
+        .detail(serde_json::json!({ "method": method }));
+    append(tx, who, &entry)?;
+    Ok(())
+}
+
+/// No method is usable, but an app can be connected: the challenge is answered with its first code.
+fn enrol(store: &Store, who: &Who, user: &User) -> Result<Verdict> {
+    let life = authenticator::setup_life(store)?;
+    let (challenge, enrolment) = store.write(|tx| {
+        let (setup, enrolment) = authenticator::begin(tx, who, user, life)?;
+        let about = About { setup: Some(setup), ..About::default() };
+        let challenge = challenge::open(tx, user.id, Purpose::Enrolment, Method::Totp, about)?;
+        let entry = Entry::new(Event::LOGIN_STARTED, Outcome::Ok)
+            .user(user.id, user.login.as_str())
+            .detail(serde_json::json!({ "method": Method::Totp, "enrolment": true }));
+        append(tx, who, &entry)?;
+        Ok((challenge, enrolment))
+    })?;
+    let mut verdict = Verdict::new(Came::EnrolmentRequired, &user.login);
+    verdict.challenge = Some(challenge.token);
+    verdict.method = Some(Method::Totp);
+    verdict.expires_at = Some(enrolment.expires_at.min(challenge.expires_at));
+    verdict.enrolment = Some(enrolment);
+    Ok(verdict)
+}
+
+/// The challenge and its user, if the acting user may touch it.
+fn reached(session: &Session, token: &str) -> Result<(Challenge, User)> {
+    match challenge::find(&session.store, token) {
+        Ok(challenge) => {
+            let user = user::get(&session.store, challenge.user)?;
+            session.permit(Some(&user))?;
+            Ok((challenge, user))
+        }
+        Err(error) => {
+            session.permit(None)?;
+            Err(error)
+        }
+    }
+}
+
+fn only_login(challenge: &Challenge) -> Result<()> {
+    if matches!(challenge.purpose, Purpose::Login | Purpose::Enrolment) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::InvalidValue, format!("the challenge is for `{}`, not for a login", challenge.purpose.code()))
+        .hint("repeat that command with --confirm-challenge and --confirm-code"))
+}
+
+/// Sends a new code, or switches the method.
+///
+/// # Errors
+/// [`Kind::NotFound`], [`Kind::TooSoon`], [`Kind::SendLimit`], [`Kind::Delivery`], [`Kind::InvalidValue`] for a method
+/// this user could not use.
+pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<Verdict> {
+    let (store, who) = (&session.store, session.who());
+    let (challenge, user) = reached(session, token)?;
+    only_login(&challenge)?;
+    let system = System::load(store)?;
+    let user = store.write(|tx| tries::settle(tx, &who, user))?;
+    let person = Person::load(store, user)?;
+    if let Some(kind) = decide::before_compare(challenge.standing(store.now()), &person.user, store.now()) {
+        store.write(|tx| deny(tx, &who, &person.user, kind.code()))?;
+        return Ok(denied(&challenge, &person.user, kind, None, person.user.locked_until.filter(|_| kind == Kind::Locked)));
+    }
+    let methods = decide::usable(&system, &person);
+    let method = method.unwrap_or(challenge.method);
+    if !methods.contains(&method) {
+        return Err(not_usable(&person, method, &methods));
+    }
+    let asked = second::ask(store, &who, &system, &person, method, Question::Again(&challenge))?;
+    Ok(required(&person.user.login, asked, methods))
+}
+
+/// Whether the acting user may answer a challenge, judged before anything is asked of them.
+///
+/// # Errors
+/// [`Kind::NotFound`], [`Kind::NotPermitted`].
+pub fn may_answer(session: &Session, token: &str) -> Result<()> {
+    reached(session, token).map(|_| ())
+}
+
+/// Judges an answer.
+///
+/// # Errors
+/// [`Kind::NotFound`] for an unknown challenge; storage and key errors, which are never a wrong code.
+pub fn verify(session: &Session, token: &str, code: &Secret, method: Option<Method>) -> Result<Verdict> {
+    let (challenge, _) = reached(session, token)?;
+    only_login(&challenge)?;
+    answer(&session.store, &session.who(), &challenge.token, code, method)
+}
+
+/// The same without asking who acts: one transaction, for a process that is the login itself.
+///
+/// # Errors
+/// As [`verify`].
+pub fn answer(store: &Store, who: &Who, token: &str, code: &Secret, method: Option<Method>) -> Result<Verdict> {
+    store.vault()?;
+    store.write(|tx| {
+        let challenge = challenge::find(tx, token)?;
+        let system = System::load(tx)?;
+        let user = tries::settle(tx, who, user::get(tx, challenge.user)?)?;
+        if challenge.purpose == Purpose::Enrolment {
+            return enrolled(tx, who, &system, &challenge, &user, code);
+        }
+        let method = method.unwrap_or(challenge.method);
+        if !system.is_enabled(method) {
+            deny(tx, who, &user, Kind::NoSecondFactor.code())?;
+            return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
+        }
+        let compare = Compare { challenge: Some(&challenge), method, code, count_replay: true };
+        match second::judge(tx, who, &system, &user, compare)? {
+            Answer::Right { recovery_codes } => {
+                granted(tx, who, &user, Some(method))?;
+                let mut verdict = Verdict::new(Came::Granted, &user.login);
+                verdict.challenge = Some(challenge.token.clone());
+                verdict.method = Some(method);
+                verdict.warnings.extend(recovery_codes.filter(|left| *left <= recovery::FEW).map(few_left));
+                let person = Person::load(tx, user)?;
+                if decide::offers_connection(&system, &person) {
+                    let (_, enrolment) = authenticator::begin(tx, who, &person.user, authenticator::setup_life(tx)?)?;
+                    verdict.enrolment = Some(enrolment);
+                }
+                verdict.methods = decide::usable(&system, &person);
+                Ok(verdict)
+            }
+            Answer::Refused { kind, why, left, until } => {
+                deny(tx, who, &user, why)?;
+                Ok(denied(&challenge, &user, kind, left, until))
+            }
+        }
+    })
+}
+
+fn few_left(left: i64) -> Warning {
+    Warning {
+        kind: "few_recovery_codes",
+        message: format!("{} left.", crate::name::counted(left.unsigned_abs(), "recovery code is", "recovery codes are")),
+        hint: Some("twofa recovery-codes generate USER".to_owned()),
+    }
+}
+
+fn deny(tx: &Tx<'_>, who: &Who, user: &User, why: &str) -> Result<()> {
+    let entry = Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user(user.id, user.login.as_str()).reason(why);
+    append(tx, who, &entry)?;
+    Ok(())
+}
+
+fn denied(challenge: &Challenge, user: &User, kind: Kind, left: Option<i64>, until: Option<crate::clock::Time>) -> Verdict {
+    let mut verdict = Verdict::new(Came::Denied(kind), &user.login);
+    verdict.challenge = Some(challenge.token.clone());
+    verdict.method = Some(challenge.method);
+    verdict.expires_at = until;
+    verdict.warnings.extend(left.filter(|left| *left > 0).map(|left| Warning {
+        kind: "tries_left",
+        message: format!("{} left.", crate::name::counted(left.unsigned_abs(), "try is", "tries are")),
+        hint: None,
+    }));
+    verdict
+}
+
+/// The answer to an enrolment: connects the app and grants in one step, with one code.
+fn enrolled(tx: &Tx<'_>, who: &Who, system: &System, challenge: &Challenge, user: &User, code: &Secret) -> Result<Verdict> {
+    if let Some(kind) = decide::before_compare(challenge.standing(tx.now()), user, tx.now()) {
+        deny(tx, who, user, kind.code())?;
+        return Ok(denied(challenge, user, kind, None, user.locked_until.filter(|_| kind == Kind::Locked)));
+    }
+    // A later `connect` replaced the set-up this challenge was about.
+    if challenge.setup.is_none() {
+        challenge::close(tx, challenge.id, Closed::Void)?;
+        deny(tx, who, user, "setup_replaced")?;
+        return Ok(denied(challenge, user, Kind::SecondFactorUsed, None, None));
+    }
+    let refuse = |kind: Kind, left: Option<i64>, why: &str| -> Result<Verdict> {
+        deny(tx, who, user, why)?;
+        Ok(denied(challenge, user, kind, left, None))
+    };
+    match authenticator::confirm(tx, who, user, code, None, system.drift)? {
+        Confirmed::Connected => {
+            challenge::close(tx, challenge.id, Closed::Answered)?;
+            tries::succeed(tx, user.id)?;
+            granted(tx, who, user, Some(Method::Totp))?;
+            let mut verdict = Verdict::new(Came::Granted, &user.login);
+            verdict.challenge = Some(challenge.token.clone());
+            verdict.method = Some(Method::Totp);
+            verdict.methods = decide::usable(system, &Person::load(tx, user.clone())?);
+            Ok(verdict)
+        }
+        Confirmed::Wrong { left } => refuse(Kind::SecondFactorWrong, Some(left), Kind::SecondFactorWrong.code()),
+        Confirmed::Void => {
+            challenge::close(tx, challenge.id, Closed::Void)?;
+            refuse(Kind::SecondFactorWrong, None, "setup_void")
+        }
+        Confirmed::Expired => refuse(Kind::SecondFactorExpired, None, Kind::SecondFactorExpired.code()),
+    }
+}
+
+/// Cancels a pending login. `false`: it was closed already.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
+    let (challenge, user) = reached(session, token)?;
+    let who = session.who();
+    let changed = session.store.write(|tx| {
+        let challenge = challenge::get(tx, challenge.id)?;
+        if challenge.standing(tx.now()) == decide::Standing::Closed {
+            return Ok(false);
+        }
+        challenge::close(tx, challenge.id, Closed::Cancelled)?;
+        append(tx, &who, &Entry::new(Event::LOGIN_CANCELLED, Outcome::Ok).user(user.id, user.login.as_str()))?;
+        Ok(true)
+    })?;
+    let row = ChallengeRow {
+        challenge: challenge.token.clone(),
+        user: user.login,
+        purpose: challenge.purpose.code(),
+        method: challenge.method,
+        created_at: challenge.expires_at.plus(-challenge::LIFE),
+        expires_at: challenge.expires_at,
+    };
+    Ok((row, changed))
+}

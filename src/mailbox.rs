@@ -1,0 +1,530 @@
+//! Mailboxes: where codes leave by mail.
+//!
+//! Over SMTP (plain, STARTTLS, TLS, with or without a password), into a directory of `.eml` files (the embedded way, for
+//! trying things out), or through a sendmail program. Passwords are sealed.
+
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use serde::Serialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::audit::Event;
+use crate::error::{Error, Kind, Result};
+use crate::name::{self, fold, visible};
+use crate::plan::{Change, Op, Plan, Reach};
+use crate::secret::Secret;
+use crate::setting;
+use crate::store::{Store, Tx};
+use crate::user::edit::email;
+use crate::vault::Label;
+
+pub(crate) const PASSWORD: Label = Label("mailbox.password");
+
+/// How an SMTP connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all.
+    None,
+    /// Plain at first, then STARTTLS (RFC 3207); never falls back.
+    Starttls,
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+}
+
+impl Tls {
+    /// The word on the command line and in the store.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Tls::None => "none",
+            Tls::Starttls => "starttls",
+            Tls::Tls => "tls",
+        }
+    }
+
+    fn parse(code: &str) -> Option<Tls> {
+        [Tls::None, Tls::Starttls, Tls::Tls].into_iter().find(|tls| tls.code() == code)
+    }
+
+    /// The port where none is given (RFC 5321, RFC 6409, RFC 8314).
+    fn port(self) -> u16 {
+        match self {
+            Tls::None => 25,
+            Tls::Starttls => 587,
+            Tls::Tls => 465,
+        }
+    }
+}
+
+/// An SMTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// Host name, or an address; IPv6 without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// Who logs in there.
+    pub username: Option<String>,
+    /// A file of certificates to trust instead of the system's.
+    pub ca_file: Option<String>,
+}
+
+impl Smtp {
+    /// Reads `smtp://host[:port]`, `smtps://host[:port]` or `host[:port]`.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] with the form; [`Kind::Usage`] when `smtps` and `tls` contradict.
+    pub fn parse(text: &str, tls: Option<Tls>) -> Result<Smtp> {
+        let bad = || {
+            Error::new(Kind::InvalidValue, format!("`{}` is no SMTP server", visible(text)))
+                .hint("write it as smtp://mail.example.com:587; the password comes with --password-stdin")
+        };
+        let whole = if text.contains("://") { text.trim().to_owned() } else { format!("smtp://{}", text.trim()) };
+        let url = url::Url::parse(&whole).map_err(|_| bad())?;
+        let implicit = match url.scheme() {
+            "smtp" => false,
+            "smtps" => true,
+            _ => return Err(bad()),
+        };
+        let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        if !bare || !matches!(url.path(), "" | "/") {
+            return Err(bad());
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(bad)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '%') {
+            return Err(bad());
+        }
+        let tls = match (tls, implicit) {
+            (None, true) | (Some(Tls::Tls), _) => Tls::Tls,
+            (None, false) => Tls::Starttls,
+            (Some(tls), false) => tls,
+            (Some(tls), true) => {
+                return Err(Error::new(Kind::Usage, format!("smtps:// means --tls tls, not --tls {}", tls.code())));
+            }
+        };
+        let port = url.port().unwrap_or_else(|| tls.port());
+        if port == 0 {
+            return Err(bad());
+        }
+        Ok(Smtp { host: host.to_owned(), port, tls, username: None, ca_file: None })
+    }
+}
+
+/// How a mailbox sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// To a server.
+    Smtp(Smtp),
+    /// Into a directory, one `.eml` file a message.
+    File {
+        /// The directory.
+        directory: String,
+    },
+    /// Through a program that takes a message on its standard input.
+    Sendmail {
+        /// The program.
+        program: String,
+    },
+}
+
+impl Transport {
+    fn kind(&self) -> &'static str {
+        match self {
+            Transport::Smtp(_) => "smtp",
+            Transport::File { .. } => "file",
+            Transport::Sendmail { .. } => "sendmail",
+        }
+    }
+
+    fn path(&self) -> Option<&str> {
+        match self {
+            Transport::Smtp(_) => None,
+            Transport::File { directory } => Some(directory),
+            Transport::Sendmail { program } => Some(program),
+        }
+    }
+
+    fn smtp(&self) -> Option<&Smtp> {
+        if let Transport::Smtp(smtp) = self { Some(smtp) } else { None }
+    }
+}
+
+/// A sender: `NAME <ADDRESS>` or the address alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct From {
+    /// What people see.
+    pub name: Option<String>,
+    /// Where it comes from.
+    pub address: String,
+}
+
+impl From {
+    /// Reads `NAME <ADDRESS>` or `ADDRESS`.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`].
+    pub fn parse(text: &str) -> Result<From> {
+        let trimmed = text.trim();
+        let Some(rest) = trimmed.strip_suffix('>') else {
+            return Ok(From { name: None, address: email(trimmed)? });
+        };
+        let (name, address) = rest.rsplit_once('<').ok_or_else(|| {
+            Error::new(Kind::InvalidValue, format!("`{}` is no sender", visible(trimmed))).hint("write it as NAME <name@example.com>")
+        })?;
+        let name = name.trim().trim_matches('"').trim();
+        let name = if name.is_empty() { None } else { Some(name::check("sender's name", name, 100)?) };
+        Ok(From { name, address: email(address)? })
+    }
+}
+
+impl std::fmt::Display for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} <{}>", self.address),
+            None => f.write_str(&self.address),
+        }
+    }
+}
+
+/// A mailbox, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Row id.
+    pub id: i64,
+    /// Its name, as written.
+    pub name: String,
+    /// Who its messages come from.
+    pub from: From,
+    /// How it sends.
+    pub transport: Transport,
+    password: Option<Vec<u8>>,
+}
+
+impl Mailbox {
+    /// The password of the SMTP server.
+    ///
+    /// # Errors
+    /// [`Kind::KeyMissing`] and the like.
+    pub fn password(&self, store: &Store) -> Result<Option<Secret>> {
+        let Some(sealed) = &self.password else { return Ok(None) };
+        let plain = store.vault()?.open_sealed(PASSWORD, self.id, sealed)?;
+        let text = std::str::from_utf8(&plain).map_err(|_| Error::new(Kind::Storage, "a mailbox password is damaged"))?;
+        Ok(Some(Secret::new(text.to_owned())))
+    }
+}
+
+const COLUMNS: &str = "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
+    let kind: String = row.get(2)?;
+    let path: Option<String> = row.get(11)?;
+    let path = path.unwrap_or_default();
+    let transport = match kind.as_str() {
+        "file" => Transport::File { directory: path },
+        "sendmail" => Transport::Sendmail { program: path },
+        _ => {
+            let tls: String = row.get(7)?;
+            Transport::Smtp(Smtp {
+                host: row.get(5)?,
+                port: row.get(6)?,
+                tls: Tls::parse(&tls).unwrap_or(Tls::Starttls),
+                username: row.get(8)?,
+                ca_file: row.get(10)?,
+            })
+        }
+    };
+    Ok(Mailbox {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        from: From { name: row.get(3)?, address: row.get(4)? },
+        transport,
+        password: row.get(9)?,
+    })
+}
+
+/// Every mailbox, by name.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn list(store: &Store) -> Result<Vec<Mailbox>> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox ORDER BY name_key"))?;
+    let rows = query.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn lookup(store: &Store, name: &str) -> Result<Option<Mailbox>> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox WHERE name_key = ?1"))?;
+    Ok(query.query_row([fold(name)], read).optional()?)
+}
+
+/// Finds a mailbox by name, in any case.
+///
+/// # Errors
+/// [`Kind::NotFound`] with the near miss.
+pub fn find(store: &Store, name: &str) -> Result<Mailbox> {
+    match lookup(store, name)? {
+        Some(mailbox) => Ok(mailbox),
+        None => Err(name::not_found("mailbox", name, candidates(store)?, "twofa mailbox list")),
+    }
+}
+
+/// The mailbox of a row id.
+pub(crate) fn get(store: &Store, id: i64) -> Result<Mailbox> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox WHERE id = ?1"))?;
+    Ok(query.query_row([id], read)?)
+}
+
+/// Names of mailboxes, for near misses and completion.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn candidates(store: &Store) -> Result<Vec<String>> {
+    Ok(list(store)?.into_iter().map(|mailbox| mailbox.name).collect())
+}
+
+/// What a setting that points at a mailbox keeps.
+pub(crate) fn reference(store: &Store, name: &str) -> Result<(i64, String)> {
+    find(store, name).map(|mailbox| (mailbox.id, mailbox.name))
+}
+
+/// A mailbox as `list` and `show` give it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MailboxRow {
+    /// Its name.
+    pub name: String,
+    /// `smtp`, `file` or `sendmail`.
+    pub kind: &'static str,
+    /// Who its messages come from.
+    pub from: String,
+    /// The SMTP server.
+    pub host: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    pub tls: Option<&'static str>,
+    /// Who logs in there.
+    pub username: Option<String>,
+    /// `set`, if there is a password.
+    pub password: Option<&'static str>,
+    /// Certificates to trust.
+    pub ca_file: Option<String>,
+    /// The directory or the program.
+    pub path: Option<String>,
+}
+
+impl std::convert::From<&Mailbox> for MailboxRow {
+    fn from(mailbox: &Mailbox) -> Self {
+        let smtp = mailbox.transport.smtp();
+        MailboxRow {
+            name: mailbox.name.clone(),
+            kind: mailbox.transport.kind(),
+            from: mailbox.from.to_string(),
+            host: smtp.map(|smtp| smtp.host.clone()),
+            port: smtp.map(|smtp| smtp.port),
+            tls: smtp.map(|smtp| smtp.tls.code()),
+            username: smtp.and_then(|smtp| smtp.username.clone()),
+            password: mailbox.password.as_ref().map(|_| "set"),
+            ca_file: smtp.and_then(|smtp| smtp.ca_file.clone()),
+            path: mailbox.transport.path().map(str::to_owned),
+        }
+    }
+}
+
+/// `mailbox add`, and with `id`, `mailbox edit`: the mailbox as it shall be.
+#[derive(Debug, Clone)]
+pub struct PutMailbox {
+    /// The mailbox to edit; `None` adds one.
+    pub id: Option<i64>,
+    /// Its name.
+    pub name: String,
+    /// Who its messages come from.
+    pub from: From,
+    /// How it sends.
+    pub transport: Transport,
+    /// A new password; `None` keeps the one it has.
+    pub password: Option<Secret>,
+}
+
+impl PutMailbox {
+    fn checked_name(&self) -> Result<String> {
+        name::check("mailbox name", &self.name, 100)
+    }
+
+    fn password_after(&self, have: Option<&Mailbox>) -> Option<&'static str> {
+        let user = self.transport.smtp().and_then(|smtp| smtp.username.as_ref());
+        let has = self.password.is_some() || have.is_some_and(|have| have.password.is_some());
+        user.filter(|_| has).map(|_| "set")
+    }
+
+    fn change(&self, store: &Store, have: Option<&Mailbox>) -> Result<Vec<Change>> {
+        let name = self.checked_name()?;
+        let smtp = self.transport.smtp();
+        if let Some(smtp) = smtp
+            && smtp.username.is_some() != self.password_after(have).is_some()
+        {
+            return Err(Error::new(Kind::Usage, "a username and a password go together")
+                .hint("give --username NAME with --password-stdin"));
+        }
+        let old = have.map(MailboxRow::from);
+        let was = |field: &dyn Fn(&MailboxRow) -> Value| old.as_ref().map_or(Value::Null, field);
+        let (op, event, key) = match have {
+            None => (Op::Add, Event::MAILBOX_ADDED, name.clone()),
+            Some(have) => (Op::Edit, Event::MAILBOX_EDITED, have.name.clone()),
+        };
+        let mut change = Change::new("mailbox", key, op, event)
+            .field("name", was(&|row| row.name.clone().into()), name)
+            .field("kind", was(&|row| row.kind.into()), self.transport.kind())
+            .field("from", was(&|row| row.from.clone().into()), self.from.to_string())
+            .field("host", was(&|row| row.host.clone().into()), smtp.map(|smtp| smtp.host.clone()))
+            .field("port", was(&|row| row.port.into()), smtp.map(|smtp| smtp.port))
+            .field("tls", was(&|row| row.tls.into()), smtp.map(|smtp| smtp.tls.code()))
+            .field("username", was(&|row| row.username.clone().into()), smtp.and_then(|smtp| smtp.username.clone()))
+            .field("ca_file", was(&|row| row.ca_file.clone().into()), smtp.and_then(|smtp| smtp.ca_file.clone()))
+            .field("path", was(&|row| row.path.clone().into()), self.transport.path());
+        // A secret carries no bytes: another password shows as `set` becoming `changed`.
+        let before = was(&|row| row.password.into());
+        change = match (&self.password, have) {
+            (Some(new), Some(have)) if have.password.is_some() => {
+                let same = have.password(store)?.is_some_and(|old| crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes()));
+                change.field("password", before, if same { "set" } else { "changed" })
+            }
+            _ => change.field("password", before, self.password_after(have)),
+        };
+        Ok(change.if_any())
+    }
+
+    fn have(&self, store: &Store) -> Result<Option<Mailbox>> {
+        match self.id {
+            Some(id) => get(store, id).map(Some),
+            None => lookup(store, &self.name),
+        }
+    }
+}
+
+impl Plan for PutMailbox {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let have = self.have(store)?;
+        if self.id.is_some() {
+            if let Some(other) = lookup(store, &self.name)?.filter(|other| Some(other.id) != self.id) {
+                return Err(Error::new(Kind::Conflict, format!("there is a mailbox `{}` already", visible(&other.name))));
+            }
+            return self.change(store, have.as_ref());
+        }
+        let changes = self.change(store, have.as_ref())?;
+        let Some(have) = have else { return Ok(changes) };
+        // Another spelling of the name is no difference here.
+        let differs: Vec<&str> =
+            changes.iter().flat_map(|change| &change.fields).map(|field| field.name).filter(|name| *name != "name").collect();
+        if differs.is_empty() {
+            return Ok(Vec::new());
+        }
+        Err(Error::new(Kind::Conflict, format!("the mailbox `{}` exists and has another {}", visible(&have.name), differs.join(", ")))
+            .hint(format!("`twofa mailbox edit {}` changes it", visible(&have.name))))
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        let have = self.have(tx)?;
+        let id = match &have {
+            Some(have) => have.id,
+            None => tx.next_id("mailbox")?,
+        };
+        let name = self.checked_name()?;
+        let smtp = self.transport.smtp();
+        let sealed = match (&self.password, smtp.and_then(|smtp| smtp.username.as_ref())) {
+            (_, None) => None,
+            (Some(new), Some(_)) => Some(tx.vault()?.seal(PASSWORD, id, Zeroizing::new(new.expose().as_bytes().to_vec()).as_ref(), tx.source())?),
+            (None, Some(_)) => have.and_then(|have| have.password),
+        };
+        tx.db().execute(
+            "INSERT INTO mailbox (id, name, name_key, kind, from_name, from_address, host, port, tls, username, password, ca_file, path, created_at)
+             VALUES (:id, :name, :key, :kind, :from_name, :from_address, :host, :port, :tls, :username, :password, :ca_file, :path, :now)
+             ON CONFLICT (id) DO UPDATE SET name = :name, name_key = :key, kind = :kind, from_name = :from_name,
+                 from_address = :from_address, host = :host, port = :port, tls = :tls, username = :username,
+                 password = :password, ca_file = :ca_file, path = :path",
+            named_params! {
+                ":id": id, ":name": name, ":key": fold(&name), ":kind": self.transport.kind(),
+                ":from_name": self.from.name, ":from_address": self.from.address, ":host": smtp.map(|smtp| &smtp.host),
+                ":port": smtp.map(|smtp| smtp.port), ":tls": smtp.map(|smtp| smtp.tls.code()),
+                ":username": smtp.and_then(|smtp| smtp.username.as_ref()), ":password": sealed,
+                ":ca_file": smtp.and_then(|smtp| smtp.ca_file.as_ref()), ":path": self.transport.path(), ":now": tx.now(),
+            },
+        )?;
+        Ok(())
+    }
+}
+
+/// `mailbox remove`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveMailbox {
+    /// The mailbox.
+    pub id: i64,
+}
+
+impl Plan for RemoveMailbox {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let have = get(store, self.id)?;
+        if let Some(code) = setting::pointing_at(store, "mailbox", self.id)? {
+            return Err(Error::new(Kind::InUse, format!("the setting `{code}` points at the mailbox `{}`", visible(&have.name)))
+                .hint(format!("`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first")));
+        }
+        let row = MailboxRow::from(&have);
+        let change = Change::new("mailbox", have.name, Op::Remove, Event::MAILBOX_REMOVED)
+            .field("kind", row.kind, Value::Null)
+            .field("from", row.from, Value::Null);
+        Ok(vec![change])
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.db().execute("DELETE FROM mailbox WHERE id = ?1", [self.id])?;
+        Ok(())
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        // A mailbox that a setting points at is not removed at all.
+        Ok(Reach::Nobody)
+    }
+
+    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        Ok(Some(format!("The mailbox `{}` will be removed.", visible(&get(store, self.id)?.name))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read() {
+        for (text, tls, host, port, want) in [
+            ("mail.example.com", None, "mail.example.com", 587, Tls::Starttls),
+            ("smtp://mail.example.com:2525", Some(Tls::None), "mail.example.com", 2525, Tls::None),
+            ("smtps://mail.example.com", None, "mail.example.com", 465, Tls::Tls),
+            ("smtp://[::1]:25", Some(Tls::None), "::1", 25, Tls::None),
+            ("127.0.0.1:1025", Some(Tls::Starttls), "127.0.0.1", 1025, Tls::Starttls),
+        ] {
+            let smtp = Smtp::parse(text, tls).unwrap();
+            assert_eq!((smtp.host.as_str(), smtp.port, smtp.tls), (host, port, want), "{text}");
+        }
+        for bad in ["", "http://x", "smtp://", "smtp://user:pw@host", "smtp://host/path", "host:99999", "host:0", "a b"] {
+            assert!(Smtp::parse(bad, None).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn senders_are_read() {
+        for (text, shown) in [
+            ("ops@example.com", "ops@example.com"),
+            ("Acme Operations <ops@example.com>", "Acme Operations <ops@example.com>"),
+            ("\"Acme, Ltd\" <ops@example.com>", "Acme, Ltd <ops@example.com>"),
+            ("<ops@example.com>", "ops@example.com"),
+        ] {
+            assert_eq!(From::parse(text).unwrap().to_string(), shown);
+        }
+        for bad in ["", "ops", "x <ops>", "x ops@example.com>", "a\r\nBcc: x <ops@example.com>"] {
+            assert!(From::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

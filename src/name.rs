@@ -1,0 +1,173 @@
+//! The name seam: how names are compared, found, almost found, and shown.
+//!
+//! Every noun that has names goes through here, so `Alice`, `alice ` and `ＡＬＩＣＥ` are one name everywhere, a typo gets
+//! the same kind of answer everywhere, and a hostile name cannot paint the terminal.
+
+use std::borrow::Cow;
+
+use icu_casemap::CaseMapper;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{Error, Kind, Result};
+
+/// How many candidates a near-miss search looks at, at the most.
+pub const CANDIDATES: usize = 2_000;
+
+/// A name as it is compared: trimmed, NFKC, case-folded, until none of these changes it any more (folding may
+/// decompose, and NFKC may leave a space at the edge; UAX #15, section 5).
+#[must_use]
+pub fn fold(name: &str) -> String {
+    let mut folded = name.trim().to_owned();
+    if folded.is_ascii() {
+        folded.make_ascii_lowercase();
+        return folded;
+    }
+    // Two rounds settle every name known; the bound is there for those that are not.
+    for _ in 0..8 {
+        let normal: String = folded.nfkc().collect();
+        let next: String = CaseMapper::new().fold_string(normal.trim()).nfkc().collect();
+        let next = next.trim().to_owned();
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    folded
+}
+
+/// Checks a name that a person gives to a thing: not blank, at most `longest` characters, no control characters.
+/// Returns it trimmed.
+///
+/// # Errors
+/// [`Kind::InvalidValue`] with the rule that is broken; `what` is the noun of the sentence.
+pub fn check(what: &str, name: &str, longest: usize) -> Result<String> {
+    let trimmed = name.trim();
+    let broken = if trimmed.is_empty() {
+        "is blank".to_owned()
+    } else if trimmed.chars().count() > longest {
+        format!("is longer than {longest} characters")
+    } else if trimmed.chars().any(is_unprintable) {
+        "has a control character in it".to_owned()
+    } else {
+        return Ok(trimmed.to_owned());
+    };
+    Err(Error::new(Kind::InvalidValue, format!("the {what} `{}` {broken}", visible(trimmed))))
+}
+
+/// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at [`CANDIDATES`] at the most.
+pub fn nearest<I, S>(name: &str, candidates: I) -> Option<String>
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<str>,
+{
+    let wanted = fold(name);
+    // Distances grow with length; a name of this length is no typo but a paste.
+    if wanted.is_empty() || wanted.chars().count() > 100 {
+        return None;
+    }
+    let allowed = (wanted.chars().count() / 3).clamp(1, 4);
+    candidates
+        .into_iter()
+        .take(CANDIDATES)
+        .filter_map(|candidate| {
+            let folded = fold(candidate.as_ref());
+            let distance = strsim::damerau_levenshtein(&wanted, &folded);
+            let near = distance <= allowed || (wanted.len() >= 3 && folded.starts_with(&wanted));
+            near.then(|| (distance, candidate.as_ref().to_owned()))
+        })
+        // Of equals, the first.
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The error for a name that leads nowhere, with the near miss, else with the command that lists what there is.
+pub fn not_found<I, S>(what: &str, name: &str, candidates: I, list: &str) -> Error
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<str>,
+{
+    let error = Error::new(Kind::NotFound, format!("no {what} is named `{}`", visible(name.trim())));
+    match nearest(name, candidates) {
+        Some(near) => error.hint(format!("did you mean `{}`?", visible(&near))).with("near", near),
+        None => error.hint(format!("`{list}` lists what there is")),
+    }
+}
+
+/// Characters that move a cursor, reverse a line or hide: C0, C1, line and paragraph separators, bidirectional and
+/// zero-width controls.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+}
+
+/// A stored text as it may be shown in a terminal: unprintable characters become `\u{..}`.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// `1 user`, `2 users`: a count with its noun.
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_name_in_many_spellings() {
+        for (spelling, folded) in [
+            (" Alice ", "alice"),
+            ("ＡＬＩＣＥ", "alice"),
+            ("Straße", "strasse"),
+            ("e\u{301}t\u{e9}", "\u{e9}t\u{e9}"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
+            ("ﬁn", "fin"),
+        ] {
+            assert_eq!(fold(spelling), folded);
+        }
+    }
+
+    #[test]
+    fn a_typo_is_offered_and_a_stranger_is_not() {
+        let names = ["Enable2FA", "2FAmailbox", "SmsProvider"];
+        assert_eq!(nearest("enable2af", names).as_deref(), Some("Enable2FA"));
+        assert_eq!(nearest("sms", names).as_deref(), Some("SmsProvider"));
+        assert_eq!(nearest("colour", names), None);
+        assert_eq!(nearest("", names), None);
+    }
+
+    #[test]
+    fn what_would_paint_the_terminal_is_shown_as_text() {
+        assert_eq!(visible("a\u{1b}[31m\u{202e}b"), "a\\u{1b}[31m\\u{202e}b");
+        assert!(matches!(visible("Zoë 🦀"), Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn folding_is_idempotent(name in "\\PC{0,40}") {
+            let once = fold(&name);
+            prop_assert_eq!(fold(&once), once);
+        }
+
+        #[test]
+        fn case_and_outer_space_never_matter(name in "[a-zA-Zà-þ0-9@._-]{1,20}") {
+            prop_assert_eq!(fold(&format!("  {} ", name.to_uppercase())), fold(&name));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Operation permissions: who may.
+//!
+//! An operation has an ordered list of grantees. The smallest position whose grantee is the user, or a group the user is
+//! in through any nesting, decides; nothing matches means no. A user and a group are different things even under one
+//! name. The cost follows the groups a user is in, not the number of users.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::OptionalExtension as _;
+
+use crate::clock::Time;
+use crate::error::Result;
+use crate::store::{Store, Tx};
+use crate::user::Type;
+use crate::verb::Operation;
+
+/// The groups built in, computed or fixed.
+pub mod built_in {
+    /// `group.built_in` of "All employees".
+    pub const EMPLOYEES: &str = "employees";
+    /// `group.built_in` of "All external users".
+    pub const EXTERNALS: &str = "externals";
+    /// `group.built_in` of "System administrators".
+    pub const ADMINISTRATORS: &str = "administrators";
+}
+
+/// Who a row names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// A user, by id.
+    User(i64),
+    /// A group, by id.
+    Group(i64),
+}
+
+/// A row of an operation's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grantee {
+    /// 1 is judged first.
+    pub position: i64,
+    /// Who it names.
+    pub whom: Whom,
+    /// Allow, or deny.
+    pub allow: bool,
+    /// From this moment on it does not match.
+    pub until: Option<Time>,
+}
+
+/// The list of one operation, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Grantees(pub Vec<Grantee>);
+
+impl Grantees {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    pub fn load(store: &Store, operation: Operation) -> Result<Grantees> {
+        let mut query = store.db().prepare_cached(
+            "SELECT position, user, \"group\", access, until_at FROM grantee WHERE operation = ?1 ORDER BY position",
+        )?;
+        let rows = query.query_map([operation.code()], |row| {
+            let user: Option<i64> = row.get(1)?;
+            let access: String = row.get(3)?;
+            Ok(Grantee {
+                position: row.get(0)?,
+                whom: match user {
+                    Some(user) => Whom::User(user),
+                    None => Whom::Group(row.get(2)?),
+                },
+                allow: access == "allow",
+                until: row.get(4)?,
+            })
+        })?;
+        Ok(Grantees(rows.collect::<rusqlite::Result<_>>()?))
+    }
+
+    /// The row that decides for a user who is in `groups`, if one matches at `now`.
+    #[must_use]
+    pub fn deciding(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> Option<&Grantee> {
+        self.0
+            .iter()
+            .filter(|row| row.until.is_none_or(|until| now < until))
+            .filter(|row| match row.whom {
+                Whom::User(id) => id == user,
+                Whom::Group(id) => groups.contains(&id),
+            })
+            .min_by_key(|row| row.position)
+    }
+
+    /// Whether a user who is in `groups` may, at `now`.
+    #[must_use]
+    pub fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
+        self.deciding(user, groups, now).is_some_and(|row| row.allow)
+    }
+}
+
+/// The id of a built-in group.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
+    Ok(store.db().prepare_cached("SELECT id FROM \"group\" WHERE built_in = ?1")?.query_row([which], |row| row.get(0))?)
+}
+
+/// The groups a user is in, through nesting and by type.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
+    // Computed groups may be members of others, so they start the walk too.
+    let mut query = store.db().prepare_cached(
+        "WITH RECURSIVE inside (id) AS (
+             SELECT \"group\" FROM group_user WHERE user = ?1
+             UNION SELECT id FROM \"group\" WHERE built_in = ?2
+             UNION SELECT group_group.\"group\" FROM group_group JOIN inside ON group_group.member = inside.id)
+         SELECT id FROM inside",
+    )?;
+    let rows = query.query_map(rusqlite::params![user, kind.built_in_group()], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a user may do what `operation` governs.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
+    let groups = groups_of(store, user, kind)?;
+    Ok(Grantees::load(store, operation)?.allow(user, &groups, store.now()))
+}
+
+/// Whether a user is in "System administrators", directly or through a nested group; active or not.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
+    Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
+}
+
+/// The logins of active administrators, at most `limit`, in order.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
+    let mut query = store.db().prepare_cached(
+        "WITH RECURSIVE inside (id) AS (
+             SELECT id FROM \"group\" WHERE built_in = 'administrators'
+             UNION SELECT group_group.member FROM group_group JOIN inside ON group_group.\"group\" = inside.id)
+         SELECT login FROM user WHERE active = 1 AND (
+             id IN (SELECT user FROM group_user WHERE \"group\" IN inside)
+             OR (type = 'employee' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'employees' AND id IN inside))
+             OR (type = 'external' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'externals' AND id IN inside)))
+         ORDER BY login LIMIT ?1",
+    )?;
+    let rows = query.query_map([limit], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether another active administrator than `user` exists.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
+    let login: Option<String> =
+        store.db().prepare_cached("SELECT login FROM user WHERE id = ?1")?.query_row([user], |row| row.get(0)).optional()?;
+    Ok(active_administrators(store, 2)?.into_iter().any(|other| Some(&other) != login.as_ref()))
+}
+
+/// Memberships of many users at once: the nesting is read once, and each set of direct groups is resolved once.
+pub struct Nesting {
+    above: HashMap<i64, Vec<i64>>,
+    computed: HashMap<&'static str, i64>,
+    resolved: HashMap<(Vec<i64>, Type), BTreeSet<i64>>,
+}
+
+impl Nesting {
+    /// Reads the nesting of groups.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    pub fn load(store: &Store) -> Result<Nesting> {
+        let mut above: HashMap<i64, Vec<i64>> = HashMap::new();
+        let mut query = store.db().prepare("SELECT member, \"group\" FROM group_group")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            above.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        let mut computed = HashMap::new();
+        for which in [built_in::EMPLOYEES, built_in::EXTERNALS] {
+            computed.insert(which, built_in_group(store, which)?);
+        }
+        Ok(Nesting { above, computed, resolved: HashMap::new() })
+    }
+
+    /// All groups of a user of type `kind` whose direct groups, in ascending order, are `direct`.
+    pub fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
+        // Organisations have few combinations of groups; a store that has many pays in memory only up to here.
+        if self.resolved.len() > 100_000 {
+            self.resolved.clear();
+        }
+        let (above, computed) = (&self.above, &self.computed);
+        self.resolved.entry((direct, kind)).or_insert_with_key(|(direct, kind)| {
+            let mut open: Vec<i64> = direct.clone();
+            open.extend(kind.built_in_group().and_then(|which| computed.get(which)));
+            let mut inside = BTreeSet::new();
+            while let Some(group) = open.pop() {
+                if inside.insert(group) {
+                    open.extend(above.get(&group).into_iter().flatten());
+                }
+            }
+            inside
+        })
+    }
+}
+
+/// Numbers the rows of every list 1..n again, after rows have gone.
+pub(crate) fn close_gaps(tx: &Tx<'_>) -> Result<()> {
+    tx.db().execute(
+        "UPDATE grantee SET position = counted.place
+         FROM (SELECT id, row_number() OVER (PARTITION BY operation ORDER BY position) AS place FROM grantee) AS counted
+         WHERE counted.id = grantee.id AND position <> counted.place",
+        [],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(position: i64, whom: Whom, allow: bool, until: Option<i64>) -> Grantee {
+        Grantee { position, whom, allow, until: until.map(Time) }
+    }
+
+    #[test]
+    fn the_smallest_matching_position_decides() {
+        let list = Grantees(vec![
+            row(1, Whom::Group(1), false, Some(100)),
+            row(2, Whom::User(1), true, None),
+            row(3, Whom::Group(2), false, None),
+        ]);
+        let groups = |ids: &[i64]| ids.iter().copied().collect::<BTreeSet<_>>();
+        assert!(list.allow(1, &groups(&[2]), Time(0)));
+        assert!(!list.allow(1, &groups(&[1]), Time(99)), "a denial before it");
+        assert!(list.allow(1, &groups(&[1]), Time(100)), "which has expired");
+        assert!(!list.allow(2, &groups(&[2]), Time(0)));
+        assert!(!list.allow(2, &groups(&[]), Time(0)), "nothing matches: no");
+        assert!(!list.allow(2, &groups(&[]), Time(0)), "user 1 is not group 1");
+    }
+}

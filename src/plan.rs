@@ -1,0 +1,180 @@
+//! The words of the write path: what a noun says it would change, before anything is written.
+//!
+//! A noun implements [`Plan`]; `change.rs` judges it, asks, writes it and keeps it. Plans are pure until
+//! [`Plan::write`]: they can be computed for a look (`diff`, `--dry-run`) as well as for the deed, and are computed again
+//! under the write lock, so that nothing is decided on what was there a moment ago.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::audit::Event;
+use crate::error::Result;
+use crate::store::{Store, Tx};
+
+/// What is done to a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// It comes.
+    Add,
+    /// It stays and differs.
+    Edit,
+    /// It goes.
+    Remove,
+}
+
+/// One field of a thing, before and after. A secret carries no bytes: `null` or `"set"`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Field {
+    /// Its name, as in JSON.
+    pub name: &'static str,
+    /// What it was; `null` when the thing is new.
+    pub old: Value,
+    /// What it will be; `null` when the thing goes.
+    pub new: Value,
+}
+
+/// One thing that would change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// Its noun.
+    pub noun: &'static str,
+    /// Its name.
+    pub key: String,
+    /// Whether it comes, differs or goes.
+    pub op: Op,
+    /// What differs.
+    pub fields: Vec<Field>,
+    /// How the audit log calls it.
+    #[serde(skip)]
+    pub event: Event,
+    /// The user it is about, if it is about one that exists.
+    #[serde(skip)]
+    pub user: Option<i64>,
+}
+
+impl Change {
+    /// A change of `noun` `key`, so far without fields.
+    pub fn new(noun: &'static str, key: impl Into<String>, op: Op, event: Event) -> Change {
+        Change { noun, key: key.into(), op, fields: Vec::new(), event, user: None }
+    }
+
+    /// The user it is about.
+    #[must_use]
+    pub fn about(mut self, user: i64) -> Change {
+        self.user = Some(user);
+        self
+    }
+
+    /// Adds a field when its two values differ.
+    #[must_use]
+    pub fn field(mut self, name: &'static str, old: impl Into<Value>, new: impl Into<Value>) -> Change {
+        let (old, new) = (old.into(), new.into());
+        if old != new {
+            self.fields.push(Field { name, old, new });
+        }
+        self
+    }
+
+    /// This change, unless it is an edit of nothing.
+    #[must_use]
+    pub fn if_any(self) -> Vec<Change> {
+        if self.op == Op::Edit && self.fields.is_empty() { Vec::new() } else { vec![self] }
+    }
+
+    /// Whether a field of this name changes.
+    #[must_use]
+    pub fn changes(&self, field: &str) -> bool {
+        self.fields.iter().any(|have| have.name == field)
+    }
+
+    /// Old and new values for the audit log: `{"name": {"old": …, "new": …}}`.
+    #[must_use]
+    pub fn detail(&self) -> Option<Value> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        let fields = self.fields.iter().map(|field| {
+            let mut pair = Map::new();
+            pair.insert("old".into(), field.old.clone());
+            pair.insert("new".into(), field.new.clone());
+            (field.name.to_owned(), Value::Object(pair))
+        });
+        Some(Value::Object(fields.collect()))
+    }
+}
+
+/// Whose way to log in a plan could touch: what the guards compare before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Nobody's.
+    Nobody,
+    /// One user's.
+    User(i64),
+    /// Everybody's.
+    Everyone,
+}
+
+/// Something worth saying beside the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// The word scripts match on.
+    pub kind: &'static str,
+    /// The sentence.
+    pub message: String,
+    /// The next command.
+    pub hint: Option<String>,
+}
+
+/// A change of declared state, as its noun knows it.
+pub trait Plan {
+    /// What differs from what is there. Empty: it is already so.
+    ///
+    /// # Errors
+    /// A value that breaks its rule, a name that is not there, a conflict.
+    fn changes(&self, store: &Store) -> Result<Vec<Change>>;
+
+    /// Writes it. Called once, with the write lock, when [`Plan::changes`] was not empty under that same lock.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    fn write(&self, tx: &Tx<'_>) -> Result<()>;
+
+    /// The user a command is about, where being that user is enough to run it.
+    fn about(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whose way to log in it could touch.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::Nobody)
+    }
+
+    /// Whether only an administrator, root or the owner may: it changes an administrator, or an `os_user`.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    fn touches_administrators(&self, _store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The administrator action it is, if it is one that the acting user confirms with a second factor: a few words
+    /// that end the sentence "confirm …".
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    fn confirms(&self, _store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The sentence before "Are you sure?", where this command asks that.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    fn question(&self, _store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        Ok(None)
+    }
+}

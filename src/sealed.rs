@@ -1,0 +1,92 @@
+//! Every sealed column there is, and whether the key file opens what stands in it.
+//!
+//! A test walks the schema, so that the next sealed column cannot be forgotten here.
+
+use serde::Serialize;
+
+use crate::delivery::outbox;
+use crate::error::{Kind, Result};
+use crate::store::Store;
+use crate::vault::Label;
+use crate::{authenticator, mailbox};
+
+/// A sealed column: its table, its name, and the label its values are bound to.
+pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
+    ("authenticator", "secret", authenticator::SECRET),
+    ("authenticator_setup", "secret", authenticator::PENDING),
+    ("mailbox", "password", mailbox::PASSWORD),
+    ("outbox", "body", outbox::BODY),
+];
+
+/// A value that does not open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// Table and column.
+    pub column: String,
+    /// Row id.
+    pub row: i64,
+}
+
+/// What [`check`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Ids of the keys in the key file that the store uses.
+    pub ring_keys: Vec<String>,
+    /// Sealed values that were opened.
+    pub values: u64,
+    /// Those that did not open.
+    pub broken: Vec<Broken>,
+}
+
+/// Opens every sealed value, one by one.
+///
+/// # Errors
+/// [`Kind::KeyMissing`], [`Kind::KeyWrong`] when the data keys themselves do not open.
+pub fn check(store: &Store) -> Result<Checked> {
+    let vault = store.vault()?;
+    let mut query = store.db().prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
+    let ring_keys = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut checked = Checked { ring_keys, values: 0, broken: Vec::new() };
+    for (table, column, label) in COLUMNS {
+        let mut query = store.db().prepare(&format!("SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY id"))?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            match vault.open_sealed(*label, id, &sealed) {
+                Ok(_) => checked.values += 1,
+                Err(error) if error.kind() == Kind::Storage => {
+                    checked.broken.push(Broken { column: format!("{table}.{column}"), row: id });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SCHEMA;
+
+    /// A sealed column says so in its comment in `schema.sql`.
+    #[test]
+    fn every_sealed_column_of_the_schema_is_listed() {
+        let mut table = "";
+        let mut found = Vec::new();
+        for line in SCHEMA.lines() {
+            if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+                table = rest.trim_end_matches(" (").trim_matches('"');
+            }
+            if let Some((column, comment)) = line.split_once("--")
+                && column.contains("BLOB")
+                && comment.contains("sealed")
+            {
+                found.push((table, column.split_whitespace().next().unwrap_or_default()));
+            }
+        }
+        found.sort_unstable();
+        let listed: Vec<(&str, &str)> = COLUMNS.iter().map(|(table, column, _)| (*table, *column)).collect();
+        assert_eq!(found, listed);
+    }
+}

@@ -1,0 +1,144 @@
+//! How things stand: what is on, for how many, what to do next.
+
+use serde::Serialize;
+
+use crate::audit::{Event, Filter};
+use crate::error::Result;
+use crate::login::decide;
+use crate::login::facts::System;
+use crate::method::{Method, MethodRow};
+use crate::setting::{self, Settings};
+use crate::store::Store;
+use crate::user;
+
+/// A method with its readiness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MethodStatus {
+    /// The row of the lookup.
+    #[serde(flatten)]
+    pub row: MethodRow,
+    /// Active employees and external users who have what it needs of them.
+    pub ready: i64,
+    /// Why nobody could use it all the same.
+    pub lacks: Option<&'static str>,
+}
+
+/// The whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The store.
+    pub store: String,
+    /// `Enable2FA`.
+    pub enabled: bool,
+    /// All users.
+    pub users: i64,
+    /// Those who are active.
+    pub active: i64,
+    /// Those who are locked now.
+    pub locked: i64,
+    /// The lookup.
+    pub methods: Vec<MethodStatus>,
+    /// The mailbox codes are sent from.
+    pub mailbox: Option<String>,
+    /// Administrator actions that went unconfirmed by `--override` within the last seven days.
+    pub overrides: i64,
+    /// The next command.
+    pub next: String,
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn status(store: &Store) -> Result<Status> {
+    let system = System::load(store)?;
+    let settings = Settings::load(store)?;
+    let (users, active, locked) = user::counts(store)?;
+    let methods: Vec<MethodStatus> = system
+        .methods
+        .iter()
+        .map(|row| {
+            let lacks = match row.code {
+                Method::Email if !system.mailbox => Some("2FAmailbox is not set"),
+                Method::Sms if !system.provider => Some("SmsProvider is not set"),
+                _ => None,
+            };
+            Ok(MethodStatus { row: *row, ready: ready(store, row.code)?, lacks })
+        })
+        .collect::<Result<_>>()?;
+    let week = Filter {
+        since: Some(store.now().plus(-7 * 86_400)),
+        events: vec![Event::CONFIRMATION_SKIPPED.code().to_owned()],
+        ..Filter::default()
+    };
+    let mut overrides = 0;
+    crate::audit::list(store, &week, &mut |record| {
+        overrides += i64::from(record.reason.as_deref() == Some("override"));
+        Ok(())
+    })?;
+    let next = next(&system, &methods, users);
+    let mailbox = settings.text(&setting::MAILBOX_2FA).to_owned();
+    Ok(Status {
+        store: store.place().db.display().to_string(),
+        enabled: system.enabled,
+        users,
+        active,
+        locked,
+        methods,
+        mailbox: Some(mailbox).filter(|name| !name.is_empty()),
+        overrides,
+        next,
+    })
+}
+
+/// Active employees and external users who have what a method needs of them.
+fn ready(store: &Store, method: Method) -> Result<i64> {
+    let has = match method {
+        Method::Email => "(email IS NOT NULL OR login LIKE '%_@_%')",
+        Method::Sms => "phone IS NOT NULL",
+        Method::Totp => "id IN (SELECT user FROM authenticator)",
+        Method::RecoveryCodes => "id IN (SELECT user FROM recovery_code WHERE used_at IS NULL)",
+    };
+    let sql = format!("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical' AND {has}");
+    Ok(store.db().query_row(&sql, [], |row| row.get(0))?)
+}
+
+/// How many active employees and external users lack what a method needs of them.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn lacking(store: &Store, method: Method) -> Result<i64> {
+    let all: i64 =
+        store.db().query_row("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical'", [], |row| row.get(0))?;
+    Ok(all - ready(store, method)?)
+}
+
+/// The next thing an administrator would do.
+fn next(system: &System, methods: &[MethodStatus], users: i64) -> String {
+    let enabled: Vec<&MethodStatus> = methods.iter().filter(|method| method.row.enabled).collect();
+    if users <= 1 {
+        return "twofa user add LOGIN --email ADDRESS".to_owned();
+    }
+    if enabled.is_empty() {
+        return "twofa method enable email --primary".to_owned();
+    }
+    if let Some(unready) = enabled.iter().find(|method| method.lacks.is_some()) {
+        return match unready.row.code {
+            Method::Email => "twofa setting set 2FAmailbox NAME".to_owned(),
+            _ => "twofa setting set SmsProvider NAME".to_owned(),
+        };
+    }
+    if !system.enabled {
+        return "twofa setting set Enable2FA on".to_owned();
+    }
+    "twofa login simulate LOGIN".to_owned()
+}
+
+/// Whether a user could log in right now with a second factor, for the sentence after a set-up.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn can_log_in(store: &Store, user: &user::User) -> Result<bool> {
+    let person = crate::login::facts::Person::load(store, user.clone())?;
+    Ok(!decide::is_locked_out(&System::load(store)?, &person))
+}

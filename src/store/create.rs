@@ -1,0 +1,94 @@
+//! Making a store: all of it, or nothing.
+//!
+//! The file is built under a temporary name with its keys already wrapped; then the key file becomes durable, and last
+//! the store gets its name. A command killed in between leaves at most a key file that no store names, and the next
+//! `init` uses it: a key is never written over.
+
+use std::fs;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use rusqlite::{Connection, named_params};
+
+use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
+use crate::clock::Source;
+use crate::error::{Error, Kind, Result};
+use crate::vault::{Ring, Vault, sync_directory};
+
+/// What [`create`] found or did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The store was made.
+    New,
+    /// There was one; it is as it was.
+    Existing,
+}
+
+/// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. The first
+/// administrator is not in it yet.
+///
+/// # Errors
+/// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
+pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
+    if place.db.exists() {
+        super::check_header(&place.db)?;
+        Ring::read(&place.key)?;
+        return Ok(Created::Existing);
+    }
+    let directory = place.db.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_directory(directory)?;
+    if let Some(beside) = place.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        make_directory(beside)?;
+    }
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, format!("cannot make a store in `{}`", directory.display())).because(error)
+    };
+    let ring = if place.key.exists() { Ring::read(&place.key)? } else { Ring::generate(&place.key, source)? };
+    // tempfile makes its files 0600 and removes this one if anything below fails.
+    let file = tempfile::Builder::new().prefix(".twofa-init-").tempfile_in(directory).map_err(failed)?;
+    fill(file.path(), &ring, source)?;
+    file.as_file().sync_all().map_err(failed)?;
+    if !place.key.exists() {
+        ring.write()?;
+    }
+    file.persist_noclobber(&place.db).map_err(|error| failed(error.error))?;
+    sync_directory(directory).map_err(failed)?;
+    Ok(Created::New)
+}
+
+fn make_directory(directory: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| {
+        Error::new(Kind::Io, format!("cannot make the directory `{}`", directory.display())).because(error)
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a store is made here and opened in the parent module")]
+fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
+    let db = Connection::open(path)?;
+    let now = source.now();
+    // The log would lie under the temporary name; WAL is switched on last, when there is nothing left to log.
+    db.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL; BEGIN")?;
+    db.execute_batch(SCHEMA)?;
+    let mut id = [0u8; 16];
+    source.fill(&mut id)?;
+    let id = HEXLOWER.encode(&id);
+    db.execute(
+        "INSERT INTO store (id, store_id, created_at) VALUES (1, :id, :now)",
+        named_params! { ":id": id, ":now": now },
+    )?;
+    db.execute("UPDATE \"group\" SET created_at = :now", named_params! { ":now": now })?;
+    let vault = Vault::create(&db, &id, ring, now, source)?;
+    crate::audit::begin(&db, &id, &vault)?;
+    db.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"))?;
+    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::new(Kind::Storage, "this file system cannot hold a store: it has no shared memory for SQLite's log")
+            .hint("put the store on a local file system"));
+    }
+    db.close().map_err(|(_, error)| error)?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Where a store is, and who owns it.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+
+/// The paths of a store and its key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The SQLite file.
+    pub db: PathBuf,
+    /// The key file.
+    pub key: PathBuf,
+}
+
+impl Place {
+    /// The store of a whole machine.
+    pub const SYSTEM: &'static str = "/var/lib/twofa/twofa.db";
+
+    /// A store at `db`; its key is `db` + `.key` unless `key` names another.
+    #[must_use]
+    pub fn new(db: PathBuf, key: Option<PathBuf>) -> Place {
+        let key = key.unwrap_or_else(|| {
+            let mut path = db.as_os_str().to_owned();
+            path.push(".key");
+            PathBuf::from(path)
+        });
+        Place { db, key }
+    }
+}
+
+/// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
+#[must_use]
+pub fn owner_of(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path).ok().map(|file| file.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// The name of an account of this machine.
+#[must_use]
+pub fn account_name(id: u32) -> Option<String> {
+    #[cfg(unix)]
+    {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(id)).ok().flatten().map(|user| user.name)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = id;
+        None
+    }
+}
+
+/// The user and group ids of an account of this machine.
+///
+/// # Errors
+/// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
+pub fn account_id(name: &str) -> Result<(u32, u32)> {
+    #[cfg(unix)]
+    if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
+        return Ok((user.uid.as_raw(), user.gid.as_raw()));
+    }
+    Err(crate::error::Error::new(
+        crate::error::Kind::NotFound,
+        format!("this machine has no account `{}`", crate::name::visible(name)),
+    ))
+}

@@ -1,0 +1,611 @@
+//! What changes a user: add, edit, remove, activate, deactivate, unlock.
+//!
+//! The rules for a value stand here once, and `user import` uses the same.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension as _, named_params};
+use serde_json::{Value, json};
+
+use super::{Type, User, direct_groups, first_administrator, get, lookup};
+use crate::audit::Event;
+use crate::error::{Error, Kind, Result};
+use crate::group::{self, Group};
+use crate::name::{self, fold, visible};
+use crate::permission::{self, built_in};
+use crate::plan::{Change, Op, Plan, Reach};
+use crate::store::{Store, Tx};
+
+/// What a field shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Patch {
+    /// As it is.
+    #[default]
+    Keep,
+    /// Empty.
+    Clear,
+    /// This.
+    Set(String),
+}
+
+impl Patch {
+    /// From an option of the command line and its `--no-…` twin.
+    #[must_use]
+    pub fn from_options(value: Option<String>, clear: bool) -> Patch {
+        match (value, clear) {
+            (Some(value), _) => Patch::Set(value),
+            (None, true) => Patch::Clear,
+            (None, false) => Patch::Keep,
+        }
+    }
+
+    fn checked(&self, check: impl Fn(&str) -> Result<String>) -> Result<Patch> {
+        Ok(match self {
+            Patch::Set(value) => Patch::Set(check(value)?),
+            other => other.clone(),
+        })
+    }
+
+    fn apply(&self, have: Option<&String>) -> Option<String> {
+        match self {
+            Patch::Keep => have.cloned(),
+            Patch::Clear => None,
+            Patch::Set(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// The fields of a user that a command names.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    /// New login (`edit`).
+    pub login: Option<String>,
+    /// Full name.
+    pub name: Patch,
+    /// Email address.
+    pub email: Patch,
+    /// Phone.
+    pub phone: Patch,
+    /// Type.
+    pub kind: Option<Type>,
+    /// Language.
+    pub language: Option<String>,
+    /// Account of the machine.
+    pub os_user: Patch,
+    /// Groups: to be a member of (`add`), or all direct ones (`edit`).
+    pub groups: Option<Vec<String>>,
+    /// Whether the next login asks for a new password.
+    pub must_change: Option<bool>,
+    /// Whether they may log in at all (`import`).
+    pub active: Option<bool>,
+}
+
+impl Fields {
+    /// The same, with every value checked and trimmed.
+    fn checked(&self) -> Result<Fields> {
+        Ok(Fields {
+            login: self.login.as_deref().map(login).transpose()?,
+            name: self.name.checked(|value| name::check("name", value, 250))?,
+            email: self.email.checked(email)?,
+            phone: self.phone.checked(phone)?,
+            language: self.language.as_deref().map(language).transpose()?,
+            os_user: self.os_user.checked(os_user)?,
+            ..self.clone()
+        })
+    }
+
+    fn groups(&self, store: &Store) -> Result<Option<Vec<Group>>> {
+        let Some(names) = &self.groups else { return Ok(None) };
+        names.iter().map(|name| group::find(store, name)?.takes_members()).collect::<Result<_>>().map(Some)
+    }
+}
+
+/// A login: 1 to 250 characters, no colon (RFC 7617, section 2, and the otpauth URI take it as a separator).
+///
+/// # Errors
+/// [`Kind::InvalidValue`]; [`Kind::BlankLogin`].
+pub fn login(text: &str) -> Result<String> {
+    if text.trim().is_empty() {
+        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
+    }
+    let login = name::check("login", text, 250)?;
+    if login.contains(':') {
+        return Err(Error::new(Kind::InvalidValue, format!("the login `{}` has a colon in it", visible(&login)))
+            .hint("authenticator apps and HTTP take a colon as a separator"));
+    }
+    Ok(login)
+}
+
+/// An email address (RFC 5321, section 4.1.2): `name@domain`, at most 254 characters.
+///
+/// # Errors
+/// [`Kind::InvalidValue`].
+pub fn email(text: &str) -> Result<String> {
+    let address = name::check("email address", text, 254)?;
+    address.parse::<lettre::Address>().map_err(|_| {
+        Error::new(Kind::InvalidValue, format!("`{}` is no email address", visible(&address)))
+            .hint("write it as name@example.com")
+    })?;
+    Ok(address)
+}
+
+/// A phone number: `+` and 7 to 15 digits, the first not 0 (E.164).
+///
+/// # Errors
+/// [`Kind::InvalidValue`] with the rule.
+pub fn phone(text: &str) -> Result<String> {
+    let trimmed = text.trim();
+    let digits = trimmed.strip_prefix('+').unwrap_or("");
+    let sound = (7..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0');
+    if sound {
+        return Ok(trimmed.to_owned());
+    }
+    Err(Error::new(Kind::InvalidValue, format!("`{}` is no phone number: it is + and 7 to 15 digits, the first not 0", visible(trimmed)))
+        .hint("write it as +493012345678, without spaces"))
+}
+
+/// A language tag: letters and hyphens, 2 to 35 characters (RFC 5646, section 4.4.1).
+fn language(text: &str) -> Result<String> {
+    let tag = text.trim().to_ascii_lowercase();
+    let sound = (2..=35).contains(&tag.len())
+        && tag.split('-').all(|part| !part.is_empty() && part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && tag.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    if sound {
+        return Ok(tag);
+    }
+    Err(Error::new(Kind::InvalidValue, format!("`{}` is no language", visible(text))).hint("write it as en, de or pt-br"))
+}
+
+/// An account name of the machine, as useradd(8) takes them, and longer.
+fn os_user(text: &str) -> Result<String> {
+    let account = name::check("account", text, 256)?;
+    if account.chars().any(|c| c.is_whitespace() || matches!(c, ':' | '/')) {
+        return Err(Error::new(Kind::InvalidValue, format!("`{}` is no account name", visible(&account))));
+    }
+    Ok(account)
+}
+
+fn taken(store: &Store, what: &str, name: &str, by: Option<i64>) -> Result<()> {
+    match lookup(store, name)? {
+        Some(other) if Some(other.id) != by => {
+            Err(Error::new(Kind::Conflict, format!("the {what} `{}` already leads to the user `{}`", visible(name), visible(&other.login)))
+                .hint("logins and email addresses share one space of names"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn os_user_taken(store: &Store, account: &str, by: Option<i64>) -> Result<()> {
+    match super::by_os_user(store, account)? {
+        Some(other) if Some(other.id) != by => {
+            Err(Error::new(Kind::Conflict, format!("the account `{}` is already mapped to `{}`", visible(account), visible(&other.login))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the names that lead to a user.
+fn write_identity(tx: &Tx<'_>, user: i64, login: &str, email: Option<&str>) -> Result<()> {
+    tx.db().prepare_cached("DELETE FROM identity WHERE user = ?1")?.execute([user])?;
+    let login_key = fold(login);
+    let email_key = email.map(fold);
+    let mut insert = tx
+        .db()
+        .prepare_cached("INSERT INTO identity (key, user, is_login, is_email) VALUES (:key, :user, :is_login, :is_email)")?;
+    let shared = email_key.as_ref() == Some(&login_key);
+    insert.execute(named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": shared })?;
+    if let Some(key) = email_key.filter(|_| !shared) {
+        insert.execute(named_params! { ":key": key, ":user": user, ":is_login": false, ":is_email": true })?;
+    }
+    Ok(())
+}
+
+fn group_names(store: &Store, ids: &BTreeSet<i64>) -> Result<Vec<String>> {
+    let mut query = store.db().prepare_cached("SELECT name FROM \"group\" WHERE id = ?1")?;
+    let mut names = ids.iter().map(|id| Ok(query.query_row([id], |row| row.get::<_, String>(0))?)).collect::<Result<Vec<_>>>()?;
+    names.sort_by_cached_key(|name| fold(name));
+    Ok(names)
+}
+
+/// `user add`.
+#[derive(Debug, Clone)]
+pub struct AddUser {
+    /// The login.
+    pub login: String,
+    /// What else is given.
+    pub fields: Fields,
+    /// The hash of the password, made before.
+    pub password_hash: Option<String>,
+}
+
+impl AddUser {
+    /// Checks the values by themselves, without a store.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`], [`Kind::BlankLogin`].
+    pub fn check(&self) -> Result<()> {
+        login(&self.login)?;
+        self.fields.checked().map(|_| ())
+    }
+
+    /// What the user is like already, in the fields given; the names of those that differ.
+    fn differs(&self, store: &Store, have: &User, fields: &Fields) -> Result<Vec<&'static str>> {
+        let mut names = Vec::new();
+        let mut compare = |name, same: bool| {
+            if !same {
+                names.push(name);
+            }
+        };
+        compare("name", fields.name.apply(have.name.as_ref()) == have.name);
+        compare("email", fields.email.apply(have.email.as_ref()) == have.email);
+        compare("phone", fields.phone.apply(have.phone.as_ref()) == have.phone);
+        compare("type", fields.kind.is_none_or(|kind| kind == have.kind));
+        compare("language", fields.language.as_ref().is_none_or(|language| *language == have.language));
+        compare("os_user", fields.os_user.apply(have.os_user.as_ref()) == have.os_user);
+        compare("active", fields.active.is_none_or(|active| active == have.active));
+        let direct = direct_groups(store, have.id)?;
+        let groups = fields.groups(store)?.unwrap_or_default();
+        compare("groups", groups.iter().all(|group| direct.contains(&group.id)));
+        Ok(names)
+    }
+}
+
+impl Plan for AddUser {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let login = login(&self.login)?;
+        let fields = self.fields.checked()?;
+        let groups = fields.groups(store)?.unwrap_or_default();
+        if let Some(have) = lookup(store, &login)? {
+            if fold(&have.login) != fold(&login) {
+                taken(store, "login", &login, None)?;
+            }
+            let differs = self.differs(store, &have, &fields)?;
+            if differs.is_empty() {
+                return Ok(Vec::new());
+            }
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("the user `{}` exists and has another {}", visible(&have.login), differs.join(", ")),
+            )
+            .hint(format!("`twofa user edit {}` changes it", visible(&have.login))));
+        }
+        if let Patch::Set(address) = &fields.email {
+            taken(store, "email address", address, None)?;
+        }
+        if let Patch::Set(account) = &fields.os_user {
+            os_user_taken(store, account, None)?;
+        }
+        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+        let change = Change::new("user", &login, Op::Add, Event::USER_ADDED)
+            .field("login", Value::Null, login.as_str())
+            .field("name", Value::Null, fields.name.apply(None))
+            .field("email", Value::Null, fields.email.apply(None))
+            .field("phone", Value::Null, fields.phone.apply(None))
+            .field("type", Value::Null, fields.kind.unwrap_or(Type::Employee).code())
+            .field("language", Value::Null, fields.language.as_deref().unwrap_or("en"))
+            .field("groups", json!([]), names)
+            .field("os_user", Value::Null, fields.os_user.apply(None))
+            .field("must_change", false, fields.must_change.unwrap_or(false))
+            .field("active", true, fields.active.unwrap_or(true))
+            .field("password", Value::Null, self.password_hash.as_ref().map(|_| "set"));
+        Ok(vec![change])
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        let login = login(&self.login)?;
+        let fields = self.fields.checked()?;
+        let email = fields.email.apply(None);
+        let now = tx.now();
+        let id = tx.next_id("user")?;
+        tx.db()
+            .prepare_cached(
+                "INSERT INTO user (id, login, name, email, phone, type, language, active, password_hash, password_changed_at, must_change, os_user, created_at)
+                 VALUES (:id, :login, :name, :email, :phone, :type, :language, :active, :hash, :changed, :must_change, :os_user, :now)",
+            )?
+            .execute(named_params! {
+                ":id": id, ":login": login, ":name": fields.name.apply(None), ":email": email,
+                ":phone": fields.phone.apply(None), ":type": fields.kind.unwrap_or(Type::Employee),
+                ":language": fields.language.as_deref().unwrap_or("en"), ":active": fields.active.unwrap_or(true),
+                ":hash": self.password_hash, ":changed": self.password_hash.as_ref().map(|_| now),
+                ":must_change": fields.must_change.unwrap_or(false), ":os_user": fields.os_user.apply(None), ":now": now,
+            })?;
+        write_identity(tx, id, &login, email.as_deref())?;
+        for group in fields.groups(tx)?.unwrap_or_default() {
+            tx.db()
+                .prepare_cached("INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)")?
+                .execute([group.id, id])?;
+        }
+        Ok(())
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        let joins = self.fields.groups(store)?.unwrap_or_default().iter().any(|group| group.id == administrators);
+        Ok(joins || self.fields.os_user != Patch::Keep)
+    }
+}
+
+/// `user edit`.
+#[derive(Debug, Clone)]
+pub struct EditUser {
+    /// The user.
+    pub id: i64,
+    /// What is given.
+    pub fields: Fields,
+}
+
+/// The user and their direct groups, as they shall be.
+fn edited(have: &User, fields: &Fields) -> User {
+    User {
+        login: fields.login.clone().unwrap_or_else(|| have.login.clone()),
+        name: fields.name.apply(have.name.as_ref()),
+        email: fields.email.apply(have.email.as_ref()),
+        phone: fields.phone.apply(have.phone.as_ref()),
+        kind: fields.kind.unwrap_or(have.kind),
+        language: fields.language.clone().unwrap_or_else(|| have.language.clone()),
+        os_user: fields.os_user.apply(have.os_user.as_ref()),
+        must_change: fields.must_change.unwrap_or(have.must_change),
+        active: fields.active.unwrap_or(have.active),
+        ..have.clone()
+    }
+}
+
+impl EditUser {
+    fn wanted(&self, store: &Store) -> Result<(User, User, BTreeSet<i64>, BTreeSet<i64>)> {
+        let have = get(store, self.id)?;
+        let fields = self.fields.checked()?;
+        let direct: BTreeSet<i64> = direct_groups(store, self.id)?.into_iter().collect();
+        let groups = match fields.groups(store)? {
+            Some(groups) => groups.iter().map(|group| group.id).collect(),
+            None => direct.clone(),
+        };
+        let want = edited(&have, &fields);
+        Ok((have, want, direct, groups))
+    }
+}
+
+impl Plan for EditUser {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let (have, want, direct, groups) = self.wanted(store)?;
+        if want.login != have.login {
+            taken(store, "login", &want.login, Some(self.id))?;
+        }
+        if let Some(address) = want.email.as_deref().filter(|_| want.email != have.email) {
+            taken(store, "email address", address, Some(self.id))?;
+        }
+        if let Some(account) = want.os_user.as_deref() {
+            os_user_taken(store, account, Some(self.id))?;
+        }
+        let change = Change::new("user", &have.login, Op::Edit, Event::USER_EDITED)
+            .about(self.id)
+            .field("login", have.login.as_str(), want.login.as_str())
+            .field("name", have.name, want.name)
+            .field("email", have.email, want.email)
+            .field("phone", have.phone, want.phone)
+            .field("type", have.kind.code(), want.kind.code())
+            .field("language", have.language, want.language)
+            .field("groups", group_names(store, &direct)?, group_names(store, &groups)?)
+            .field("os_user", have.os_user, want.os_user)
+            .field("active", have.active, want.active)
+            .field("must_change", have.must_change, want.must_change);
+        Ok(change.if_any())
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        let (have, want, direct, groups) = self.wanted(tx)?;
+        tx.db()
+            .prepare_cached(
+                "UPDATE user SET login = :login, name = :name, email = :email, phone = :phone, type = :type,
+                 language = :language, os_user = :os_user, active = :active, must_change = :must_change WHERE id = :id",
+            )?
+            .execute(named_params! {
+                ":login": want.login, ":name": want.name, ":email": want.email, ":phone": want.phone, ":type": want.kind,
+                ":language": want.language, ":os_user": want.os_user, ":active": want.active,
+                ":must_change": want.must_change, ":id": self.id,
+            })?;
+        if want.login != have.login || want.email != have.email {
+            write_identity(tx, self.id, &want.login, want.email.as_deref())?;
+        }
+        for group in direct.difference(&groups) {
+            tx.db().execute("DELETE FROM group_user WHERE \"group\" = ?1 AND user = ?2", [group, &self.id])?;
+        }
+        for group in groups.difference(&direct) {
+            tx.db().execute("INSERT INTO group_user (\"group\", user) VALUES (?1, ?2)", [group, &self.id])?;
+        }
+        Ok(())
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::User(self.id))
+    }
+
+    fn touches_administrators(&self, store: &Store, changes: &[Change]) -> Result<bool> {
+        let (have, _, direct, groups) = self.wanted(store)?;
+        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        Ok(permission::in_administrators(store, self.id, have.kind)?
+            || direct.symmetric_difference(&groups).any(|group| *group == administrators)
+            || changes.iter().any(|change| change.changes("os_user")))
+    }
+
+    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+        let (have, ..) = self.wanted(store)?;
+        let guarded = ["login", "email", "phone", "active", "groups"];
+        let touched = changes.iter().flat_map(|change| &change.fields).find(|field| guarded.contains(&field.name));
+        // A change of membership that makes somebody an administrator counts like one that ends it.
+        let administrator = permission::in_administrators(store, self.id, have.kind)?
+            || (changes.iter().any(|change| change.changes("groups")) && self.touches_administrators(store, &[])?);
+        Ok(touched.filter(|_| administrator).map(|field| {
+            let what = if field.name == "groups" { "membership" } else { field.name };
+            format!("changing the {what} of the administrator `{}`", visible(&have.login))
+        }))
+    }
+}
+
+/// `user remove`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveUser {
+    /// The user.
+    pub id: i64,
+}
+
+impl Plan for RemoveUser {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let user = get(store, self.id)?;
+        if first_administrator(store)?.is_some_and(|first| first.id == self.id) {
+            return Err(Error::new(Kind::Guard, format!("`{}` is the first administrator and cannot be removed", visible(&user.login)))
+                .hint("`twofa user edit` renames it, `twofa user deactivate` shuts it out"));
+        }
+        let change = Change::new("user", &user.login, Op::Remove, Event::USER_REMOVED)
+            .about(self.id)
+            .field("login", user.login.as_str(), Value::Null)
+            .field("email", user.email, Value::Null)
+            .field("type", user.kind.code(), Value::Null);
+        Ok(vec![change])
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.db().execute("DELETE FROM user WHERE id = ?1", [self.id])?;
+        permission::close_gaps(tx)
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::User(self.id))
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+    }
+
+    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.id)?;
+        Ok(self.touches_administrators(store, changes)?.then(|| format!("removing the administrator `{}`", visible(&user.login))))
+    }
+
+    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.id)?;
+        let grants: i64 = store.db().query_row("SELECT count(*) FROM grantee WHERE user = ?1", [self.id], |row| row.get(0))?;
+        let also = if grants > 0 { " and from the permissions that name them" } else { "" };
+        Ok(Some(format!(
+            "The user `{}` will be removed for good, with their authenticator app and recovery codes{also}.",
+            visible(&user.login)
+        )))
+    }
+}
+
+/// `user activate` and `user deactivate`.
+#[derive(Debug, Clone, Copy)]
+pub struct SetActive {
+    /// The user.
+    pub id: i64,
+    /// What they shall be.
+    pub active: bool,
+}
+
+impl Plan for SetActive {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let user = get(store, self.id)?;
+        let event = if self.active { Event::USER_ACTIVATED } else { Event::USER_DEACTIVATED };
+        Ok(Change::new("user", &user.login, Op::Edit, event).about(self.id).field("active", user.active, self.active).if_any())
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.db().execute("UPDATE user SET active = ?1 WHERE id = ?2", rusqlite::params![self.active, self.id])?;
+        if self.active { reset_counters(tx, self.id) } else { Ok(()) }
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::User(self.id))
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+    }
+
+    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.id)?;
+        let doing = if self.active { "activating" } else { "deactivating" };
+        Ok(self.touches_administrators(store, changes)?.then(|| format!("{doing} the administrator `{}`", visible(&user.login))))
+    }
+
+    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        let user = get(store, self.id)?;
+        Ok((!self.active).then(|| format!("The user `{}` will no longer be able to log in.", visible(&user.login))))
+    }
+}
+
+/// `user unlock`.
+#[derive(Debug, Clone, Copy)]
+pub struct Unlock {
+    /// The user.
+    pub id: i64,
+}
+
+impl Plan for Unlock {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let user = get(store, self.id)?;
+        let until = user.locked_until.filter(|until| store.now() < *until);
+        let change = Change::new("user", &user.login, Op::Edit, Event::USER_UNLOCKED)
+            .about(self.id)
+            .field("locked_until", until.map(|until| until.to_string()), Value::Null)
+            .field("second_factor_failures", user.second_factor_failures, 0)
+            .field("password_failures", user.password_failures, 0);
+        Ok(change.if_any())
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        reset_counters(tx, self.id)
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+    }
+}
+
+/// No lock, no failures.
+pub(crate) fn reset_counters(tx: &Tx<'_>, user: i64) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE user SET locked_until_at = NULL, second_factor_failures = 0, password_failures = 0 WHERE id = ?1")?
+        .execute([user])?;
+    Ok(())
+}
+
+/// Makes the first administrator of a new store.
+///
+/// # Errors
+/// A value that breaks its rule; [`Kind::Storage`].
+pub(crate) fn add_first(tx: &Tx<'_>, plan: &AddUser) -> Result<i64> {
+    plan.write(tx)?;
+    let id = tx.db().query_row("SELECT id FROM user", [], |row| row.get::<_, i64>(0)).optional()?;
+    let id = id.ok_or_else(|| Error::new(Kind::Storage, "the first administrator was not written"))?;
+    let administrators = permission::built_in_group(tx, built_in::ADMINISTRATORS)?;
+    tx.db().execute("INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)", [administrators, id])?;
+    tx.db().execute("UPDATE store SET first_administrator = ?1", [id])?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_follow_their_rules() {
+        for good in ["+4930123", "+493012345678901", " +1234567 "] {
+            assert!(phone(good).is_ok(), "{good}");
+        }
+        for bad in ["", "4930123456", "+0123456789", "+123456", "+1234567890123456", "+49 30 123456", "+49a0123456"] {
+            assert_eq!(phone(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
+        }
+        for good in ["a@example.com", "zoë@example.com", "first.last+tag@sub.example.org"] {
+            assert!(email(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "a@", "@b", "a b@example.com", "a@b@c", "a@example.com\r\nBcc: x@y.z"] {
+            assert_eq!(email(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
+        }
+        assert_eq!(login("  ").unwrap_err().kind(), Kind::BlankLogin);
+        assert_eq!(login("a:b").unwrap_err().kind(), Kind::InvalidValue);
+        assert_eq!(language("pt-BR").unwrap(), "pt-br");
+        assert!(language("1").is_err());
+    }
+}

@@ -1,0 +1,424 @@
+//! Users: people and technical accounts that log in.
+//!
+//! A user is found by login or by email address, in any case; both share one space of names, so each name leads to
+//! exactly one user. What changes a user is in [`edit`], what brings many in is in [`import`].
+
+pub mod edit;
+pub mod import;
+
+use std::collections::HashMap;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use serde::{Serialize, Serializer};
+
+use crate::clock::Time;
+use crate::error::{Error, Kind, Result};
+use crate::name::{self, fold, visible};
+use crate::permission::{Grantees, Nesting, built_in};
+use crate::store::Store;
+use crate::verb::Operation;
+
+/// What kind of user it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Of the company.
+    Employee,
+    /// Of a customer or partner.
+    External,
+    /// A program: never logs in with a password.
+    Technical,
+}
+
+impl Type {
+    /// All of them.
+    pub const ALL: [Type; 3] = [Type::Employee, Type::External, Type::Technical];
+
+    /// The word on the command line and in the store.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Type::Employee => "employee",
+            Type::External => "external",
+            Type::Technical => "technical",
+        }
+    }
+
+    /// Reads the word, in any case.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] with the three words.
+    pub fn parse(text: &str) -> Result<Type> {
+        let wanted = fold(text);
+        Type::ALL.into_iter().find(|kind| kind.code() == wanted).ok_or_else(|| {
+            Error::new(Kind::InvalidValue, format!("`{}` is no user type", visible(text)))
+                .hint("it is employee, external or technical")
+        })
+    }
+
+    /// The group everybody of this type is in.
+    #[must_use]
+    pub fn built_in_group(self) -> Option<&'static str> {
+        match self {
+            Type::Employee => Some(built_in::EMPLOYEES),
+            Type::External => Some(built_in::EXTERNALS),
+            Type::Technical => None,
+        }
+    }
+}
+
+impl Serialize for Type {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl ToSql for Type {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.code().to_sql()
+    }
+}
+
+impl FromSql for Type {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        Type::ALL.into_iter().find(|kind| kind.code() == code).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A user, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Row id.
+    pub id: i64,
+    /// Login, as written.
+    pub login: String,
+    /// Full name.
+    pub name: Option<String>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Phone, E.164.
+    pub phone: Option<String>,
+    /// Type.
+    pub kind: Type,
+    /// Language of messages.
+    pub language: String,
+    /// Whether they may log in at all.
+    pub active: bool,
+    /// Until when they are locked; may have run out.
+    pub locked_until: Option<Time>,
+    /// Wrong second factors since the last success.
+    pub second_factor_failures: i64,
+    /// Wrong passwords since the last success.
+    pub password_failures: i64,
+    /// Whether they have a password. Its hash never leaves `password.rs`.
+    pub has_password: bool,
+    /// When the password was set.
+    pub password_changed_at: Option<Time>,
+    /// Whether the next login asks for a new password.
+    pub must_change: bool,
+    /// The account of the machine that acts as this user.
+    pub os_user: Option<String>,
+    /// The last granted login.
+    pub last_login_at: Option<Time>,
+}
+
+const COLUMNS: &str = "user.id, login, name, email, phone, type, language, active, locked_until_at, second_factor_failures, \
+     password_failures, password_hash IS NOT NULL, password_changed_at, must_change, os_user, last_login_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: row.get(0)?,
+        login: row.get(1)?,
+        name: row.get(2)?,
+        email: row.get(3)?,
+        phone: row.get(4)?,
+        kind: row.get(5)?,
+        language: row.get(6)?,
+        active: row.get(7)?,
+        locked_until: row.get(8)?,
+        second_factor_failures: row.get(9)?,
+        password_failures: row.get(10)?,
+        has_password: row.get(11)?,
+        password_changed_at: row.get(12)?,
+        must_change: row.get(13)?,
+        os_user: row.get(14)?,
+        last_login_at: row.get(15)?,
+    })
+}
+
+/// The user a login or email address leads to, if there is one.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn lookup(store: &Store, name: &str) -> Result<Option<User>> {
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM identity JOIN user ON user.id = identity.user WHERE key = ?1"))?;
+    Ok(query.query_row([fold(name)], read).optional()?)
+}
+
+/// The user a login or email address leads to.
+///
+/// # Errors
+/// [`Kind::NotFound`] with the near miss; [`Kind::BlankLogin`].
+pub fn find(store: &Store, name: &str) -> Result<User> {
+    if name.trim().is_empty() {
+        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
+    }
+    match lookup(store, name)? {
+        Some(user) => Ok(user),
+        None => Err(name::not_found("user", name, neighbours(store, name)?, "twofa user list")),
+    }
+}
+
+/// The user of a row id.
+///
+/// # Errors
+/// [`Kind::Storage`], also when there is none.
+pub fn get(store: &Store, id: i64) -> Result<User> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
+    Ok(query.query_row([id], read)?)
+}
+
+/// The user of a row id, if there still is one.
+pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
+    Ok(query.query_row([id], read).optional()?)
+}
+
+/// Hands every active user who has a password and may log in with it to `each`.
+pub(crate) fn each_with_password(store: &Store, each: &mut dyn FnMut(User) -> Result<()>) -> Result<()> {
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical' AND password_hash IS NOT NULL"
+    ))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        each(read(row)?)?;
+    }
+    Ok(())
+}
+
+/// The user an account of the machine is mapped to.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn by_os_user(store: &Store, account: &str) -> Result<Option<User>> {
+    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE os_user = ?1"))?;
+    Ok(query.query_row([account], read).optional()?)
+}
+
+/// The user `init` made.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn first_administrator(store: &Store) -> Result<Option<User>> {
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM store JOIN user ON user.id = store.first_administrator"))?;
+    Ok(query.query_row([], read).optional()?)
+}
+
+/// Names near `name` in the order of names, and some that begin like it: a bounded number, however many users there are.
+fn neighbours(store: &Store, name: &str) -> Result<Vec<String>> {
+    let key = fold(name);
+    let first: String = key.chars().take(1).collect();
+    let mut query = store.db().prepare(
+        "SELECT login FROM user WHERE id IN (
+             SELECT user FROM (SELECT user FROM identity WHERE key >= :key ORDER BY key LIMIT 400)
+             UNION SELECT user FROM (SELECT user FROM identity WHERE key < :key ORDER BY key DESC LIMIT 400)
+             UNION SELECT user FROM (SELECT user FROM identity WHERE key >= :first ORDER BY key LIMIT 800)
+             UNION SELECT user FROM (SELECT user FROM identity ORDER BY key LIMIT 200))",
+    )?;
+    let rows = query.query_map(named_params! { ":key": key, ":first": first }, |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Logins that begin with `prefix`, at most `limit`: completion candidates.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>> {
+    let key = fold(prefix);
+    // The end of the range: every key that begins with `key` sorts before it.
+    let end = format!("{key}\u{10ffff}");
+    let mut query = store.db().prepare(
+        "SELECT login FROM identity JOIN user ON user.id = identity.user
+         WHERE key >= :key AND key < :end AND is_login = 1 ORDER BY key LIMIT :limit",
+    )?;
+    let rows = query.query_map(named_params! { ":key": key, ":end": end, ":limit": limit }, |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A user as `list` and `show` give them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserRow {
+    /// Login, as written.
+    pub login: String,
+    /// Full name.
+    pub name: Option<String>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Phone, E.164.
+    pub phone: Option<String>,
+    /// Type.
+    #[serde(rename = "type")]
+    pub kind: Type,
+    /// Language of messages.
+    pub language: String,
+    /// Whether they may log in at all.
+    pub active: bool,
+    /// Until when they are locked, if they are locked now.
+    pub locked_until: Option<Time>,
+    /// The groups they are a direct member of.
+    pub groups: Vec<String>,
+    /// Whether an authenticator app is connected.
+    pub authenticator: bool,
+    /// Recovery codes not yet used.
+    pub recovery_codes_left: i64,
+    /// Whether `CanUse2FA` allows them.
+    pub can_use_2fa: bool,
+    /// The account of the machine that acts as this user.
+    pub os_user: Option<String>,
+    /// Whether the next login asks for a new password.
+    pub must_change: bool,
+    /// When the password was set.
+    pub password_changed_at: Option<Time>,
+    /// The last granted login.
+    pub last_login_at: Option<Time>,
+}
+
+/// What [`list`] leaves out.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only members of this group, through any nesting.
+    pub group: Option<i64>,
+    /// Only this type.
+    pub kind: Option<Type>,
+    /// Only those locked now.
+    pub locked: bool,
+    /// Only those who are deactivated.
+    pub inactive: bool,
+    /// Only those who could not use this method: no address, no phone, no app, no code left.
+    pub without: Option<crate::method::Method>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// Hands the users to `each` in the order of their logins, without holding them all.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(UserRow) -> Result<()>) -> Result<()> {
+    use crate::method::Method;
+    let rows = Rows::load(store)?;
+    let mut nesting = Nesting::load(store)?;
+    let now = store.now();
+    let without = match filter.without {
+        None => "1",
+        Some(Method::Email) => "email IS NULL",
+        Some(Method::Sms) => "phone IS NULL",
+        Some(Method::Totp) => "NOT EXISTS (SELECT 1 FROM authenticator WHERE authenticator.user = user.id)",
+        Some(Method::RecoveryCodes) => {
+            "NOT EXISTS (SELECT 1 FROM recovery_code WHERE recovery_code.user = user.id AND used_at IS NULL)"
+        }
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM identity JOIN user ON user.id = identity.user WHERE is_login = 1
+         AND (:type IS NULL OR type = :type) AND (:locked = 0 OR locked_until_at > :now)
+         AND (:inactive = 0 OR active = 0) AND {without} ORDER BY key"
+    );
+    let mut query = store.db().prepare(&sql)?;
+    let mut users = query.query(named_params! {
+        ":type": filter.kind, ":locked": filter.locked, ":now": now, ":inactive": filter.inactive,
+    })?;
+    let mut left = filter.limit.unwrap_or(i64::MAX);
+    while left > 0 {
+        let Some(row) = users.next()? else { break };
+        let user = read(row)?;
+        let direct = direct_groups(store, user.id)?;
+        let groups = nesting.groups(direct.clone(), user.kind);
+        if filter.group.is_some_and(|group| !groups.contains(&group)) {
+            continue;
+        }
+        let allowed = rows.can_use.allow(user.id, groups, now);
+        each(rows.row(store, user, &direct, allowed, now)?)?;
+        left -= 1;
+    }
+    Ok(())
+}
+
+/// One user as `show` gives them.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn show(store: &Store, user: &User) -> Result<UserRow> {
+    let rows = Rows::load(store)?;
+    let now = store.now();
+    let groups = crate::permission::groups_of(store, user.id, user.kind)?;
+    let allowed = rows.can_use.allow(user.id, &groups, now);
+    rows.row(store, user.clone(), &direct_groups(store, user.id)?, allowed, now)
+}
+
+/// What is read once for many rows.
+struct Rows {
+    group_names: HashMap<i64, String>,
+    can_use: Grantees,
+}
+
+impl Rows {
+    fn load(store: &Store) -> Result<Rows> {
+        let mut query = store.db().prepare_cached("SELECT id, name FROM \"group\"")?;
+        let names = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        Ok(Rows { group_names: names, can_use: Grantees::load(store, Operation::CanUse2FA)? })
+    }
+
+    fn row(&self, store: &Store, user: User, direct: &[i64], can_use_2fa: bool, now: Time) -> Result<UserRow> {
+        let (authenticator, recovery_codes_left) = store
+            .db()
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM authenticator WHERE user = ?1),
+                        (SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL)",
+            )?
+            .query_row([user.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut groups: Vec<String> = direct.iter().filter_map(|id| self.group_names.get(id)).cloned().collect();
+        groups.sort_by_cached_key(|group| fold(group));
+        Ok(UserRow {
+            login: user.login,
+            name: user.name,
+            email: user.email,
+            phone: user.phone,
+            kind: user.kind,
+            language: user.language,
+            active: user.active,
+            locked_until: user.locked_until.filter(|until| now < *until),
+            groups,
+            authenticator,
+            recovery_codes_left,
+            can_use_2fa,
+            os_user: user.os_user,
+            must_change: user.must_change,
+            password_changed_at: user.password_changed_at,
+            last_login_at: user.last_login_at,
+        })
+    }
+}
+
+/// The ids of the groups a user is a direct member of, ascending.
+pub(crate) fn direct_groups(store: &Store, user: i64) -> Result<Vec<i64>> {
+    let mut query = store.db().prepare_cached("SELECT \"group\" FROM group_user WHERE user = ?1 ORDER BY \"group\"")?;
+    let rows = query.query_map([user], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many users there are, active ones and locked ones.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn counts(store: &Store) -> Result<(i64, i64, i64)> {
+    Ok(store.db().query_row(
+        "SELECT count(*), coalesce(sum(active), 0), (SELECT count(*) FROM user WHERE locked_until_at > ?1) FROM user",
+        [store.now()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?)
+}

@@ -1,0 +1,423 @@
+//! The vault: the only place that sees a raw key.
+//!
+//! Two layers. The *ring* is the key file: wrapping keys, the first current. The *data keys* (seal, hash, pepper, audit,
+//! token) are random, stand in the store, and are wrapped by a ring key. What the vault promises: a sealed value opens
+//! only in the store, column and row it was made for; a keyed hash or a password hash cannot be tested without the key
+//! file; a wrong key is told from damage, and neither is ever told from a wrong code by guessing.
+//!
+//! A sealed value is `version ‖ key id ‖ nonce ‖ ciphertext` (1, 4, 24 and n + 16 bytes), XChaCha20-Poly1305, bound by
+//! its associated data to the store's id, a frozen [`Label`] and the row id.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use argon2::password_hash::PasswordVerifier as _;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::{BASE64, HEXLOWER};
+use hmac::{Hmac, Mac as _};
+use rusqlite::{Connection, named_params};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::clock::{Source, Time};
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+const SEALED_VERSION: u8 = 1;
+const NONCE: usize = 24;
+const HEADER: usize = 1 + 4;
+
+/// Argon2id as OWASP's Password Storage Cheat Sheet gives it: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// The length of a password's salt and hash, in bytes (RFC 9106, section 3.1 and 4).
+const SALT: usize = 16;
+const HASH: usize = 32;
+
+type Key = Zeroizing<[u8; 32]>;
+
+/// The frozen name of a sealed column or of a kind of keyed hash. Changing one makes stored values unreadable.
+#[derive(Debug, Clone, Copy)]
+pub struct Label(pub &'static str);
+
+const DATA_KEY: Label = Label("data_key.wrapped");
+
+/// What a data key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Sealing columns.
+    Seal,
+    /// Keyed hashes of codes and tokens.
+    Hash,
+    /// The secret input of Argon2id.
+    Pepper,
+    /// The audit chain.
+    Audit,
+    /// Signing OAuth tokens.
+    Token,
+}
+
+impl Purpose {
+    /// All of them, in the order in which a new store makes them.
+    pub const ALL: [Purpose; 5] = [Purpose::Seal, Purpose::Hash, Purpose::Pepper, Purpose::Audit, Purpose::Token];
+
+    fn code(self) -> &'static str {
+        match self {
+            Purpose::Seal => "seal",
+            Purpose::Hash => "hash",
+            Purpose::Pepper => "pepper",
+            Purpose::Audit => "audit",
+            Purpose::Token => "token",
+        }
+    }
+}
+
+/// The key file: wrapping keys by id, the first current.
+pub struct Ring {
+    path: PathBuf,
+    keys: Vec<(String, Key)>,
+}
+
+const RING_HEAD: &str = "\
+# twofa key file. Without it every authenticator app, recovery code, mailbox password and user password of the store
+# is lost: keep a copy in a safe place, apart from the store's backups. One key a line; the first is the current one.
+";
+
+impl Ring {
+    /// Makes a ring of one new key. Nothing is written.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the system gives no randomness.
+    pub fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
+        let mut id = [0u8; 4];
+        source.fill(&mut id)?;
+        let mut key = Zeroizing::new([0u8; 32]);
+        source.fill(key.as_mut())?;
+        Ok(Ring { path: path.to_owned(), keys: vec![(HEXLOWER.encode(&id), key)] })
+    }
+
+    /// Reads the key file.
+    ///
+    /// # Errors
+    /// [`Kind::KeyMissing`] when it is absent or unreadable, [`Kind::KeyWrong`] when it is not a key file.
+    pub fn read(path: &Path) -> Result<Ring> {
+        let shown = path.display();
+        let text = match fs::read(path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` is missing"))
+                    .hint("put its copy back, or name it with --key-file; a new key cannot open what the old one sealed"));
+            }
+            Err(error) => {
+                return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` cannot be read"))
+                    .because(error)
+                    .hint("run the command as the store's owner"));
+            }
+        };
+        let wrong = |line: usize| {
+            Error::new(Kind::KeyWrong, format!("`{shown}` is not a twofa key file (line {line})"))
+                .hint("name the right one with --key-file")
+        };
+        let text = std::str::from_utf8(&text).map_err(|_| wrong(1))?;
+        let mut keys = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["twofa-key-1", id, encoded] = words.as_slice() else { return Err(wrong(number + 1)) };
+            let bytes = Zeroizing::new(BASE64.decode(encoded.as_bytes()).map_err(|_| wrong(number + 1))?);
+            let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong(number + 1))?;
+            keys.push(((*id).to_owned(), Zeroizing::new(key)));
+        }
+        if keys.is_empty() {
+            return Err(wrong(1));
+        }
+        Ok(Ring { path: path.to_owned(), keys })
+    }
+
+    /// Writes the key file by temporary file, fsync and rename, mode 0600.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn write(&self) -> Result<()> {
+        let mut text = Zeroizing::new(String::from(RING_HEAD));
+        for (id, key) in &self.keys {
+            let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
+            text.push_str(&format!("twofa-key-1 {id} {}\n", encoded.as_str()));
+        }
+        let failed = |error: std::io::Error| {
+            Error::new(Kind::Io, format!("cannot write the key file `{}`", self.path.display())).because(error)
+        };
+        let directory = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // tempfile makes its files 0600.
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(&self.path).map_err(|error| failed(error.error))?;
+        sync_directory(directory).map_err(failed)
+    }
+
+    /// The id of the current wrapping key.
+    #[must_use]
+    pub fn current(&self) -> &str {
+        &self.keys[0].0
+    }
+
+    /// The ids of all wrapping keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
+    fn key(&self, id: &str) -> Option<&Key> {
+        self.keys.iter().find(|(have, _)| have == id).map(|(_, key)| key)
+    }
+}
+
+/// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
+pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+struct DataKey {
+    id: i64,
+    purpose: Purpose,
+    current: bool,
+    key: Key,
+}
+
+/// The opened keys of one store.
+pub struct Vault {
+    store_id: String,
+    keys: Vec<DataKey>,
+}
+
+impl Vault {
+    /// Makes the data keys of a new store and writes them wrapped by the ring's current key.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`], or [`Kind::Io`] without randomness.
+    pub fn create(db: &Connection, store_id: &str, ring: &Ring, now: Time, source: &dyn Source) -> Result<Vault> {
+        let mut insert = db.prepare(
+            "INSERT INTO data_key (id, purpose, ring_key, wrapped, current, created_at)
+             VALUES (:id, :purpose, :ring_key, :wrapped, 1, :now)",
+        )?;
+        let mut keys = Vec::new();
+        for (id, purpose) in (1..).zip(Purpose::ALL) {
+            let mut key = Zeroizing::new([0u8; 32]);
+            source.fill(key.as_mut())?;
+            let wrapped = encrypt(&ring.keys[0].1, &bound(store_id, DATA_KEY, id), key.as_ref(), source)?;
+            insert.execute(named_params! {
+                ":id": id, ":purpose": purpose.code(), ":ring_key": ring.current(), ":wrapped": wrapped, ":now": now,
+            })?;
+            keys.push(DataKey { id, purpose, current: true, key });
+        }
+        Ok(Vault { store_id: store_id.to_owned(), keys })
+    }
+
+    /// Unwraps the data keys of a store.
+    ///
+    /// # Errors
+    /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
+    pub fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
+        let wrong = |what: String| {
+            Error::new(Kind::KeyWrong, format!("the key file `{}` does not open this store: {what}", ring.path.display()))
+                .hint("name the right key file with --key-file")
+        };
+        let mut query = db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
+        let mut rows = query.query([])?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, purpose, ring_key): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let wrapped: Vec<u8> = row.get(3)?;
+            let key = ring.key(&ring_key).ok_or_else(|| wrong(format!("it lacks the key `{ring_key}`")))?;
+            let plain = decrypt(key, &bound(store_id, DATA_KEY, id), &wrapped)
+                .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
+            let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| wrong(format!("data key {id} is damaged")))?;
+            let purpose = Purpose::ALL
+                .into_iter()
+                .find(|known| known.code() == purpose)
+                .ok_or_else(|| Error::new(Kind::Storage, format!("data key {id} has the unknown purpose `{purpose}`")))?;
+            keys.push(DataKey { id, purpose, current: row.get(4)?, key: Zeroizing::new(key) });
+        }
+        let vault = Vault { store_id: store_id.to_owned(), keys };
+        for purpose in Purpose::ALL {
+            vault.current(purpose)?;
+        }
+        Ok(vault)
+    }
+
+    fn current(&self, purpose: Purpose) -> Result<&DataKey> {
+        self.keys
+            .iter()
+            .find(|key| key.purpose == purpose && key.current)
+            .ok_or_else(|| Error::new(Kind::Storage, format!("the store has no current {} key", purpose.code())))
+    }
+
+    /// Seals `plain` for the column `label` of row `row`.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the system gives no randomness.
+    pub fn seal(&self, label: Label, row: i64, plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {
+        let key = self.current(Purpose::Seal)?;
+        let id = u32::try_from(key.id).map_err(|_| Error::new(Kind::Storage, "a data key's id is out of range"))?;
+        let mut sealed = vec![SEALED_VERSION];
+        sealed.extend(id.to_be_bytes());
+        sealed.extend(encrypt(&key.key, &bound(&self.store_id, label, row), plain, source)?);
+        Ok(sealed)
+    }
+
+    /// Opens what [`Vault::seal`] made for this column and row.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] when the value is damaged, from another row, or sealed by a key the store does not have.
+    pub fn open_sealed(&self, label: Label, row: i64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let damaged = || {
+            Error::new(Kind::Storage, format!("the sealed value `{}` of row {row} does not open", label.0))
+                .hint("it was damaged or moved here from another row: `twofa key check` lists such values")
+        };
+        let (head, body) = sealed.split_at_checked(HEADER).ok_or_else(damaged)?;
+        let id = u32::from_be_bytes(head[1..].try_into().map_err(|_| damaged())?);
+        if head[0] != SEALED_VERSION {
+            return Err(damaged());
+        }
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.purpose == Purpose::Seal && key.id == i64::from(id))
+            .ok_or_else(damaged)?;
+        decrypt(&key.key, &bound(&self.store_id, label, row), body).ok_or_else(damaged)
+    }
+
+    /// The keyed hash of `parts` under `label`: HMAC-SHA-256 over the length-prefixed parts.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] when the store has no hash key.
+    pub fn hash(&self, label: Label, parts: &[&[u8]]) -> Result<[u8; 32]> {
+        let key = self.current(Purpose::Hash)?;
+        let mut mac = mac(&key.key);
+        for part in [label.0.as_bytes()].iter().chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().into())
+    }
+
+    /// The id of the audit key that new rows are chained with.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] when the store has none.
+    pub fn audit_key(&self) -> Result<i64> {
+        Ok(self.current(Purpose::Audit)?.id)
+    }
+
+    /// HMAC-SHA-256 over `parts`, as they are, with the audit key `id`.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] when the store has no such audit key.
+    pub fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.purpose == Purpose::Audit && key.id == id)
+            .ok_or_else(|| Error::new(Kind::Storage, format!("the store has no audit key {id}")))?;
+        let mut mac = mac(&key.key);
+        for part in parts {
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().into())
+    }
+
+    /// Hashes a password with a new salt: `$argon2id$v=19$…`.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] without randomness or memory.
+    pub fn hash_password(&self, password: &Secret, source: &dyn Source) -> Result<String> {
+        let mut salt = [0u8; SALT];
+        source.fill(&mut salt)?;
+        let failed = |error: &dyn std::fmt::Display| Error::new(Kind::Io, "cannot hash the password").because(anyhow::anyhow!("{error}"));
+        let pepper = self.current(Purpose::Pepper)?;
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH)).map_err(|error| failed(&error))?;
+        let argon2 = Argon2::new_with_secret(pepper.key.as_ref(), Algorithm::Argon2id, Version::V0x13, params)
+            .map_err(|error| failed(&error))?;
+        let hash = argon2::password_hash::PasswordHasher::<PasswordHash>::hash_password_with_salt(
+            &argon2,
+            password.expose().as_bytes(),
+            &salt,
+        )
+        .map_err(|error| failed(&error))?;
+        Ok(hash.to_string())
+    }
+
+    /// Compares a password with a stored hash. Without one it hashes all the same and says no, so that a user without a
+    /// password costs the same time as one with.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] for a hash that cannot be read: never "wrong password".
+    pub fn verify_password(&self, password: &Secret, stored: Option<&str>, source: &dyn Source) -> Result<bool> {
+        let Some(stored) = stored else {
+            self.hash_password(password, source)?;
+            return Ok(false);
+        };
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::new(Kind::Storage, "a stored password hash cannot be read").because(anyhow::anyhow!("{error}"))
+        };
+        let hash = PasswordHash::new(stored).map_err(|error| unreadable(&error))?;
+        let pepper = self.current(Purpose::Pepper)?;
+        let argon2 = Argon2::new_with_secret(pepper.key.as_ref(), Algorithm::Argon2id, Version::V0x13, Params::default())
+            .map_err(|error| unreadable(&error))?;
+        match argon2.verify_password(password.expose().as_bytes(), &hash) {
+            Ok(()) => Ok(true),
+            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+/// Whether two hashes are the same, in a time that does not tell where they differ.
+#[must_use]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+fn mac(key: &Key) -> Hmac<Sha256> {
+    // A key shorter than the hash's block is filled with zeros (RFC 2104, section 2); given so, nothing can fail.
+    let mut block = Zeroizing::new([0u8; 64]);
+    block[..key.len()].copy_from_slice(key.as_ref());
+    <Hmac<Sha256> as hmac::KeyInit>::new(&(*block).into())
+}
+
+/// The associated data: length-prefixed store id and label, then the row.
+fn bound(store_id: &str, label: Label, row: i64) -> Vec<u8> {
+    let mut data = Vec::new();
+    for part in [store_id.as_bytes(), label.0.as_bytes()] {
+        data.extend((part.len() as u64).to_be_bytes());
+        data.extend(part);
+    }
+    data.extend(row.to_be_bytes());
+    data
+}
+
+fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {
+    let mut nonce = [0u8; NONCE];
+    source.fill(&mut nonce)?;
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let body = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad })
+        .map_err(|_| Error::new(Kind::Io, "the value is too large to seal"))?;
+    Ok([nonce.as_slice(), &body].concat())
+}
+
+fn decrypt(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, body) = sealed.split_at_checked(NONCE)?;
+    let nonce: [u8; NONCE] = nonce.try_into().ok()?;
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad }).ok().map(Zeroizing::new)
+}

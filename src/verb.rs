@@ -1,0 +1,193 @@
+//! The verb table: what each command needs, and how it opens the store.
+//!
+//! The store cannot be opened without a row of [`VERBS`]; a test holds the command line's leaves and this table one to
+//! one. `permission show`, help and man pages print from it. The next verb is one row here.
+
+use crate::error::{Error, Kind, Result};
+
+macro_rules! operations {
+    ($($variant:ident)*) => {
+        /// What a permission governs, by the source page's codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum Operation { $($variant,)* }
+
+        impl Operation {
+            /// Every operation.
+            pub const ALL: &'static [Operation] = &[$(Operation::$variant,)*];
+
+            /// The code, as on the command line and in the store.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Operation::$variant => stringify!($variant),)* }
+            }
+        }
+    };
+}
+
+operations! {
+    CanUse2FA
+    CanReset2FA
+    CanManageUsers
+    CanManageLookups
+    CanManageSysSettings
+    CanChangeAdminOperationGrantee
+    CanViewSysOperationAudit
+    CanManageSysOperationAudit
+    CanManageAdministration
+}
+
+/// How a command opens the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opens {
+    /// Not at all.
+    Nothing,
+    /// To read: the file and its log stay as they are.
+    Read,
+    /// To write.
+    Write,
+    /// Makes it.
+    Create,
+}
+
+/// Who may run a command (SEMANTICS, "Who uses 2FA").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody who can run the program.
+    Nothing,
+    /// Any user the caller is mapped to.
+    Mapped,
+    /// The user it is about, or whoever has the operation.
+    OneselfOr(Operation),
+    /// The user it is about with their second factor, or an administrator who has the operation.
+    OneselfConfirmedOr(Operation),
+    /// Whoever has the operation.
+    Operation(Operation),
+    /// Root or the store's owner, acting as an administrator.
+    OwnerAsAdministrator,
+}
+
+impl Needs {
+    /// The operation that opens this to people other than the user it is about.
+    #[must_use]
+    pub fn operation(self) -> Option<Operation> {
+        match self {
+            Needs::OneselfOr(operation) | Needs::OneselfConfirmedOr(operation) | Needs::Operation(operation) => Some(operation),
+            Needs::Nothing | Needs::Mapped | Needs::OwnerAsAdministrator => None,
+        }
+    }
+}
+
+/// One command.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verb {
+    /// The words of the command line: `setting get`.
+    pub path: &'static str,
+    /// Who may.
+    pub needs: Needs,
+    /// How it opens the store.
+    pub opens: Opens,
+    /// Whether it asks "are you sure?" (DESIGN, section 2, "Prompts"; `setting set` only for `Enable2FA`).
+    pub severe: bool,
+}
+
+const fn row(path: &'static str, needs: Needs, opens: Opens, severe: bool) -> Verb {
+    Verb { path, needs, opens, severe }
+}
+
+use Needs::{Mapped, Nothing, OneselfConfirmedOr, OneselfOr, Operation as Op, OwnerAsAdministrator};
+use Operation::{
+    CanManageAdministration, CanManageLookups, CanManageSysSettings, CanManageUsers, CanReset2FA, CanViewSysOperationAudit,
+};
+
+/// Every command there is.
+pub const VERBS: &[Verb] = &[
+    row("init", Nothing, Opens::Create, false),
+    row("status", Mapped, Opens::Read, false),
+    row("completions", Nothing, Opens::Nothing, false),
+    row("help", Nothing, Opens::Nothing, false),
+    row("method list", Mapped, Opens::Read, false),
+    row("method show", Mapped, Opens::Read, false),
+    row("method enable", Op(CanManageLookups), Opens::Write, false),
+    row("method disable", Op(CanManageLookups), Opens::Write, true),
+    row("method primary", Op(CanManageLookups), Opens::Write, false),
+    row("setting list", Mapped, Opens::Read, false),
+    row("setting show", Mapped, Opens::Read, false),
+    row("setting get", Mapped, Opens::Read, false),
+    row("setting set", Op(CanManageSysSettings), Opens::Write, true),
+    row("setting reset", Op(CanManageSysSettings), Opens::Write, false),
+    row("user add", Op(CanManageUsers), Opens::Write, false),
+    row("user list", Op(CanManageUsers), Opens::Read, false),
+    row("user show", OneselfOr(CanManageUsers), Opens::Read, false),
+    row("user edit", Op(CanManageUsers), Opens::Write, false),
+    row("user remove", Op(CanManageUsers), Opens::Write, true),
+    row("user activate", Op(CanManageUsers), Opens::Write, false),
+    row("user deactivate", Op(CanManageUsers), Opens::Write, true),
+    row("user unlock", Op(CanManageUsers), Opens::Write, false),
+    row("user import", Op(CanManageUsers), Opens::Write, true),
+    row("authenticator connect", OneselfOr(CanManageUsers), Opens::Write, false),
+    row("authenticator confirm", OneselfOr(CanManageUsers), Opens::Write, false),
+    row("authenticator list", OneselfOr(CanManageUsers), Opens::Read, false),
+    row("authenticator show", OneselfOr(CanReset2FA), Opens::Read, false),
+    row("authenticator disconnect", OneselfOr(CanReset2FA), Opens::Write, true),
+    row("recovery-codes generate", OneselfConfirmedOr(CanReset2FA), Opens::Write, false),
+    row("recovery-codes show", OneselfOr(CanReset2FA), Opens::Read, false),
+    row("recovery-codes delete", OneselfOr(CanManageUsers), Opens::Write, true),
+    row("password set", Op(CanManageUsers), Opens::Write, false),
+    row("mailbox add", Op(CanManageSysSettings), Opens::Write, false),
+    row("mailbox list", Op(CanManageSysSettings), Opens::Read, false),
+    row("mailbox show", Op(CanManageSysSettings), Opens::Read, false),
+    row("mailbox edit", Op(CanManageSysSettings), Opens::Write, false),
+    row("mailbox remove", Op(CanManageSysSettings), Opens::Write, true),
+    row("mailbox test", Op(CanManageSysSettings), Opens::Write, false),
+    row("template list", Op(CanManageLookups), Opens::Read, false),
+    row("template show", Op(CanManageLookups), Opens::Read, false),
+    row("template preview", Op(CanManageLookups), Opens::Read, false),
+    row("login start", OneselfOr(CanManageAdministration), Opens::Write, false),
+    row("login resend", OneselfOr(CanManageAdministration), Opens::Write, false),
+    row("login verify", OneselfOr(CanManageAdministration), Opens::Write, false),
+    row("login cancel", OneselfOr(CanManageAdministration), Opens::Write, false),
+    row("login list", OneselfOr(CanManageAdministration), Opens::Read, false),
+    row("login simulate", OneselfOr(CanManageAdministration), Opens::Write, false),
+    row("audit list", Op(CanViewSysOperationAudit), Opens::Read, false),
+    row("audit show", Op(CanViewSysOperationAudit), Opens::Read, false),
+    row("audit verify", Op(CanViewSysOperationAudit), Opens::Read, false),
+    row("key check", OwnerAsAdministrator, Opens::Read, false),
+];
+
+/// The row of a command.
+///
+/// # Errors
+/// [`Kind::Usage`] for words that are no command.
+pub fn verb(path: &str) -> Result<&'static Verb> {
+    VERBS
+        .iter()
+        .find(|verb| verb.path == path)
+        .ok_or_else(|| Error::new(Kind::Usage, format!("`{path}` is not a command of the verb table")))
+}
+
+/// The commands that an operation opens.
+pub fn opened_by(operation: Operation) -> impl Iterator<Item = &'static str> {
+    VERBS.iter().filter(move |verb| verb.needs.operation() == Some(operation)).map(|verb| verb.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_stands_twice() {
+        let mut paths: Vec<_> = VERBS.iter().map(|verb| verb.path).collect();
+        paths.sort_unstable();
+        let count = paths.len();
+        paths.dedup();
+        assert_eq!(paths.len(), count);
+    }
+
+    #[test]
+    fn only_writing_commands_are_severe() {
+        for verb in VERBS.iter().filter(|verb| verb.severe) {
+            assert_eq!(verb.opens, Opens::Write, "{}", verb.path);
+        }
+    }
+}

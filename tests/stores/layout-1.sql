@@ -1,0 +1,357 @@
+-- twofa: the latest schema of a store, version 1.
+--
+-- A new store is made from this file; an older one is brought here step by step (src/store/upgrade.rs), and a test
+-- holds "upgraded = fresh". It is written to be read with the sqlite3 shell: the meaning of a column stands inside the
+-- parentheses, so `.schema` shows it. To look around, start with the views at the end.
+--
+-- Conventions
+--   * …_at is a whole Unix second, UTC.
+--   * …_key is a name as it is compared: trimmed, NFKC, case-folded. It is computed by twofa, never by SQL.
+--   * a column called sealed is `version ‖ key id ‖ nonce ‖ ciphertext`, readable only with the key file.
+--   * a column called …_hash is a keyed hash, testable only with the key file.
+--   * ids are never reused (AUTOINCREMENT): a sealed value is bound to the row it was made for.
+
+CREATE TABLE store (
+    id                  INTEGER PRIMARY KEY CHECK (id = 1),     -- one row
+    store_id            TEXT    NOT NULL,                       -- random; bound into every sealed value and into the audit chain
+    created_at          INTEGER NOT NULL,
+    first_administrator INTEGER REFERENCES user (id)            -- the user `init` made: may be renamed, never removed
+) STRICT;
+
+-- The keys that seal and hash. Each is random and wrapped by a key of the key file (the ring).
+CREATE TABLE data_key (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    purpose    TEXT    NOT NULL CHECK (purpose IN ('seal', 'hash', 'pepper', 'audit', 'token')),
+    ring_key   TEXT    NOT NULL,                                -- id of the key in the key file that wraps this one
+    wrapped    BLOB    NOT NULL,                                -- nonce ‖ ciphertext
+    current    INTEGER NOT NULL CHECK (current IN (0, 1)),      -- 1: new values use this key
+    created_at INTEGER NOT NULL
+) STRICT;
+-- one current key for each purpose
+CREATE UNIQUE INDEX data_key_current ON data_key (purpose) WHERE current = 1;
+
+-- People and technical accounts that log in.
+CREATE TABLE user (
+    id                     INTEGER PRIMARY KEY AUTOINCREMENT,
+    login                  TEXT    NOT NULL,                    -- as written; compared through `identity`
+    name                   TEXT,
+    email                  TEXT,
+    phone                  TEXT,                                -- '+' and 7 to 15 digits
+    type                   TEXT    NOT NULL CHECK (type IN ('employee', 'external', 'technical')),
+    language               TEXT    NOT NULL DEFAULT 'en',       -- of the messages this user gets
+    active                 INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    locked_until_at        INTEGER,                             -- a lock that has run out still stands here until the next writing command sees it
+    second_factor_failures INTEGER NOT NULL DEFAULT 0 CHECK (second_factor_failures >= 0), -- over all methods and challenges, since the last success
+    password_failures      INTEGER NOT NULL DEFAULT 0 CHECK (password_failures >= 0),
+    password_hash          TEXT,                                -- $argon2id$… made with the store's pepper; NULL: cannot log in with a password
+    password_changed_at    INTEGER,
+    must_change            INTEGER NOT NULL DEFAULT 0 CHECK (must_change IN (0, 1)), -- 1: the next login asks for a new password
+    os_user                TEXT,                                -- the account of this machine that acts as this user
+    last_login_at          INTEGER,
+    created_at             INTEGER NOT NULL
+) STRICT;
+-- the user an operating-system account acts as
+CREATE UNIQUE INDEX user_os_user ON user (os_user) WHERE os_user IS NOT NULL;
+-- who is locked now (`status`, `user list --locked`), and whose lock ran out
+CREATE INDEX user_locked ON user (locked_until_at) WHERE locked_until_at IS NOT NULL;
+
+-- Logins and email addresses share one space of names: each leads to exactly one user.
+CREATE TABLE identity (
+    key      TEXT    PRIMARY KEY NOT NULL,                      -- folded login or address
+    user     INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    is_login INTEGER NOT NULL CHECK (is_login IN (0, 1)),
+    is_email INTEGER NOT NULL CHECK (is_email IN (0, 1)),
+    CHECK (is_login + is_email > 0)
+) STRICT, WITHOUT ROWID;
+-- the names of one user (edit, remove)
+CREATE INDEX identity_user ON identity (user);
+
+CREATE TABLE "group" (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT    NOT NULL,
+    name_key   TEXT    NOT NULL UNIQUE,
+    built_in   TEXT    UNIQUE CHECK (built_in IN ('employees', 'externals', 'administrators')), -- the first two are computed from user.type and have no members here
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE group_user (
+    "group" INTEGER NOT NULL REFERENCES "group" (id) ON DELETE CASCADE,
+    user    INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    PRIMARY KEY ("group", user)
+) STRICT, WITHOUT ROWID;
+-- the groups a user is in directly (permissions, `user show`)
+CREATE INDEX group_user_user ON group_user (user);
+
+CREATE TABLE group_group (
+    "group" INTEGER NOT NULL REFERENCES "group" (id) ON DELETE CASCADE,
+    member  INTEGER NOT NULL REFERENCES "group" (id) ON DELETE CASCADE, -- every user of `member` is a user of `group`
+    PRIMARY KEY ("group", member),
+    CHECK ("group" <> member)
+) STRICT, WITHOUT ROWID;
+-- the groups a group is in (permissions)
+CREATE INDEX group_group_member ON group_group (member);
+
+-- What a permission governs.
+CREATE TABLE operation (
+    code TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who may. The smallest position whose grantee is the user, or a group the user is in, decides; nothing matches: no.
+CREATE TABLE grantee (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    operation TEXT    NOT NULL REFERENCES operation (code),
+    position  INTEGER NOT NULL CHECK (position > 0),            -- 1..n without gaps, kept so by twofa
+    user      INTEGER REFERENCES user (id) ON DELETE CASCADE,
+    "group"   INTEGER REFERENCES "group" (id) ON DELETE CASCADE,
+    access    TEXT    NOT NULL CHECK (access IN ('allow', 'deny')),
+    until_at  INTEGER,                                          -- from this second on the row does not match
+    CHECK ((user IS NULL) <> ("group" IS NULL))
+) STRICT;
+-- the ordered list of one operation
+CREATE INDEX grantee_operation ON grantee (operation, position);
+-- the rows that name a user or a group (removal)
+CREATE INDEX grantee_user ON grantee (user) WHERE user IS NOT NULL;
+CREATE INDEX grantee_group ON grantee ("group") WHERE "group" IS NOT NULL;
+
+-- The "2FA methods" lookup.
+CREATE TABLE method (
+    code       TEXT    PRIMARY KEY NOT NULL CHECK (code IN ('email', 'sms', 'totp', 'recovery-codes')),
+    position   INTEGER NOT NULL UNIQUE,                         -- lookup order
+    name       TEXT    NOT NULL,
+    enabled    INTEGER NOT NULL DEFAULT 0 CHECK (enabled IN (0, 1)),
+    is_primary INTEGER NOT NULL DEFAULT 0 CHECK (is_primary IN (0, 1)),
+    CHECK (enabled = 1 OR is_primary = 0),
+    CHECK (code <> 'recovery-codes' OR is_primary = 0)
+) STRICT, WITHOUT ROWID;
+-- at most one row is primary
+CREATE UNIQUE INDEX method_primary ON method (is_primary) WHERE is_primary = 1;
+
+-- The words in which a code leaves us. The texts shipped with twofa stand in the program.
+CREATE TABLE template (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    name     TEXT    NOT NULL,
+    name_key TEXT    NOT NULL UNIQUE,
+    kind     TEXT    NOT NULL CHECK (kind IN ('email', 'sms'))
+) STRICT;
+
+-- Where codes leave by mail.
+CREATE TABLE mailbox (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    name         TEXT    NOT NULL,
+    name_key     TEXT    NOT NULL UNIQUE,
+    kind         TEXT    NOT NULL CHECK (kind IN ('smtp', 'file', 'sendmail')),
+    from_name    TEXT,
+    from_address TEXT    NOT NULL,
+    host         TEXT,                                          -- smtp
+    port         INTEGER CHECK (port BETWEEN 1 AND 65535),      -- smtp
+    tls          TEXT    CHECK (tls IN ('none', 'starttls', 'tls')), -- smtp
+    username     TEXT,                                          -- smtp, with a password
+    password     BLOB,                                          -- smtp; sealed
+    ca_file      TEXT,                                          -- smtp: trust this file of certificates instead of the system's
+    path         TEXT,                                          -- file: the directory; sendmail: the program
+    created_at   INTEGER NOT NULL,
+    CHECK ((kind = 'smtp') = (host IS NOT NULL AND port IS NOT NULL AND tls IS NOT NULL)),
+    CHECK ((kind = 'smtp') = (path IS NULL)),
+    CHECK ((username IS NULL) = (password IS NULL))
+) STRICT;
+
+-- System settings that differ from their default. What can be set is the catalogue in src/setting/catalogue.rs.
+CREATE TABLE setting (
+    code     TEXT    PRIMARY KEY NOT NULL,
+    number   INTEGER,                                           -- bool (0 or 1) and int, in the setting's own unit
+    text     TEXT,
+    mailbox  INTEGER REFERENCES mailbox (id),                   -- a setting that points at a thing is a reference
+    template INTEGER REFERENCES template (id),
+    CHECK ((number IS NOT NULL) + (text IS NOT NULL) + (mailbox IS NOT NULL) + (template IS NOT NULL) = 1)
+) STRICT, WITHOUT ROWID;
+-- the settings that use a mailbox or a template (removal)
+CREATE INDEX setting_mailbox ON setting (mailbox) WHERE mailbox IS NOT NULL;
+CREATE INDEX setting_template ON setting (template) WHERE template IS NOT NULL;
+
+-- Connected authenticator apps.
+CREATE TABLE authenticator (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    user              INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
+    secret            BLOB    NOT NULL,                         -- sealed
+    algorithm         TEXT    NOT NULL CHECK (algorithm IN ('SHA1', 'SHA256', 'SHA512')),
+    digits            INTEGER NOT NULL CHECK (digits BETWEEN 6 AND 8),
+    period            INTEGER NOT NULL CHECK (period BETWEEN 1 AND 3600), -- seconds a code lives
+    consumed_until_at INTEGER NOT NULL,                         -- the second at which the last consumed step ends; never lowered
+    connected_at      INTEGER NOT NULL
+) STRICT;
+
+-- Authenticator apps about to be connected: at most one for a user.
+CREATE TABLE authenticator_setup (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user       INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
+    secret     BLOB    NOT NULL,                                -- sealed
+    token_hash BLOB    NOT NULL,                                -- of the setup token
+    failures   INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recovery_code (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    user         INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    code_hash    BLOB    NOT NULL,
+    generated_at INTEGER NOT NULL,                              -- the same for a whole set; a new set replaces the old one
+    used_at      INTEGER,
+    UNIQUE (user, code_hash)
+) STRICT;
+
+-- Pending second-factor questions.
+CREATE TABLE challenge (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    token           TEXT    NOT NULL UNIQUE,                    -- the CHALLENGE of the command line, 128 random bits
+    user            INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    purpose         TEXT    NOT NULL CHECK (purpose IN ('login', 'enrolment', 'confirmation', 'password', 'recovery')),
+    method          TEXT    NOT NULL REFERENCES method (code),
+    binding         BLOB,                                       -- what exactly is confirmed (keyed hash of verb and changes)
+    setup           INTEGER REFERENCES authenticator_setup (id) ON DELETE SET NULL, -- enrolment
+    code_hash       BLOB,                                       -- the code sent by email or SMS; NULL: an app or a recovery code is asked for
+    accepted_at     INTEGER,                                    -- when the server took the code; before that it is not valid
+    code_expires_at INTEGER,                                    -- accepted_at + SecondFactorCodeTTL
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER NOT NULL,
+    closed_at       INTEGER,
+    closed_as       TEXT    CHECK (closed_as IN ('answered', 'cancelled', 'replaced', 'void')),
+    CHECK ((closed_at IS NULL) = (closed_as IS NULL))
+) STRICT;
+-- the open questions of a user
+CREATE INDEX challenge_open ON challenge (user, created_at) WHERE closed_at IS NULL;
+
+-- Every message, with its outcome.
+CREATE TABLE outbox (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    challenge   INTEGER REFERENCES challenge (id) ON DELETE SET NULL,
+    user        INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    method      TEXT    NOT NULL REFERENCES method (code),
+    recipient   TEXT    NOT NULL,
+    template    TEXT    NOT NULL,                               -- the template's name when it was sent
+    sender      TEXT    NOT NULL,                               -- the mailbox's or provider's name when it was sent
+    state       TEXT    NOT NULL CHECK (state IN ('pending', 'accepted', 'failed')),
+    body        BLOB,                                           -- sealed; erased when accepted, failed or expired
+    tries       INTEGER NOT NULL DEFAULT 0,
+    receipt     TEXT,                                           -- what the server called it
+    error       TEXT,                                           -- what the server or the system said
+    created_at  INTEGER NOT NULL,
+    closed_at   INTEGER,
+    CHECK ((state = 'pending') = (closed_at IS NULL)),
+    CHECK (state = 'pending' OR body IS NULL)
+) STRICT;
+-- sends of a user within the last hour (SecondFactorSendLimit)
+CREATE INDEX outbox_user ON outbox (user, created_at);
+
+-- Wrong passwords of logins nobody has. It makes an unknown login cost the same writes as a known one.
+CREATE TABLE unknown_login (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    failures INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What happened. Each row's mac covers the row before it; `audit_head` finds a cut tail.
+CREATE TABLE audit (
+    seq     INTEGER PRIMARY KEY,                                -- 1..n without gaps
+    at      INTEGER NOT NULL,
+    actor   TEXT,                                               -- login of the acting user; NULL: nobody the store knows
+    os_user TEXT,                                               -- account of the machine that ran the command
+    event   TEXT    NOT NULL,
+    subject TEXT,                                               -- what the event is about, by the name it had then
+    user    INTEGER,                                            -- id of the user it is about, if it is about one; survives a rename
+    outcome TEXT    NOT NULL CHECK (outcome IN ('ok', 'denied', 'refused', 'failed')),
+    reason  TEXT,                                               -- why it was decided so
+    note    TEXT,                                               -- --reason of the command
+    detail  TEXT,                                               -- JSON: old and new values; never a secret
+    digest  BLOB    NOT NULL,                                   -- SHA-256 over the length-prefixed columns above
+    mac     BLOB    NOT NULL,                                   -- HMAC(audit key, seq ‖ previous mac ‖ digest)
+    "key"   INTEGER NOT NULL                                    -- data_key.id of the audit key
+) STRICT;
+-- the events of one user
+CREATE INDEX audit_user ON audit (user, seq) WHERE user IS NOT NULL;
+
+CREATE TABLE audit_head (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),                   -- one row
+    seq   INTEGER NOT NULL,                                     -- of the newest audit row
+    mac   BLOB    NOT NULL,                                     -- of the newest audit row
+    proof BLOB    NOT NULL,                                     -- HMAC(audit key, store id ‖ seq ‖ mac)
+    "key" INTEGER NOT NULL
+) STRICT;
+
+-- Rows moved to an archive: the chain still verifies without them.
+CREATE TABLE audit_tombstone (
+    seq     INTEGER PRIMARY KEY,
+    digest  BLOB    NOT NULL,
+    mac     BLOB    NOT NULL,
+    "key"   INTEGER NOT NULL,
+    archive TEXT    NOT NULL
+) STRICT;
+
+-- Seed rows
+
+INSERT INTO method (code, position, name) VALUES
+    ('email',          1, 'Email'),
+    ('sms',            2, 'SMS'),
+    ('totp',           3, 'Authenticator app'),
+    ('recovery-codes', 4, 'Recovery codes');
+
+INSERT INTO template (name, name_key, kind) VALUES
+    ('2FA verification code', '2fa verification code', 'email'),
+    ('2FA SMS code',          '2fa sms code',          'sms'),
+    ('Password recovery',     'password recovery',     'email');
+
+INSERT INTO "group" (name, name_key, built_in, created_at) VALUES
+    ('All employees',         'all employees',         'employees',      0),
+    ('All external users',    'all external users',    'externals',      0),
+    ('System administrators', 'system administrators', 'administrators', 0);
+
+INSERT INTO operation (code, name) VALUES
+    ('CanUse2FA',                     'Can use 2FA'),
+    ('CanReset2FA',                   'Can disconnect 2FA authenticator app'),
+    ('CanManageUsers',                'Can manage users'),
+    ('CanManageLookups',              'Can manage lookups'),
+    ('CanManageSysSettings',          'Can manage system settings'),
+    ('CanChangeAdminOperationGrantee','Can change operation permissions'),
+    ('CanViewSysOperationAudit',      'Can view audit log'),
+    ('CanManageSysOperationAudit',    'Can manage audit log'),
+    ('CanManageAdministration',       'Can manage administration');
+
+INSERT INTO grantee (operation, position, "group", access)
+    SELECT 'CanUse2FA', 1, id, 'allow' FROM "group" WHERE built_in = 'employees';
+INSERT INTO grantee (operation, position, "group", access)
+    SELECT 'CanUse2FA', 2, id, 'allow' FROM "group" WHERE built_in = 'externals';
+INSERT INTO grantee (operation, position, "group", access)
+    SELECT operation.code, 1, "group".id, 'allow'
+    FROM operation, "group"
+    WHERE operation.code <> 'CanUse2FA' AND built_in = 'administrators';
+
+INSERT INTO unknown_login (id) VALUES (1);
+
+-- Views for eyes
+
+CREATE VIEW users AS
+    SELECT login, name, email, phone, type, active,
+           datetime(locked_until_at, 'unixepoch') AS locked_until,
+           EXISTS (SELECT 1 FROM authenticator WHERE authenticator.user = user.id) AS authenticator,
+           (SELECT count(*) FROM recovery_code WHERE recovery_code.user = user.id AND used_at IS NULL) AS recovery_codes_left,
+           datetime(last_login_at, 'unixepoch') AS last_login
+    FROM user ORDER BY login;
+
+CREATE VIEW permissions AS
+    SELECT operation, position, access, login AS user, "group".name AS "group",
+           datetime(until_at, 'unixepoch') AS until
+    FROM grantee LEFT JOIN user ON user.id = grantee.user LEFT JOIN "group" ON "group".id = grantee."group"
+    ORDER BY operation, position;
+
+CREATE VIEW settings AS
+    SELECT code, coalesce(number, text, mailbox.name, template.name) AS value
+    FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox LEFT JOIN template ON template.id = setting.template
+    ORDER BY code;
+
+CREATE VIEW messages AS
+    SELECT datetime(outbox.created_at, 'unixepoch') AS sent, login AS user, method, recipient, sender, state, receipt, error
+    FROM outbox JOIN user ON user.id = outbox.user ORDER BY outbox.id DESC;
+
+CREATE VIEW events AS
+    SELECT seq, datetime(at, 'unixepoch') AS at, actor, os_user, event, subject, outcome, reason, note, detail
+    FROM audit ORDER BY seq DESC;
