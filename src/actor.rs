@@ -31,7 +31,12 @@ impl Process {
     /// The account that called: the one sudo, doas or pkexec name, else the real uid.
     fn caller(&self) -> Option<u32> {
         self.sudo_uid
-            .or_else(|| self.doas_user.as_deref().and_then(|name| account_id(name).ok()).map(|(uid, _)| uid))
+            .or_else(|| {
+                self.doas_user
+                    .as_deref()
+                    .and_then(|name| account_id(name).ok())
+                    .map(|(uid, _)| uid)
+            })
             .or(self.pkexec_uid)
             .or(self.real)
     }
@@ -46,10 +51,22 @@ impl Process {
     #[must_use]
     pub fn authority(&self, owner: Option<u32>) -> Authority {
         match self.effective {
-            None | Some(0) => if self.effective.is_some() { Authority::Root } else { Authority::Owner },
+            None | Some(0) => {
+                if self.effective.is_some() {
+                    Authority::Root
+                } else {
+                    Authority::Owner
+                }
+            }
             Some(effective) if owner == Some(effective) => {
-                let named = self.sudo_uid.is_some() || self.doas_user.is_some() || self.pkexec_uid.is_some();
-                if named && self.caller() != Some(effective) { Authority::Delegated } else { Authority::Owner }
+                let named = self.sudo_uid.is_some()
+                    || self.doas_user.is_some()
+                    || self.pkexec_uid.is_some();
+                if named && self.caller() != Some(effective) {
+                    Authority::Delegated
+                } else {
+                    Authority::Owner
+                }
             }
             Some(_) => Authority::Other,
         }
@@ -120,13 +137,28 @@ impl Session {
         let user = match acting_user(&store, authority, os_user.as_deref(), as_login) {
             Ok(user) => user,
             Err(error) if error.kind() == Kind::NotPermitted => {
-                let who = Who { actor: None, os_user, note };
+                let who = Who {
+                    actor: None,
+                    os_user,
+                    note,
+                };
                 return Err(keep_denial(&store, &who, verb, None, error));
             }
             Err(error) => return Err(error),
         };
-        let administrator = user.active && permission::in_administrators(&store, user.id, user.kind)?;
-        let session = Session { store, actor: Actor { user, authority, administrator, os_user }, verb, note };
+        let administrator =
+            user.active && permission::in_administrators(&store, user.id, user.kind)?;
+        let session = Session {
+            store,
+            actor: Actor {
+                user,
+                authority,
+                administrator,
+                os_user,
+            },
+            verb,
+            note,
+        };
         match verb.needs {
             Needs::OneselfOr(_) | Needs::OneselfConfirmedOr(_) => {}
             _ => session.permit(None)?,
@@ -142,8 +174,19 @@ impl Session {
         let authority = process.authority(crate::store::owner_of(&store.place().db));
         let os_user = process.caller_name();
         let user = acting_user(&store, authority, os_user.as_deref(), None)?;
-        let administrator = user.active && permission::in_administrators(&store, user.id, user.kind)?;
-        let session = Session { store, actor: Actor { user, authority, administrator, os_user }, verb, note: None };
+        let administrator =
+            user.active && permission::in_administrators(&store, user.id, user.kind)?;
+        let session = Session {
+            store,
+            actor: Actor {
+                user,
+                authority,
+                administrator,
+                os_user,
+            },
+            verb,
+            note: None,
+        };
         session.judge_in(&session.store, None)??;
         Ok(session)
     }
@@ -163,7 +206,12 @@ impl Session {
     /// # Errors
     /// [`Kind::Storage`].
     pub fn has(&self, operation: Operation) -> Result<bool> {
-        permission::allowed(&self.store, operation, self.actor.user.id, self.actor.user.kind)
+        permission::allowed(
+            &self.store,
+            operation,
+            self.actor.user.id,
+            self.actor.user.kind,
+        )
     }
 
     /// Refuses the command unless the acting user may run it; `about` is the user it is about. A refusal is kept.
@@ -173,7 +221,13 @@ impl Session {
     pub fn permit(&self, about: Option<&User>) -> Result<()> {
         match self.judge_in(&self.store, about.map(|user| user.id))? {
             Ok(()) => Ok(()),
-            Err(denied) => Err(keep_denial(&self.store, &self.who(), self.verb, about, denied)),
+            Err(denied) => Err(keep_denial(
+                &self.store,
+                &self.who(),
+                self.verb,
+                about,
+                denied,
+            )),
         }
     }
 
@@ -189,10 +243,18 @@ impl Session {
             Needs::OneselfConfirmedOr(_) if !self.actor.administrator => {
                 return Ok(Err(self.denied("is not an administrator", None)?));
             }
-            Needs::OneselfOr(operation) | Needs::OneselfConfirmedOr(operation) | Needs::Operation(operation) => operation,
+            Needs::OneselfOr(operation)
+            | Needs::OneselfConfirmedOr(operation)
+            | Needs::Operation(operation) => operation,
             Needs::OwnerAsAdministrator => {
                 return Ok(if !self.actor.authority.is_own() {
-                    Err(Error::new(Kind::NotPermitted, format!("`twofa {}` is for root or the store's owner", self.verb.path)))
+                    Err(Error::new(
+                        Kind::NotPermitted,
+                        format!(
+                            "`twofa {}` is for root or the store's owner",
+                            self.verb.path
+                        ),
+                    ))
                 } else if self.actor.administrator {
                     Ok(())
                 } else {
@@ -203,19 +265,32 @@ impl Session {
         if permission::allowed(store, operation, self.actor.user.id, self.actor.user.kind)? {
             return Ok(Ok(()));
         }
-        Ok(Err(self.denied(&format!("lacks the operation `{}`", operation.code()), Some(operation))?))
+        Ok(Err(self.denied(
+            &format!("lacks the operation `{}`", operation.code()),
+            Some(operation),
+        )?))
     }
 
     fn denied(&self, lack: &str, operation: Option<Operation>) -> Result<Error> {
         let administrators = permission::active_administrators(&self.store, 3)?;
-        let names = administrators.iter().map(|login| format!("`{}`", visible(login))).collect::<Vec<_>>().join(", ");
+        let names = administrators
+            .iter()
+            .map(|login| format!("`{}`", visible(login)))
+            .collect::<Vec<_>>()
+            .join(", ");
         let error = Error::new(
             Kind::NotPermitted,
-            format!("`{}` {lack}, which `twofa {}` needs", visible(&self.actor.user.login), self.verb.path),
+            format!(
+                "`{}` {lack}, which `twofa {}` needs",
+                visible(&self.actor.user.login),
+                self.verb.path
+            ),
         );
         Ok(match operation {
             Some(operation) => error
-                .hint(format!("ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as {names}"))
+                .hint(format!(
+                    "ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as {names}"
+                ))
                 .with("operation", operation.code()),
             None => error.hint(format!("ask an administrator, such as {names}")),
         })
@@ -239,13 +314,21 @@ impl Session {
     }
 }
 
-fn acting_user(store: &Store, authority: Authority, account: Option<&str>, as_login: Option<&str>) -> Result<User> {
+fn acting_user(
+    store: &Store,
+    authority: Authority,
+    account: Option<&str>,
+    as_login: Option<&str>,
+) -> Result<User> {
     let mapped = match account {
         Some(account) => user::by_os_user(store, account)?,
         None => None,
     };
     if !authority.is_own() && as_login.is_some() {
-        return Err(Error::new(Kind::NotPermitted, "only root and the store's owner choose the acting user with --as"));
+        return Err(Error::new(
+            Kind::NotPermitted,
+            "only root and the store's owner choose the acting user with --as",
+        ));
     }
     let first = user::first_administrator(store)?;
     let user = match (as_login, mapped) {
@@ -256,8 +339,17 @@ fn acting_user(store: &Store, authority: Authority, account: Option<&str>, as_lo
             .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?,
         (None, None) => {
             let account = account.unwrap_or("this account");
-            return Err(Error::new(Kind::NotPermitted, format!("no user of the store is mapped to the account `{}`", visible(account)))
-                .hint(format!("an administrator maps one with `twofa user edit LOGIN --os-user {}`", visible(account))));
+            return Err(Error::new(
+                Kind::NotPermitted,
+                format!(
+                    "no user of the store is mapped to the account `{}`",
+                    visible(account)
+                ),
+            )
+            .hint(format!(
+                "an administrator maps one with `twofa user edit LOGIN --os-user {}`",
+                visible(account)
+            )));
         }
     };
     let excused = authority.is_own() && first.is_some_and(|first| first.id == user.id);
@@ -271,16 +363,23 @@ fn acting_user(store: &Store, authority: Authority, account: Option<&str>, as_lo
         None
     };
     match unfit {
-        Some(why) if !excused => {
-            Err(Error::new(Kind::NotPermitted, format!("the acting user `{}` {why}", visible(&user.login))))
-        }
+        Some(why) if !excused => Err(Error::new(
+            Kind::NotPermitted,
+            format!("the acting user `{}` {why}", visible(&user.login)),
+        )),
         _ => Ok(user),
     }
 }
 
 /// Writes the row of a refused command. A reading command opens a writing connection for that one row; if it cannot,
 /// the answer is the same, and says so.
-fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<&User>, denied: Error) -> Error {
+fn keep_denial(
+    store: &Store,
+    who: &Who,
+    verb: &Verb,
+    about: Option<&User>,
+    denied: Error,
+) -> Error {
     let mut entry = Entry::new(Event::PERMISSION_DENIED, Outcome::Denied)
         .subject(verb.path)
         .reason(denied.kind().code())
@@ -289,7 +388,11 @@ fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<&User>, deni
         entry = entry.detail(serde_json::json!({ "operation": operation }));
     }
     let write = |store: &Store| store.write(|tx| append(tx, who, &entry));
-    let kept = if store.is_writable() { write(store) } else { store.writing_twin().and_then(|twin| write(&twin)) };
+    let kept = if store.is_writable() {
+        write(store)
+    } else {
+        store.writing_twin().and_then(|twin| write(&twin))
+    };
     match kept {
         Ok(_) => denied,
         Err(error) => denied.with("not_recorded", error.message()),
@@ -317,7 +420,14 @@ mod tests {
             (sudo(200, Some(1000)), Some(200), Authority::Delegated),
             (sudo(1000, None), Some(200), Authority::Other),
             (sudo(1000, Some(200)), Some(200), Authority::Other),
-            (Process { pkexec_uid: Some(1000), ..sudo(200, None) }, Some(200), Authority::Delegated),
+            (
+                Process {
+                    pkexec_uid: Some(1000),
+                    ..sudo(200, None)
+                },
+                Some(200),
+                Authority::Delegated,
+            ),
             (Process::default(), None, Authority::Owner),
         ] {
             assert_eq!(process.authority(owner), want, "{process:?}");

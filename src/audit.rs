@@ -94,7 +94,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Outcome; 4] = [Outcome::Ok, Outcome::Denied, Outcome::Refused, Outcome::Failed];
+    pub const ALL: [Outcome; 4] = [
+        Outcome::Ok,
+        Outcome::Denied,
+        Outcome::Refused,
+        Outcome::Failed,
+    ];
 
     /// The word in the log.
     #[must_use]
@@ -134,7 +139,14 @@ impl Entry {
     /// `event` ended as `outcome`.
     #[must_use]
     pub fn new(event: Event, outcome: Outcome) -> Entry {
-        Entry { event, outcome, subject: None, user: None, reason: None, detail: None }
+        Entry {
+            event,
+            outcome,
+            subject: None,
+            user: None,
+            reason: None,
+            detail: None,
+        }
     }
 
     /// What it is about, by the name it has now.
@@ -202,7 +214,8 @@ pub struct Record {
     pub user: Option<i64>,
 }
 
-const COLUMNS: &str = "seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail";
+const COLUMNS: &str =
+    "seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail";
 
 /// The row as it lies in the table; `detail` is still the text whose bytes are in the digest.
 struct Raw {
@@ -249,7 +262,11 @@ impl Raw {
         add(text(&record.os_user).as_deref());
         add(Some(record.event.as_bytes()));
         add(text(&record.subject).as_deref());
-        add(record.user.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+        add(record
+            .user
+            .map(i64::to_be_bytes)
+            .as_ref()
+            .map(<[u8; 8]>::as_slice));
         add(Some(record.outcome.as_bytes()));
         add(text(&record.reason).as_deref());
         add(text(&record.note).as_deref());
@@ -258,8 +275,13 @@ impl Raw {
     }
 
     fn into_record(self) -> Record {
-        let detail = self.detail.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
-        Record { detail, ..self.record }
+        let detail = self
+            .detail
+            .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        Record {
+            detail,
+            ..self.record
+        }
     }
 }
 
@@ -272,7 +294,14 @@ struct Head {
 
 fn read_head(db: &Connection) -> Result<Option<Head>> {
     let mut query = db.prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
-    let head = query.query_row([], |row| Ok(Head { seq: row.get(0)?, mac: row.get(1)?, proof: row.get(2)?, key: row.get(3)? }));
+    let head = query.query_row([], |row| {
+        Ok(Head {
+            seq: row.get(0)?,
+            mac: row.get(1)?,
+            proof: row.get(2)?,
+            key: row.get(3)?,
+        })
+    });
     Ok(head.optional()?)
 }
 
@@ -280,7 +309,10 @@ fn read_head(db: &Connection) -> Result<Option<Head>> {
 const GENESIS: [u8; 32] = [0; 32];
 
 fn head_proof(vault: &Vault, key: i64, store_id: &str, seq: i64, mac: &[u8]) -> Result<[u8; 32]> {
-    vault.audit_mac(key, &[b"head", store_id.as_bytes(), &seq.to_be_bytes(), mac])
+    vault.audit_mac(
+        key,
+        &[b"head", store_id.as_bytes(), &seq.to_be_bytes(), mac],
+    )
 }
 
 fn link(vault: &Vault, key: i64, seq: i64, before: &[u8], digest: &[u8]) -> Result<[u8; 32]> {
@@ -305,11 +337,17 @@ pub(crate) fn begin(db: &Connection, store_id: &str, vault: &Vault) -> Result<()
 pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let vault = tx.vault()?;
     let broken = || {
-        Error::new(Kind::Storage, "the audit log's head does not prove itself: the store was changed by something else")
-            .hint("`twofa audit verify` says where; restore a backup")
+        Error::new(
+            Kind::Storage,
+            "the audit log's head does not prove itself: the store was changed by something else",
+        )
+        .hint("`twofa audit verify` says where; restore a backup")
     };
     let head = read_head(tx.db())?.ok_or_else(broken)?;
-    if !same(&head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?, &head.proof) {
+    if !same(
+        &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
+        &head.proof,
+    ) {
         return Err(broken());
     }
     let key = vault.audit_key()?;
@@ -344,7 +382,9 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             ":note": row.note, ":detail": raw.detail, ":digest": digest, ":mac": mac, ":key": key,
         })?;
     tx.db()
-        .prepare_cached("UPDATE audit_head SET seq = :seq, mac = :mac, proof = :proof, \"key\" = :key")?
+        .prepare_cached(
+            "UPDATE audit_head SET seq = :seq, mac = :mac, proof = :proof, \"key\" = :key",
+        )?
         .execute(named_params! { ":seq": row.seq, ":mac": mac, ":proof": proof, ":key": key })?;
     Ok(row.seq)
 }
@@ -372,7 +412,11 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`Kind::Storage`], and what `each` returns.
-pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+pub fn list(
+    store: &Store,
+    filter: &Filter,
+    each: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
     let mut sql = format!(
         "SELECT {COLUMNS} FROM audit
          WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at <= :until)
@@ -390,7 +434,10 @@ pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(Record) -> Resu
     })?;
     let wanted = |event: &str| {
         filter.events.is_empty()
-            || filter.events.iter().any(|want| event == want || event.split('.').next() == Some(want.as_str()))
+            || filter
+                .events
+                .iter()
+                .any(|want| event == want || event.split('.').next() == Some(want.as_str()))
     };
     let mut left = filter.limit.unwrap_or(i64::MAX);
     while left > 0 {
@@ -411,11 +458,16 @@ pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(Record) -> Resu
 pub fn show(store: &Store, seq: i64) -> Result<Record> {
     store
         .db()
-        .query_row(&format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1"), [seq], Raw::read)
+        .query_row(
+            &format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1"),
+            [seq],
+            Raw::read,
+        )
         .optional()?
         .map(Raw::into_record)
         .ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("the audit log has no row {seq}")).hint("`twofa audit list` shows the newest")
+            Error::new(Kind::NotFound, format!("the audit log has no row {seq}"))
+                .hint("`twofa audit list` shows the newest")
         })
 }
 
@@ -440,8 +492,16 @@ pub struct Verified {
 /// [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`]. Damage is not an error but an answer.
 pub fn verify(store: &Store) -> Result<Verified> {
     let vault = store.vault()?;
-    let mut answer = Verified { intact: false, rows: 0, head: 0, first_bad: None, damage: None };
-    let mut query = store.db().prepare(&format!("SELECT {COLUMNS}, digest, mac, \"key\" FROM audit ORDER BY seq"))?;
+    let mut answer = Verified {
+        intact: false,
+        rows: 0,
+        head: 0,
+        first_bad: None,
+        damage: None,
+    };
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS}, digest, mac, \"key\" FROM audit ORDER BY seq"
+    ))?;
     let mut rows = query.query([])?;
     let mut before = GENESIS.to_vec();
     let mut expected = 1;
@@ -454,7 +514,8 @@ pub fn verify(store: &Store) -> Result<Verified> {
     answer.head = head.as_ref().map_or(0, |head| head.seq);
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
-        let (digest, mac, key): (Vec<u8>, Vec<u8>, i64) = (row.get(11)?, row.get(12)?, row.get(13)?);
+        let (digest, mac, key): (Vec<u8>, Vec<u8>, i64) =
+            (row.get(11)?, row.get(12)?, row.get(13)?);
         answer.rows += 1;
         let seq = raw.record.seq;
         if seq > expected {
@@ -465,14 +526,21 @@ pub fn verify(store: &Store) -> Result<Verified> {
         }
         let chained = link(vault, key, seq, &before, &digest).is_ok_and(|want| same(&want, &mac));
         if !same(&raw.digest(), &digest) || !chained {
-            let damage = if answer.head < seq { "inserted" } else { "edited" };
+            let damage = if answer.head < seq {
+                "inserted"
+            } else {
+                "edited"
+            };
             return bad(answer, seq, damage);
         }
         before = mac;
         expected += 1;
     }
-    let Some(head) = head else { return bad(answer, expected, "head") };
-    let proven = head_proof(vault, head.key, store.id(), head.seq, &head.mac).is_ok_and(|want| same(&want, &head.proof));
+    let Some(head) = head else {
+        return bad(answer, expected, "head");
+    };
+    let proven = head_proof(vault, head.key, store.id(), head.seq, &head.mac)
+        .is_ok_and(|want| same(&want, &head.proof));
     if !proven {
         return bad(answer, head.seq, "head");
     }
@@ -525,36 +593,79 @@ mod tests {
     fn an_untouched_log_verifies() {
         for rows in [0, 1, 5] {
             let found = verify(&filled(rows).store).unwrap();
-            assert_eq!(found, Verified { intact: true, rows, head: rows, first_bad: None, damage: None });
+            assert_eq!(
+                found,
+                Verified {
+                    intact: true,
+                    rows,
+                    head: rows,
+                    first_bad: None,
+                    damage: None
+                }
+            );
         }
     }
 
     #[test]
     fn every_kind_of_damage_is_named() {
         let named = |seq, damage: &str| (Some(seq), Some(damage.to_owned()));
-        assert_eq!(damage_after(5, "UPDATE audit SET subject = 'x' WHERE seq = 3"), named(3, "edited"));
-        assert_eq!(damage_after(5, "DELETE FROM audit WHERE seq = 2"), named(2, "deleted"));
-        assert_eq!(damage_after(5, "DELETE FROM audit WHERE seq = 1"), named(1, "deleted"));
-        assert_eq!(damage_after(5, "DELETE FROM audit WHERE seq >= 4"), named(4, "cut_tail"));
         assert_eq!(
-            damage_after(5, "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"),
+            damage_after(5, "UPDATE audit SET subject = 'x' WHERE seq = 3"),
+            named(3, "edited")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq = 2"),
+            named(2, "deleted")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq = 1"),
+            named(1, "deleted")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq >= 4"),
+            named(4, "cut_tail")
+        );
+        assert_eq!(
+            damage_after(
+                5,
+                "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"
+            ),
             named(6, "inserted")
         );
         assert_eq!(
-            damage_after(5, "UPDATE audit SET seq = 100 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 100"),
+            damage_after(
+                5,
+                "UPDATE audit SET seq = 100 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 100"
+            ),
             named(2, "edited")
         );
         assert_eq!(damage_after(5, "DELETE FROM audit_head"), named(6, "head"));
-        assert_eq!(damage_after(5, "UPDATE audit_head SET seq = 4; DELETE FROM audit WHERE seq = 5"), named(4, "head"));
+        assert_eq!(
+            damage_after(
+                5,
+                "UPDATE audit_head SET seq = 4; DELETE FROM audit WHERE seq = 5"
+            ),
+            named(4, "head")
+        );
     }
 
     #[test]
     fn nothing_is_chained_onto_a_forged_head() {
         let fresh = filled(3);
-        fresh.store.db().execute_batch("UPDATE audit_head SET seq = 2; DELETE FROM audit WHERE seq = 3").unwrap();
+        fresh
+            .store
+            .db()
+            .execute_batch("UPDATE audit_head SET seq = 2; DELETE FROM audit WHERE seq = 3")
+            .unwrap();
         let error = fresh
             .store
-            .write(|tx| append(tx, &Who::default(), &Entry::new(Event::LOGIN_GRANTED, Outcome::Ok)))
+            .write(|tx| {
+                append(
+                    tx,
+                    &Who::default(),
+                    &Entry::new(Event::LOGIN_GRANTED, Outcome::Ok),
+                )
+            })
             .unwrap_err();
         assert_eq!(error.kind(), Kind::Storage);
     }

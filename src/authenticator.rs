@@ -57,13 +57,23 @@ impl Serialize for Enrolment {
 pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i64, Enrolment)> {
     let settings = Settings::load(tx)?;
     let secret = totp::new_secret(tx.source())?;
-    let uri = totp::uri(&secret, Parameters::default(), settings.text(&setting::TOTP_ISSUER), &user.login)?;
+    let uri = totp::uri(
+        &secret,
+        Parameters::default(),
+        settings.text(&setting::TOTP_ISSUER),
+        &user.login,
+    )?;
     let mut bytes = [0u8; 16];
     tx.source().fill(&mut bytes)?;
-    let token = Secret::new(data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase());
+    let token = Secret::new(
+        data_encoding::BASE32_NOPAD
+            .encode(&bytes)
+            .to_ascii_lowercase(),
+    );
     let now = tx.now();
     let expires_at = now.plus(life);
-    tx.db().execute("DELETE FROM authenticator_setup WHERE user = ?1", [user.id])?;
+    tx.db()
+        .execute("DELETE FROM authenticator_setup WHERE user = ?1", [user.id])?;
     let id = tx.next_id("authenticator_setup")?;
     tx.db().execute(
         "INSERT INTO authenticator_setup (id, user, secret, token_hash, created_at, expires_at)
@@ -77,7 +87,15 @@ pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i
         .user(user.id, user.login.as_str())
         .detail(serde_json::json!({ "expires_at": expires_at }));
     append(tx, who, &entry)?;
-    Ok((id, Enrolment { setup_token: token, uri, secret: totp::base32(&secret), expires_at }))
+    Ok((
+        id,
+        Enrolment {
+            setup_token: token,
+            uri,
+            secret: totp::base32(&secret),
+            expires_at,
+        },
+    ))
 }
 
 /// How long a set-up can be confirmed, in seconds.
@@ -89,7 +107,13 @@ pub(crate) fn setup_life(store: &Store) -> Result<i64> {
 }
 
 fn token_hash(store: &Store, setup: i64, token: &Secret) -> Result<[u8; 32]> {
-    store.vault()?.hash(TOKEN, &[&setup.to_be_bytes(), token.expose().trim().to_ascii_lowercase().as_bytes()])
+    store.vault()?.hash(
+        TOKEN,
+        &[
+            &setup.to_be_bytes(),
+            token.expose().trim().to_ascii_lowercase().as_bytes(),
+        ],
+    )
 }
 
 /// What a confirmation came to.
@@ -121,7 +145,13 @@ fn pending(store: &Store, user: i64) -> Result<Option<Setup>> {
         .db()
         .prepare_cached("SELECT id, secret, token_hash, failures, expires_at FROM authenticator_setup WHERE user = ?1")?;
     let setup = query.query_row([user], |row| {
-        Ok(Setup { id: row.get(0)?, secret: row.get(1)?, token_hash: row.get(2)?, failures: row.get(3)?, expires_at: row.get(4)? })
+        Ok(Setup {
+            id: row.get(0)?,
+            secret: row.get(1)?,
+            token_hash: row.get(2)?,
+            failures: row.get(3)?,
+            expires_at: row.get(4)?,
+        })
     });
     Ok(setup.optional()?)
 }
@@ -131,14 +161,32 @@ fn pending(store: &Store, user: i64) -> Result<Option<Setup>> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn pending_until(store: &Store, user: i64) -> Result<Option<Time>> {
-    Ok(pending(store, user)?.map(|setup| setup.expires_at).filter(|expires| store.now() < *expires))
+    Ok(pending(store, user)?
+        .map(|setup| setup.expires_at)
+        .filter(|expires| store.now() < *expires))
 }
 
 /// Confirms a user's pending set-up with a code of the new app, and with its token unless `token` is `None`.
-pub(crate) fn confirm(tx: &Tx<'_>, who: &Who, user: &User, code: &Secret, token: Option<&Secret>, drift: i64) -> Result<Confirmed> {
+pub(crate) fn confirm(
+    tx: &Tx<'_>,
+    who: &Who,
+    user: &User,
+    code: &Secret,
+    token: Option<&Secret>,
+    drift: i64,
+) -> Result<Confirmed> {
     let setup = pending(tx, user.id)?.ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("no authenticator app of `{}` waits to be confirmed", visible(&user.login)))
-            .hint(format!("`twofa authenticator connect {}` begins", visible(&user.login)))
+        Error::new(
+            Kind::NotFound,
+            format!(
+                "no authenticator app of `{}` waits to be confirmed",
+                visible(&user.login)
+            ),
+        )
+        .hint(format!(
+            "`twofa authenticator connect {}` begins",
+            visible(&user.login)
+        ))
     })?;
     if setup.expires_at <= tx.now() {
         return Ok(Confirmed::Expired);
@@ -149,13 +197,23 @@ pub(crate) fn confirm(tx: &Tx<'_>, who: &Who, user: &User, code: &Secret, token:
     };
     let secret = tx.vault()?.open_sealed(PENDING, setup.id, &setup.secret)?;
     // The new secret has consumed nothing yet.
-    let judged = totp::judge(&secret, Parameters::default(), code, tx.now(), drift, Time(0))?;
-    let Judged::Right { ends_at } = judged else { return wrong(tx, who, user, &setup) };
+    let judged = totp::judge(
+        &secret,
+        Parameters::default(),
+        code,
+        tx.now(),
+        drift,
+        Time(0),
+    )?;
+    let Judged::Right { ends_at } = judged else {
+        return wrong(tx, who, user, &setup);
+    };
     if !token_fits {
         return wrong(tx, who, user, &setup);
     }
     connect(tx, who, user, &secret, ends_at)?;
-    tx.db().execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
+    tx.db()
+        .execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
     Ok(Confirmed::Connected)
 }
 
@@ -163,21 +221,36 @@ fn wrong(tx: &Tx<'_>, who: &Who, user: &User, setup: &Setup) -> Result<Confirmed
     let failures = setup.failures + 1;
     let void = failures >= CONFIRMATIONS;
     if void {
-        tx.db().execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
+        tx.db()
+            .execute("DELETE FROM authenticator_setup WHERE id = ?1", [setup.id])?;
     } else {
-        tx.db().execute("UPDATE authenticator_setup SET failures = ?1 WHERE id = ?2", [failures, setup.id])?;
+        tx.db().execute(
+            "UPDATE authenticator_setup SET failures = ?1 WHERE id = ?2",
+            [failures, setup.id],
+        )?;
     }
     let entry = Entry::new(Event::AUTHENTICATOR_WRONG, Outcome::Denied)
         .user(user.id, user.login.as_str())
-        .reason(if void { "setup_void" } else { Kind::SecondFactorWrong.code() })
+        .reason(if void {
+            "setup_void"
+        } else {
+            Kind::SecondFactorWrong.code()
+        })
         .detail(serde_json::json!({ "failures": failures }));
     append(tx, who, &entry)?;
-    Ok(if void { Confirmed::Void } else { Confirmed::Wrong { left: CONFIRMATIONS - failures } })
+    Ok(if void {
+        Confirmed::Void
+    } else {
+        Confirmed::Wrong {
+            left: CONFIRMATIONS - failures,
+        }
+    })
 }
 
 fn connect(tx: &Tx<'_>, who: &Who, user: &User, secret: &[u8], ends_at: Time) -> Result<()> {
     let parameters = Parameters::default();
-    tx.db().execute("DELETE FROM authenticator WHERE user = ?1", [user.id])?;
+    tx.db()
+        .execute("DELETE FROM authenticator WHERE user = ?1", [user.id])?;
     let id = tx.next_id("authenticator")?;
     tx.db().execute(
         "INSERT INTO authenticator (id, user, secret, algorithm, digits, period, consumed_until_at, connected_at)
@@ -188,7 +261,11 @@ fn connect(tx: &Tx<'_>, who: &Who, user: &User, secret: &[u8], ends_at: Time) ->
             ":consumed": ends_at, ":now": tx.now(),
         },
     )?;
-    append(tx, who, &Entry::new(Event::AUTHENTICATOR_CONNECTED, Outcome::Ok).user(user.id, user.login.as_str()))?;
+    append(
+        tx,
+        who,
+        &Entry::new(Event::AUTHENTICATOR_CONNECTED, Outcome::Ok).user(user.id, user.login.as_str()),
+    )?;
     Ok(())
 }
 
@@ -211,7 +288,9 @@ pub(crate) fn consume(tx: &Tx<'_>, user: i64, code: &Secret, drift: i64) -> Resu
             ))
         })
         .optional()?;
-    let Some((id, sealed, parameters, consumed_until)) = found else { return Ok(None) };
+    let Some((id, sealed, parameters, consumed_until)) = found else {
+        return Ok(None);
+    };
     let secret = tx.vault()?.open_sealed(SECRET, id, &sealed)?;
     let judged = totp::judge(&secret, parameters, code, tx.now(), drift, consumed_until)?;
     if let Judged::Right { ends_at } = judged {
@@ -246,7 +325,11 @@ pub struct AuthenticatorRow {
 ///
 /// # Errors
 /// [`Kind::Storage`], and what `each` returns.
-pub fn list(store: &Store, only: Option<i64>, each: &mut dyn FnMut(AuthenticatorRow) -> Result<()>) -> Result<()> {
+pub fn list(
+    store: &Store,
+    only: Option<i64>,
+    each: &mut dyn FnMut(AuthenticatorRow) -> Result<()>,
+) -> Result<()> {
     let now = store.now();
     let mut query = store.db().prepare(
         "SELECT user.login, connected_at, algorithm, digits, period,
@@ -300,15 +383,28 @@ impl Plan for Disconnect {
         if !have.connected {
             return Ok(Vec::new());
         }
-        let change = Change::new("authenticator", user.login, Op::Remove, Event::AUTHENTICATOR_DISCONNECTED)
-            .about(self.user)
-            .field("connected_at", have.connected_at.map(|at| at.to_string()), Value::Null);
+        let change = Change::new(
+            "authenticator",
+            user.login,
+            Op::Remove,
+            Event::AUTHENTICATOR_DISCONNECTED,
+        )
+        .about(self.user)
+        .field(
+            "connected_at",
+            have.connected_at.map(|at| at.to_string()),
+            Value::Null,
+        );
         Ok(vec![change])
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("DELETE FROM authenticator WHERE user = ?1", [self.user])?;
-        tx.db().execute("DELETE FROM authenticator_setup WHERE user = ?1", [self.user])?;
+        tx.db()
+            .execute("DELETE FROM authenticator WHERE user = ?1", [self.user])?;
+        tx.db().execute(
+            "DELETE FROM authenticator_setup WHERE user = ?1",
+            [self.user],
+        )?;
         Ok(())
     }
 
@@ -326,13 +422,19 @@ impl Plan for Disconnect {
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.user)?;
-        Ok(self
-            .touches_administrators(store, changes)?
-            .then(|| format!("disconnecting the authenticator app of the administrator `{}`", visible(&user.login))))
+        Ok(self.touches_administrators(store, changes)?.then(|| {
+            format!(
+                "disconnecting the authenticator app of the administrator `{}`",
+                visible(&user.login)
+            )
+        }))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.user)?;
-        Ok(Some(format!("The authenticator app of `{}` will be disconnected.", visible(&user.login))))
+        Ok(Some(format!(
+            "The authenticator app of `{}` will be disconnected.",
+            visible(&user.login)
+        )))
     }
 }

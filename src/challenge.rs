@@ -107,8 +107,7 @@ pub struct Challenge {
     closed: bool,
 }
 
-const COLUMNS: &str =
-    "id, token, user, purpose, method, binding, setup, code_hash, accepted_at, code_expires_at, expires_at, closed_at IS NOT NULL";
+const COLUMNS: &str = "id, token, user, purpose, method, binding, setup, code_hash, accepted_at, code_expires_at, expires_at, closed_at IS NOT NULL";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
     Ok(Challenge {
@@ -154,16 +153,24 @@ impl Challenge {
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
     pub fn is_code(&self, store: &Store, code: &Secret) -> Result<bool> {
-        let Some(stored) = &self.code_hash else { return Ok(false) };
+        let Some(stored) = &self.code_hash else {
+            return Ok(false);
+        };
         Ok(same(&hash(store, self.id, code)?, stored))
     }
 }
 
 /// The keyed hash of a code, bound to its challenge. Spaces that people type are not part of a code.
 fn hash(store: &Store, challenge: i64, code: &Secret) -> Result<[u8; 32]> {
-    let plain: zeroize::Zeroizing<String> =
-        zeroize::Zeroizing::new(code.expose().chars().filter(|c| !c.is_whitespace()).collect());
-    store.vault()?.hash(CODE, &[&challenge.to_be_bytes(), plain.as_bytes()])
+    let plain: zeroize::Zeroizing<String> = zeroize::Zeroizing::new(
+        code.expose()
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .collect(),
+    );
+    store
+        .vault()?
+        .hash(CODE, &[&challenge.to_be_bytes(), plain.as_bytes()])
 }
 
 /// What a new challenge is about.
@@ -176,10 +183,18 @@ pub(crate) struct About {
 }
 
 /// Opens a challenge.
-pub(crate) fn open(tx: &Tx<'_>, user: i64, purpose: Purpose, method: Method, about: About) -> Result<Challenge> {
+pub(crate) fn open(
+    tx: &Tx<'_>,
+    user: i64,
+    purpose: Purpose,
+    method: Method,
+    about: About,
+) -> Result<Challenge> {
     let mut bytes = [0u8; 16];
     tx.source().fill(&mut bytes)?;
-    let token = data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+    let token = data_encoding::BASE32_NOPAD
+        .encode(&bytes)
+        .to_ascii_lowercase();
     let now = tx.now();
     let id = tx.next_id("challenge")?;
     tx.db()
@@ -196,7 +211,9 @@ pub(crate) fn open(tx: &Tx<'_>, user: i64, purpose: Purpose, method: Method, abo
 
 /// The challenge of a row id.
 pub(crate) fn get(store: &Store, id: i64) -> Result<Challenge> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE id = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE id = ?1"))?;
     Ok(query.query_row([id], read)?)
 }
 
@@ -206,10 +223,18 @@ pub(crate) fn get(store: &Store, id: i64) -> Result<Challenge> {
 /// [`Kind::NotFound`].
 pub fn find(store: &Store, token: &str) -> Result<Challenge> {
     let wanted = token.trim().to_ascii_lowercase();
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE token = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE token = ?1"))?;
     query.query_row([wanted], read).optional()?.ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("there is no challenge `{}`", crate::name::visible(token.trim())))
-            .hint("`twofa login list` shows the open ones; `twofa login start` makes one")
+        Error::new(
+            Kind::NotFound,
+            format!(
+                "there is no challenge `{}`",
+                crate::name::visible(token.trim())
+            ),
+        )
+        .hint("`twofa login list` shows the open ones; `twofa login start` makes one")
     })
 }
 
@@ -237,7 +262,9 @@ pub(crate) fn switch(tx: &Tx<'_>, challenge: i64, method: Method) -> Result<()> 
 pub(crate) fn accepted(tx: &Tx<'_>, challenge: i64, ttl: i64) -> Result<()> {
     let now = tx.now();
     tx.db()
-        .prepare_cached("UPDATE challenge SET accepted_at = :now, code_expires_at = :expires WHERE id = :id")?
+        .prepare_cached(
+            "UPDATE challenge SET accepted_at = :now, code_expires_at = :expires WHERE id = :id",
+        )?
         .execute(named_params! { ":now": now, ":expires": now.plus(ttl), ":id": challenge })?;
     Ok(())
 }
@@ -293,17 +320,20 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
          WHERE closed_at IS NULL AND expires_at > :now AND (:user IS NULL OR challenge.user = :user)
          ORDER BY challenge.id DESC",
     )?;
-    let rows = query.query_map(named_params! { ":now": store.now(), ":user": user }, |row| {
-        let purpose: Purpose = row.get(2)?;
-        Ok(ChallengeRow {
-            challenge: row.get(0)?,
-            user: row.get(1)?,
-            purpose: purpose.code(),
-            method: row.get(3)?,
-            created_at: row.get(4)?,
-            expires_at: row.get(5)?,
-        })
-    })?;
+    let rows = query.query_map(
+        named_params! { ":now": store.now(), ":user": user },
+        |row| {
+            let purpose: Purpose = row.get(2)?;
+            Ok(ChallengeRow {
+                challenge: row.get(0)?,
+                user: row.get(1)?,
+                purpose: purpose.code(),
+                method: row.get(3)?,
+                created_at: row.get(4)?,
+                expires_at: row.get(5)?,
+            })
+        },
+    )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -315,8 +345,14 @@ mod tests {
     #[test]
     fn codes_are_six_digits_with_their_zeros() {
         let fresh = fresh();
-        let codes: Vec<String> = (0..2_000).map(|_| six_digits(&fresh.store).unwrap().expose().to_owned()).collect();
-        assert!(codes.iter().all(|code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())));
+        let codes: Vec<String> = (0..2_000)
+            .map(|_| six_digits(&fresh.store).unwrap().expose().to_owned())
+            .collect();
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()))
+        );
         assert!(codes.iter().any(|code| code.starts_with('0')));
     }
 }

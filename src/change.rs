@@ -48,9 +48,17 @@ impl Committed {
 /// # Errors
 /// What the plan refuses; [`Kind::NotPermitted`], the confirmation kinds, [`Kind::Declined`], [`Kind::Guard`],
 /// [`Kind::Lockout`]; storage and key errors.
-pub fn commit(session: &Session, plan: &dyn Plan, options: &Options, ask: &mut dyn Ask) -> Result<Committed> {
+pub fn commit(
+    session: &Session,
+    plan: &dyn Plan,
+    options: &Options,
+    ask: &mut dyn Ask,
+) -> Result<Committed> {
     let store = &session.store;
-    let about = plan.about().map(|id| crate::user::get(store, id)).transpose()?;
+    let about = plan
+        .about()
+        .map(|id| crate::user::get(store, id))
+        .transpose()?;
     session.permit(about.as_ref())?;
     let planned = plan.changes(store)?;
     if planned.is_empty() {
@@ -58,28 +66,59 @@ pub fn commit(session: &Session, plan: &dyn Plan, options: &Options, ask: &mut d
     }
     // Nobody is asked for what would be refused anyway.
     if let Err(error) = only_administrators(session, store, plan, &planned)? {
-        store.write(|tx| refused(tx, session, Event::PERMISSION_DENIED, Outcome::Denied, &error))?;
+        store.write(|tx| {
+            refused(
+                tx,
+                session,
+                Event::PERMISSION_DENIED,
+                Outcome::Denied,
+                &error,
+            )
+        })?;
         return Err(error);
     }
-    if let Some(question) = plan.question(store, &planned)?.filter(|_| session.verb.severe) {
+    if let Some(question) = plan
+        .question(store, &planned)?
+        .filter(|_| session.verb.severe)
+    {
         ask.sure(&question)?;
     }
     let need = match &options.own {
-        Some(what) => Some(Need { what: what.clone(), own: true }),
-        None => plan.confirms(store, &planned)?.map(|what| Need { what, own: false }),
+        Some(what) => Some(Need {
+            what: what.clone(),
+            own: true,
+        }),
+        None => plan
+            .confirms(store, &planned)?
+            .map(|what| Need { what, own: false }),
     };
     let prepared = match need {
         Some(need) => confirmation::prepare(session, &need, &planned, &options.confirm, ask)?,
         None => Prepared::NotNeeded,
     };
     let changes = store.write(|tx| perform(tx, session, plan, options, &prepared))??;
-    Ok(Committed { changes, warnings: prepared.warning().into_iter().collect() })
+    Ok(Committed {
+        changes,
+        warnings: prepared.warning().into_iter().collect(),
+    })
 }
 
 /// Under the write lock. The inner error is a refusal: what was written of it stays.
-fn perform(tx: &Tx<'_>, session: &Session, plan: &dyn Plan, options: &Options, prepared: &Prepared) -> Result<Result<Vec<Change>>> {
+fn perform(
+    tx: &Tx<'_>,
+    session: &Session,
+    plan: &dyn Plan,
+    options: &Options,
+    prepared: &Prepared,
+) -> Result<Result<Vec<Change>>> {
     let denied = |error: Error| -> Result<Result<Vec<Change>>> {
-        refused(tx, session, Event::PERMISSION_DENIED, Outcome::Denied, &error)?;
+        refused(
+            tx,
+            session,
+            Event::PERMISSION_DENIED,
+            Outcome::Denied,
+            &error,
+        )?;
         Ok(Err(error))
     };
     if let Err(error) = session.judge_in(tx, plan.about())? {
@@ -95,7 +134,13 @@ fn perform(tx: &Tx<'_>, session: &Session, plan: &dyn Plan, options: &Options, p
     // What the change became in the meantime may need a confirmation that nobody was asked for.
     let needs = plan.confirms(tx, &changes)?.is_some();
     if needs && matches!(prepared, Prepared::NotNeeded) && confirmation_applies(tx, session)? {
-        return denied(Error::new(Kind::ConfirmationRequired, "the store changed in the meantime").hint("repeat the command"));
+        return denied(
+            Error::new(
+                Kind::ConfirmationRequired,
+                "the store changed in the meantime",
+            )
+            .hint("repeat the command"),
+        );
     }
     if let Err(error) = confirmation::consume(tx, session, prepared, &changes)? {
         return denied(error);
@@ -127,26 +172,54 @@ fn confirmation_applies(store: &Store, session: &Session) -> Result<bool> {
 }
 
 /// Administrators, their group and the mapping of accounts are changed by an administrator, root or the owner only.
-fn only_administrators(session: &Session, store: &Store, plan: &dyn Plan, changes: &[Change]) -> Result<Result<()>> {
+fn only_administrators(
+    session: &Session,
+    store: &Store,
+    plan: &dyn Plan,
+    changes: &[Change],
+) -> Result<Result<()>> {
     let actor = &session.actor;
-    if actor.administrator || actor.authority.is_own() || !plan.touches_administrators(store, changes)? {
+    if actor.administrator
+        || actor.authority.is_own()
+        || !plan.touches_administrators(store, changes)?
+    {
         return Ok(Ok(()));
     }
-    let names = active_administrators(store, 3)?.iter().map(|login| format!("`{}`", visible(login))).collect::<Vec<_>>().join(", ");
-    Ok(Err(Error::new(Kind::NotPermitted, format!("`{}` is not an administrator, and this changes one", visible(&actor.user.login)))
-        .hint(format!("ask one: {names}"))))
+    let names = active_administrators(store, 3)?
+        .iter()
+        .map(|login| format!("`{}`", visible(login)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    Ok(Err(Error::new(
+        Kind::NotPermitted,
+        format!(
+            "`{}` is not an administrator, and this changes one",
+            visible(&actor.user.login)
+        ),
+    )
+    .hint(format!("ask one: {names}"))))
 }
 
 fn entry(change: &Change) -> Entry {
-    let entry = Entry::new(change.event, Outcome::Ok).subject(change.key.as_str()).user_id(change.user);
+    let entry = Entry::new(change.event, Outcome::Ok)
+        .subject(change.key.as_str())
+        .user_id(change.user);
     match change.detail() {
         Some(detail) => entry.detail(detail),
         None => entry,
     }
 }
 
-fn refused(tx: &Tx<'_>, session: &Session, event: Event, outcome: Outcome, error: &Error) -> Result<()> {
-    let entry = Entry::new(event, outcome).subject(session.verb.path).reason(error.kind().code());
+fn refused(
+    tx: &Tx<'_>,
+    session: &Session,
+    event: Event,
+    outcome: Outcome,
+    error: &Error,
+) -> Result<()> {
+    let entry = Entry::new(event, outcome)
+        .subject(session.verb.path)
+        .reason(error.kind().code());
     append(tx, &session.who(), &entry)?;
     Ok(())
 }

@@ -40,7 +40,9 @@ impl Time {
             return Ok(Time(stamp.as_second()));
         }
         if let Ok(date) = Date::from_str(trimmed) {
-            if let Ok(stamp) = jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())) {
+            if let Ok(stamp) = jiff::tz::TimeZone::UTC
+                .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
+            {
                 return Ok(Time(stamp.as_second()));
             }
         }
@@ -53,8 +55,10 @@ impl Time {
         if let Some(span) = trimmed.strip_prefix("in ") {
             return Ok(now.plus(seconds(span)?));
         }
-        Err(Error::new(Kind::InvalidValue, format!("`{text}` is not a time"))
-            .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`"))
+        Err(
+            Error::new(Kind::InvalidValue, format!("`{text}` is not a time"))
+                .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`"),
+        )
     }
 }
 
@@ -64,8 +68,11 @@ impl Time {
 /// [`Kind::InvalidValue`] for anything else, and for what is negative or not a whole second.
 pub fn seconds(text: &str) -> Result<i64> {
     let bad = || {
-        Error::new(Kind::InvalidValue, format!("`{}` is not a duration", text.trim()))
-            .hint("write it as 90s, 5m, 1h30m or 7d")
+        Error::new(
+            Kind::InvalidValue,
+            format!("`{}` is not a duration", text.trim()),
+        )
+        .hint("write it as 90s, 5m, 1h30m or 7d")
     };
     let mut total: i64 = 0;
     let mut rest = text.trim();
@@ -80,7 +87,10 @@ pub fn seconds(text: &str) -> Result<i64> {
                 continue;
             }
             let count: i64 = digits.parse().map_err(|_| bad())?;
-            total = count.checked_mul(length).and_then(|more| total.checked_add(more)).ok_or_else(bad)?;
+            total = count
+                .checked_mul(length)
+                .and_then(|more| total.checked_add(more))
+                .ok_or_else(bad)?;
             let after = rest[at..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
             let word = &rest[at..rest.len() - after.len()];
             if !matches!(word, "w" | "week" | "weeks" | "d" | "day" | "days") {
@@ -162,15 +172,23 @@ pub trait Source {
 pub struct System;
 
 impl Source for System {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system for the time"
+    )]
     fn now(&self) -> Time {
         Time(Timestamp::now().as_second())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system for randomness")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system for randomness"
+    )]
     fn fill(&self, bytes: &mut [u8]) -> Result<()> {
-        getrandom::fill(bytes)
-            .map_err(|error| Error::new(Kind::Io, "the system gives no random bytes").because(anyhow::anyhow!("{error}")))
+        getrandom::fill(bytes).map_err(|error| {
+            Error::new(Kind::Io, "the system gives no random bytes")
+                .because(anyhow::anyhow!("{error}"))
+        })
     }
 }
 
@@ -186,7 +204,11 @@ impl Fixed {
     /// A source that always says `now` and draws the bytes that `seed` leads to.
     #[must_use]
     pub fn new(now: Time, seed: u64) -> Self {
-        Fixed { now: std::cell::Cell::new(now), seed, drawn: std::cell::Cell::new(0) }
+        Fixed {
+            now: std::cell::Cell::new(now),
+            seed,
+            drawn: std::cell::Cell::new(0),
+        }
     }
 
     /// Sets the clock.
@@ -237,7 +259,14 @@ mod tests {
 
     #[test]
     fn durations_are_whole_seconds() {
-        for (text, want) in [("90s", 90), ("5m", 300), ("1h30m", 5_400), ("7d", 604_800), ("1d 2h", 93_600), ("2w", 1_209_600)] {
+        for (text, want) in [
+            ("90s", 90),
+            ("5m", 300),
+            ("1h30m", 5_400),
+            ("7d", 604_800),
+            ("1d 2h", 93_600),
+            ("2w", 1_209_600),
+        ] {
             assert_eq!(seconds(text).unwrap(), want, "{text}");
         }
         for text in ["", "5", "-5m", "1.5s", "99999999999999999999d", "5 dog"] {

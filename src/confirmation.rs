@@ -82,13 +82,19 @@ impl Prepared {
     /// What is said beside the answer.
     #[must_use]
     pub fn warning(&self) -> Option<Warning> {
-        let Prepared::Skipped(why) = self else { return None };
+        let Prepared::Skipped(why) = self else {
+            return None;
+        };
         let message = if *why == "override" {
             "this administrator action was not confirmed: --override."
         } else {
             "this administrator action was not confirmed: the acting user has no usable second factor."
         };
-        Some(Warning { kind: "unconfirmed", message: message.to_owned(), hint: None })
+        Some(Warning {
+            kind: "unconfirmed",
+            message: message.to_owned(),
+            hint: None,
+        })
     }
 }
 
@@ -97,11 +103,21 @@ fn binding(session: &Session, store: &Store, changes: &[Change]) -> Result<[u8; 
     let changes: Vec<_> = changes
         .iter()
         .map(|change| {
-            let fields: Vec<_> = change.fields.iter().map(|field| json!([field.name, field.new])).collect();
+            let fields: Vec<_> = change
+                .fields
+                .iter()
+                .map(|field| json!([field.name, field.new]))
+                .collect();
             json!([change.noun, change.key, change.op, fields])
         })
         .collect();
-    store.vault()?.hash(BINDING, &[session.verb.path.as_bytes(), json!(changes).to_string().as_bytes()])
+    store.vault()?.hash(
+        BINDING,
+        &[
+            session.verb.path.as_bytes(),
+            json!(changes).to_string().as_bytes(),
+        ],
+    )
 }
 
 /// Finds out whether this command must be confirmed, and gets the code: given, asked for, or sent.
@@ -109,7 +125,13 @@ fn binding(session: &Session, store: &Store, changes: &[Change]) -> Result<[u8; 
 /// # Errors
 /// [`Kind::ConfirmationRequired`] with what to do next; [`Kind::Delivery`]; [`Kind::Usage`] for `--override` without
 /// `--reason`.
-pub fn prepare(session: &Session, need: &Need, changes: &[Change], given: &Given, ask: &mut dyn Ask) -> Result<Prepared> {
+pub fn prepare(
+    session: &Session,
+    need: &Need,
+    changes: &[Change],
+    given: &Given,
+    ask: &mut dyn Ask,
+) -> Result<Prepared> {
     let store = &session.store;
     let what = need.what.as_str();
     let system = System::load(store)?;
@@ -119,10 +141,18 @@ pub fn prepare(session: &Session, need: &Need, changes: &[Change], given: &Given
     }
     if given.skip && !need.own {
         if !session.actor.authority.is_own() {
-            return Err(Error::new(Kind::NotPermitted, "--override is for root and the store's owner"));
+            return Err(Error::new(
+                Kind::NotPermitted,
+                "--override is for root and the store's owner",
+            ));
         }
-        if session.note.as_ref().is_none_or(|note| note.trim().is_empty()) {
-            return Err(Error::new(Kind::Usage, "--override needs a reason").hint("say why with --reason TEXT; it is kept in the audit log"));
+        if session
+            .note
+            .as_ref()
+            .is_none_or(|note| note.trim().is_empty())
+        {
+            return Err(Error::new(Kind::Usage, "--override needs a reason")
+                .hint("say why with --reason TEXT; it is kept in the audit log"));
         }
         return Ok(Prepared::Skipped("override"));
     }
@@ -134,22 +164,32 @@ pub fn prepare(session: &Session, need: &Need, changes: &[Change], given: &Given
         return if session.actor.authority.is_own() && !need.own {
             Ok(Prepared::Skipped("no_usable_method"))
         } else {
-            Err(required(what, "you have no usable second factor").hint("connect one, or ask another administrator"))
+            Err(required(what, "you have no usable second factor")
+                .hint("connect one, or ask another administrator"))
         };
     };
     let method = given.method.unwrap_or(first);
     if let Some(token) = &given.challenge {
         let code = match &given.code {
             Some(code) => code.clone(),
-            None => ask.code("Confirmation code")?.ok_or_else(|| required(what, "the code is missing").hint("give it with --confirm-code"))?,
+            None => ask.code("Confirmation code")?.ok_or_else(|| {
+                required(what, "the code is missing").hint("give it with --confirm-code")
+            })?,
         };
         let method = challenge::find(store, token).map_or(method, |challenge| challenge.method);
-        return Ok(Prepared::Code { method, code, challenge: Some(token.clone()) });
+        return Ok(Prepared::Code {
+            method,
+            code,
+            challenge: Some(token.clone()),
+        });
     }
     if !usable.contains(&method) {
         let names: Vec<&str> = usable.iter().map(|method| method.code()).collect();
-        return Err(Error::new(Kind::InvalidValue, format!("you cannot confirm by {} now", method.name()))
-            .hint(format!("you can use {}", names.join(", "))));
+        return Err(Error::new(
+            Kind::InvalidValue,
+            format!("you cannot confirm by {} now", method.name()),
+        )
+        .hint(format!("you can use {}", names.join(", "))));
     }
     if method.is_sent() {
         return send(session, &system, &person, method, what, changes, ask);
@@ -159,9 +199,16 @@ pub fn prepare(session: &Session, need: &Need, changes: &[Change], given: &Given
         None => ask.code(&format!("To confirm {what}: {} code", method.name()))?,
     };
     match code {
-        Some(code) => Ok(Prepared::Code { method, code, challenge: None }),
+        Some(code) => Ok(Prepared::Code {
+            method,
+            code,
+            challenge: None,
+        }),
         None => Err(required(what, "your second factor is needed")
-            .hint(format!("repeat the command with --confirm-code N, a code of {}", article(method)))
+            .hint(format!(
+                "repeat the command with --confirm-code N, a code of {}",
+                article(method)
+            ))
             .with("method", method.code())),
     }
 }
@@ -190,15 +237,27 @@ fn send(
     let store = &session.store;
     let question = Question::New {
         purpose: Purpose::Confirmation,
-        about: About { binding: Some(binding(session, store, changes)?.to_vec()), ..About::default() },
+        about: About {
+            binding: Some(binding(session, store, changes)?.to_vec()),
+            ..About::default()
+        },
         entry: Entry::new(Event::CONFIRMATION_ASKED, Outcome::Ok).reason(session.verb.path),
     };
     let asked = second::ask(store, &session.who(), system, person, method, question)?;
     let destination = asked.destination.clone().unwrap_or_default();
-    match ask.code(&format!("To confirm {what}: the code sent to {destination}"))? {
-        Some(code) => Ok(Prepared::Code { method, code, challenge: Some(asked.challenge) }),
+    match ask.code(&format!(
+        "To confirm {what}: the code sent to {destination}"
+    ))? {
+        Some(code) => Ok(Prepared::Code {
+            method,
+            code,
+            challenge: Some(asked.challenge),
+        }),
         None => Err(required(what, &format!("a code was sent to {destination}"))
-            .hint(format!("repeat the command with --confirm-challenge {} --confirm-code N", asked.challenge))
+            .hint(format!(
+                "repeat the command with --confirm-challenge {} --confirm-code N",
+                asked.challenge
+            ))
             .with("challenge", asked.challenge)
             .with("method", method.code())
             .with("expires_at", asked.expires_at.to_string())),
@@ -207,27 +266,55 @@ fn send(
 
 /// Checks and consumes the confirmation in the transaction of the change. The inner error is a refusal that must be
 /// committed with what it counted.
-pub(crate) fn consume(tx: &Tx<'_>, session: &Session, prepared: &Prepared, changes: &[Change]) -> Result<Result<()>> {
+pub(crate) fn consume(
+    tx: &Tx<'_>,
+    session: &Session,
+    prepared: &Prepared,
+    changes: &[Change],
+) -> Result<Result<()>> {
     let who = session.who();
     let user = user::get(tx, session.actor.user.id)?;
-    let entry = |event, outcome| Entry::new(event, outcome).user(user.id, user.login.as_str()).detail(json!({ "command": session.verb.path }));
+    let entry = |event, outcome| {
+        Entry::new(event, outcome)
+            .user(user.id, user.login.as_str())
+            .detail(json!({ "command": session.verb.path }))
+    };
     let (method, code, token) = match prepared {
         Prepared::NotNeeded => return Ok(Ok(())),
         Prepared::Skipped(why) => {
-            append(tx, &who, &entry(Event::CONFIRMATION_SKIPPED, Outcome::Ok).reason(*why))?;
+            append(
+                tx,
+                &who,
+                &entry(Event::CONFIRMATION_SKIPPED, Outcome::Ok).reason(*why),
+            )?;
             return Ok(Ok(()));
         }
-        Prepared::Code { method, code, challenge } => (*method, code, challenge),
+        Prepared::Code {
+            method,
+            code,
+            challenge,
+        } => (*method, code, challenge),
     };
     let refuse = |kind: Kind, message: &str| -> Result<Result<()>> {
-        append(tx, &who, &entry(Event::CONFIRMATION_WRONG, Outcome::Denied).reason(kind.code()))?;
-        Ok(Err(Error::new(kind, message.to_owned()).hint("repeat the command to confirm it anew")))
+        append(
+            tx,
+            &who,
+            &entry(Event::CONFIRMATION_WRONG, Outcome::Denied).reason(kind.code()),
+        )?;
+        Ok(Err(
+            Error::new(kind, message.to_owned()).hint("repeat the command to confirm it anew")
+        ))
     };
     let challenge = match token {
         None => None,
         Some(token) => match challenge::find(tx, token) {
             Ok(challenge) => Some(challenge),
-            Err(error) if error.kind() == Kind::NotFound => return refuse(Kind::ConfirmationWrong, "there is no such confirmation challenge"),
+            Err(error) if error.kind() == Kind::NotFound => {
+                return refuse(
+                    Kind::ConfirmationWrong,
+                    "there is no such confirmation challenge",
+                );
+            }
             Err(error) => return Err(error),
         },
     };
@@ -235,22 +322,55 @@ pub(crate) fn consume(tx: &Tx<'_>, session: &Session, prepared: &Prepared, chang
         if challenge.standing(tx.now()) == Standing::Expired {
             return refuse(Kind::ConfirmationExpired, "the confirmation has expired");
         }
-        let bound = challenge.binding.as_deref().is_some_and(|bound| binding(session, tx, changes).is_ok_and(|want| same(&want, bound)));
+        let bound = challenge.binding.as_deref().is_some_and(|bound| {
+            binding(session, tx, changes).is_ok_and(|want| same(&want, bound))
+        });
         if challenge.user != user.id || challenge.purpose != Purpose::Confirmation || !bound {
-            return refuse(Kind::ConfirmationWrong, "the challenge confirms another command");
+            return refuse(
+                Kind::ConfirmationWrong,
+                "the challenge confirms another command",
+            );
         }
     }
     let system = System::load(tx)?;
-    let compare = Compare { challenge: challenge.as_ref(), method, code, count_replay: false };
+    let compare = Compare {
+        challenge: challenge.as_ref(),
+        method,
+        code,
+        count_replay: false,
+    };
     match second::judge(tx, &who, &system, &user, compare)? {
         Answer::Right { .. } => {
             append(tx, &who, &entry(Event::CONFIRMATION_GIVEN, Outcome::Ok))?;
             Ok(Ok(()))
         }
-        Answer::Refused { kind: Kind::SecondFactorUsed, .. } => refuse(Kind::ConfirmationUsed, "the confirmation code was used before"),
-        Answer::Refused { kind: Kind::SecondFactorExpired, .. } => refuse(Kind::ConfirmationExpired, "the confirmation code has expired"),
-        Answer::Refused { kind: Kind::Locked, .. } => refuse(Kind::ConfirmationWrong, "the confirmation code is wrong, and you are locked"),
-        Answer::Refused { kind: Kind::Deactivated, .. } => refuse(Kind::ConfirmationWrong, "the confirmation code is wrong, and you are deactivated"),
+        Answer::Refused {
+            kind: Kind::SecondFactorUsed,
+            ..
+        } => refuse(
+            Kind::ConfirmationUsed,
+            "the confirmation code was used before",
+        ),
+        Answer::Refused {
+            kind: Kind::SecondFactorExpired,
+            ..
+        } => refuse(
+            Kind::ConfirmationExpired,
+            "the confirmation code has expired",
+        ),
+        Answer::Refused {
+            kind: Kind::Locked, ..
+        } => refuse(
+            Kind::ConfirmationWrong,
+            "the confirmation code is wrong, and you are locked",
+        ),
+        Answer::Refused {
+            kind: Kind::Deactivated,
+            ..
+        } => refuse(
+            Kind::ConfirmationWrong,
+            "the confirmation code is wrong, and you are deactivated",
+        ),
         Answer::Refused { .. } => refuse(Kind::ConfirmationWrong, "the confirmation code is wrong"),
     }
 }

@@ -95,19 +95,37 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (1, "failed: I/O, storage, delivery"),
     (2, "usage, a missing answer, a blank login"),
     (3, "not found"),
-    (4, "refused: invalid value, conflict, a guard, too soon, over a limit"),
-    (5, "not permitted: the acting user lacks the operation, or did not confirm"),
-    (10, "first factor wrong: unknown user, wrong password, inactive user are one answer"),
+    (
+        4,
+        "refused: invalid value, conflict, a guard, too soon, over a limit",
+    ),
+    (
+        5,
+        "not permitted: the acting user lacks the operation, or did not confirm",
+    ),
+    (
+        10,
+        "first factor wrong: unknown user, wrong password, inactive user are one answer",
+    ),
     (11, "second factor wrong"),
     (12, "second factor already used or answered"),
     (13, "second factor expired"),
     (14, "locked"),
     (15, "deactivated"),
-    (16, "no usable second factor, or an authenticator app must be connected first"),
+    (
+        16,
+        "no usable second factor, or an authenticator app must be connected first",
+    ),
     (17, "the password has expired or must be changed"),
-    (18, "first factor right, second factor required: not logged in yet"),
+    (
+        18,
+        "first factor right, second factor required: not logged in yet",
+    ),
     (20, "there are differences or findings"),
-    (75, "the store stayed busy longer than --wait; nothing was changed"),
+    (
+        75,
+        "the store stayed busy longer than --wait; nothing was changed",
+    ),
 ];
 
 /// A failure: its kind, the sentence, the next command, and fields for scripts.
@@ -239,7 +257,9 @@ impl From<rusqlite::Error> for Error {
             Some(C::DatabaseCorrupt) => (
                 Kind::Storage,
                 "the store is damaged",
-                Some("restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` says where it is damaged"),
+                Some(
+                    "restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` says where it is damaged",
+                ),
             ),
             _ => (Kind::Storage, "the store failed", None),
         };
@@ -260,16 +280,24 @@ mod tests {
         let mut words = std::collections::BTreeSet::new();
         for kind in Kind::ALL {
             assert!(words.insert(kind.code()), "{} stands twice", kind.code());
-            assert!(EXIT_CODES.iter().any(|(exit, _)| *exit == kind.exit()), "{kind:?} has no row");
+            assert!(
+                EXIT_CODES.iter().any(|(exit, _)| *exit == kind.exit()),
+                "{kind:?} has no row"
+            );
         }
         for (exit, _) in EXIT_CODES.iter().filter(|(exit, _)| *exit != 0) {
-            assert!(Kind::ALL.iter().any(|kind| kind.exit() == *exit), "no kind exits {exit}");
+            assert!(
+                Kind::ALL.iter().any(|kind| kind.exit() == *exit),
+                "no kind exits {exit}"
+            );
         }
     }
 
     #[test]
     fn an_error_is_one_object_with_its_fields() {
-        let error = Error::new(Kind::TooSoon, "a code was sent 5 s ago").hint("wait").with("retry_after", 25);
+        let error = Error::new(Kind::TooSoon, "a code was sent 5 s ago")
+            .hint("wait")
+            .with("retry_after", 25);
         assert_eq!(
             error.to_json().to_string(),
             r#"{"error":{"kind":"too_soon","message":"a code was sent 5 s ago","hint":"wait","retry_after":25}}"#
@@ -278,7 +306,8 @@ mod tests {
 
     #[test]
     fn what_the_system_said_is_not_repeated() {
-        let error = Error::new(Kind::Io, "cannot read `x`").because(std::io::Error::other("it broke"));
+        let error =
+            Error::new(Kind::Io, "cannot read `x`").because(std::io::Error::other("it broke"));
         assert_eq!(error.message(), "cannot read `x`: it broke");
     }
 }

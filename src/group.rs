@@ -25,7 +25,10 @@ impl Group {
     /// Whether its members follow from their type.
     #[must_use]
     pub fn is_computed(&self) -> bool {
-        matches!(self.built_in.as_deref(), Some(built_in::EMPLOYEES | built_in::EXTERNALS))
+        matches!(
+            self.built_in.as_deref(),
+            Some(built_in::EMPLOYEES | built_in::EXTERNALS)
+        )
     }
 
     /// Refuses a computed group as a place for members.
@@ -34,8 +37,14 @@ impl Group {
     /// [`Kind::Guard`].
     pub fn takes_members(self) -> Result<Group> {
         if self.is_computed() {
-            return Err(Error::new(Kind::Guard, format!("`{}` takes no members: everybody of that type is in it", self.name))
-                .hint("`twofa user edit LOGIN --type TYPE` changes the type"));
+            return Err(Error::new(
+                Kind::Guard,
+                format!(
+                    "`{}` takes no members: everybody of that type is in it",
+                    self.name
+                ),
+            )
+            .hint("`twofa user edit LOGIN --type TYPE` changes the type"));
         }
         Ok(self)
     }
@@ -46,9 +55,17 @@ impl Group {
 /// # Errors
 /// [`Kind::NotFound`] with the near miss.
 pub fn find(store: &Store, name: &str) -> Result<Group> {
-    let mut query = store.db().prepare_cached("SELECT id, name, built_in FROM \"group\" WHERE name_key = ?1")?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT id, name, built_in FROM \"group\" WHERE name_key = ?1")?;
     let group = query
-        .query_row([fold(name)], |row| Ok(Group { id: row.get(0)?, name: row.get(1)?, built_in: row.get(2)? }))
+        .query_row([fold(name)], |row| {
+            Ok(Group {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                built_in: row.get(2)?,
+            })
+        })
         .optional()?;
     match group {
         Some(group) => Ok(group),
@@ -57,9 +74,16 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
             if name::nearest(name, &names).is_some() {
                 return Err(name::not_found("group", name, &names, ""));
             }
-            let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{}`", name::visible(name))).collect();
-            Err(Error::new(Kind::NotFound, format!("no group is named `{}`", name::visible(name.trim())))
-                .hint(format!("there is {}", shown.join(", "))))
+            let shown: Vec<String> = names
+                .iter()
+                .take(5)
+                .map(|name| format!("`{}`", name::visible(name)))
+                .collect();
+            Err(Error::new(
+                Kind::NotFound,
+                format!("no group is named `{}`", name::visible(name.trim())),
+            )
+            .hint(format!("there is {}", shown.join(", "))))
         }
     }
 }
@@ -69,7 +93,9 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn candidates(store: &Store) -> Result<Vec<String>> {
-    let mut query = store.db().prepare_cached("SELECT name FROM \"group\" ORDER BY name_key LIMIT 2000")?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT name FROM \"group\" ORDER BY name_key LIMIT 2000")?;
     let rows = query.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -78,12 +78,20 @@ pub fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Re
 ///
 /// # Errors
 /// [`Kind::Guard`] when no active administrator is left; [`Kind::Lockout`] with the names and the number.
-pub fn check(store: &Store, reach: &Reach, before: &BTreeSet<i64>, allowance: Allowance) -> Result<()> {
+pub fn check(
+    store: &Store,
+    reach: &Reach,
+    before: &BTreeSet<i64>,
+    allowance: Allowance,
+) -> Result<()> {
     if active_administrators(store, 1)?.is_empty() {
         return Err(Error::new(Kind::Guard, "this would leave the store without an active administrator")
             .hint("make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`"));
     }
-    let newly: Vec<i64> = locked_out(store, reach)?.difference(before).copied().collect();
+    let newly: Vec<i64> = locked_out(store, reach)?
+        .difference(before)
+        .copied()
+        .collect();
     let count = newly.len() as u64;
     let allowed = match allowance {
         Allowance::Nobody => 0,
@@ -97,14 +105,27 @@ pub fn check(store: &Store, reach: &Reach, before: &BTreeSet<i64>, allowance: Al
     for id in newly.iter().take(NAMES) {
         names.push(user::get(store, *id)?.login);
     }
-    let shown = names.iter().map(|name| format!("`{}`", visible(name))).collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .map(|name| format!("`{}`", visible(name)))
+        .collect::<Vec<_>>()
+        .join(", ");
     let more = newly.len().saturating_sub(NAMES);
-    let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let and = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     Err(Error::new(
         Kind::Lockout,
-        format!("this would leave {} with no way to log in: {shown}{and}", counted(count, "user", "users")),
+        format!(
+            "this would leave {} with no way to log in: {shown}{and}",
+            counted(count, "user", "users")
+        ),
     )
-    .hint(format!("give them a method first, or say --allow-lockout={count} if it is meant"))
+    .hint(format!(
+        "give them a method first, or say --allow-lockout={count} if it is meant"
+    ))
     .with("count", count)
     .with("users", names))
 }

@@ -51,10 +51,19 @@ pub struct InitRow {
 /// # Errors
 /// What [`store::create`] refuses; [`Kind::NotFound`] for an owner this machine does not have; a value of the first
 /// administrator that breaks its rule.
-pub fn init(place: &Place, init: &Init, process: &Process, wait: Duration, source: &Rc<dyn Source>) -> Result<InitRow> {
+pub fn init(
+    place: &Place,
+    init: &Init,
+    process: &Process,
+    wait: Duration,
+    source: &Rc<dyn Source>,
+) -> Result<InitRow> {
     let owner = init.owner.as_deref().map(account_id).transpose()?;
     let add = AddUser {
-        login: init.admin.clone().unwrap_or_else(|| ADMINISTRATOR.to_owned()),
+        login: init
+            .admin
+            .clone()
+            .unwrap_or_else(|| ADMINISTRATOR.to_owned()),
         fields: Fields {
             email: Patch::from_options(init.email.clone(), false),
             os_user: Patch::from_options(init.os_user.clone(), false),
@@ -68,22 +77,44 @@ pub fn init(place: &Place, init: &Init, process: &Process, wait: Duration, sourc
     // A store without its first administrator is one whose `init` was killed half-way.
     if first_administrator(&store)?.is_none() {
         add.changes(&store)?;
-        let who = Who { actor: None, os_user: process.caller_name(), note: None };
+        let who = Who {
+            actor: None,
+            os_user: process.caller_name(),
+            note: None,
+        };
         store.write(|tx| {
             if first_administrator(tx)?.is_some() {
                 return Ok(());
             }
             let id = add_first(tx, &add)?;
-            append(tx, &who, &Entry::new(Event::STORE_CREATED, Outcome::Ok).user(id, add.login.trim()))?;
+            append(
+                tx,
+                &who,
+                &Entry::new(Event::STORE_CREATED, Outcome::Ok).user(id, add.login.trim()),
+            )?;
             Ok(())
         })?;
         changed = true;
     }
     let admin = first_administrator(&store)?
         .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?;
-    if !changed && init.admin.as_deref().is_some_and(|wanted| crate::name::fold(wanted) != crate::name::fold(&admin.login)) {
-        return Err(Error::new(Kind::Conflict, format!("the store's first administrator is `{}`", visible(&admin.login)))
-            .hint(format!("`twofa user edit {} --login NEW` renames them", visible(&admin.login))));
+    if !changed
+        && init
+            .admin
+            .as_deref()
+            .is_some_and(|wanted| crate::name::fold(wanted) != crate::name::fold(&admin.login))
+    {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "the store's first administrator is `{}`",
+                visible(&admin.login)
+            ),
+        )
+        .hint(format!(
+            "`twofa user edit {} --login NEW` renames them",
+            visible(&admin.login)
+        )));
     }
     drop(store);
     if let Some(owner) = owner {
@@ -107,10 +138,20 @@ fn give_to(place: &Place, (uid, gid): (u32, u32)) -> Result<()> {
             path.push(suffix);
             paths.push(path.into());
         }
-        paths.extend(place.db.parent().filter(|dir| !dir.as_os_str().is_empty()).map(std::path::Path::to_owned));
+        paths.extend(
+            place
+                .db
+                .parent()
+                .filter(|dir| !dir.as_os_str().is_empty())
+                .map(std::path::Path::to_owned),
+        );
         for path in paths.iter().filter(|path| path.exists()) {
             std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(|error| {
-                Error::new(Kind::Io, format!("cannot give `{}` to its owner", path.display())).because(error)
+                Error::new(
+                    Kind::Io,
+                    format!("cannot give `{}` to its owner", path.display()),
+                )
+                .because(error)
             })?;
         }
     }

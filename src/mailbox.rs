@@ -43,7 +43,9 @@ impl Tls {
     }
 
     fn parse(code: &str) -> Option<Tls> {
-        [Tls::None, Tls::Starttls, Tls::Tls].into_iter().find(|tls| tls.code() == code)
+        [Tls::None, Tls::Starttls, Tls::Tls]
+            .into_iter()
+            .find(|tls| tls.code() == code)
     }
 
     /// The port where none is given (RFC 5321, RFC 6409, RFC 8314).
@@ -78,23 +80,41 @@ impl Smtp {
     /// [`Kind::InvalidValue`] with the form; [`Kind::Usage`] when `smtps` and `tls` contradict.
     pub fn parse(text: &str, tls: Option<Tls>) -> Result<Smtp> {
         let bad = || {
-            Error::new(Kind::InvalidValue, format!("`{}` is no SMTP server", visible(text)))
-                .hint("write it as smtp://mail.example.com:587; the password comes with --password-stdin")
+            Error::new(
+                Kind::InvalidValue,
+                format!("`{}` is no SMTP server", visible(text)),
+            )
+            .hint(
+                "write it as smtp://mail.example.com:587; the password comes with --password-stdin",
+            )
         };
-        let whole = if text.contains("://") { text.trim().to_owned() } else { format!("smtp://{}", text.trim()) };
+        let whole = if text.contains("://") {
+            text.trim().to_owned()
+        } else {
+            format!("smtp://{}", text.trim())
+        };
         let url = url::Url::parse(&whole).map_err(|_| bad())?;
         let implicit = match url.scheme() {
             "smtp" => false,
             "smtps" => true,
             _ => return Err(bad()),
         };
-        let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        let bare = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
         if !bare || !matches!(url.path(), "" | "/") {
             return Err(bad());
         }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(bad)?;
+        let host = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(bad)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '%') {
+        if host
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '%')
+        {
             return Err(bad());
         }
         let tls = match (tls, implicit) {
@@ -102,14 +122,23 @@ impl Smtp {
             (None, false) => Tls::Starttls,
             (Some(tls), false) => tls,
             (Some(tls), true) => {
-                return Err(Error::new(Kind::Usage, format!("smtps:// means --tls tls, not --tls {}", tls.code())));
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("smtps:// means --tls tls, not --tls {}", tls.code()),
+                ));
             }
         };
         let port = url.port().unwrap_or_else(|| tls.port());
         if port == 0 {
             return Err(bad());
         }
-        Ok(Smtp { host: host.to_owned(), port, tls, username: None, ca_file: None })
+        Ok(Smtp {
+            host: host.to_owned(),
+            port,
+            tls,
+            username: None,
+            ca_file: None,
+        })
     }
 }
 
@@ -148,7 +177,11 @@ impl Transport {
     }
 
     fn smtp(&self) -> Option<&Smtp> {
-        if let Transport::Smtp(smtp) = self { Some(smtp) } else { None }
+        if let Transport::Smtp(smtp) = self {
+            Some(smtp)
+        } else {
+            None
+        }
     }
 }
 
@@ -169,14 +202,28 @@ impl From {
     pub fn parse(text: &str) -> Result<From> {
         let trimmed = text.trim();
         let Some(rest) = trimmed.strip_suffix('>') else {
-            return Ok(From { name: None, address: email(trimmed)? });
+            return Ok(From {
+                name: None,
+                address: email(trimmed)?,
+            });
         };
         let (name, address) = rest.rsplit_once('<').ok_or_else(|| {
-            Error::new(Kind::InvalidValue, format!("`{}` is no sender", visible(trimmed))).hint("write it as NAME <name@example.com>")
+            Error::new(
+                Kind::InvalidValue,
+                format!("`{}` is no sender", visible(trimmed)),
+            )
+            .hint("write it as NAME <name@example.com>")
         })?;
         let name = name.trim().trim_matches('"').trim();
-        let name = if name.is_empty() { None } else { Some(name::check("sender's name", name, 100)?) };
-        Ok(From { name, address: email(address)? })
+        let name = if name.is_empty() {
+            None
+        } else {
+            Some(name::check("sender's name", name, 100)?)
+        };
+        Ok(From {
+            name,
+            address: email(address)?,
+        })
     }
 }
 
@@ -209,14 +256,18 @@ impl Mailbox {
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
     pub fn password(&self, store: &Store) -> Result<Option<Secret>> {
-        let Some(sealed) = &self.password else { return Ok(None) };
+        let Some(sealed) = &self.password else {
+            return Ok(None);
+        };
         let plain = store.vault()?.open_sealed(PASSWORD, self.id, sealed)?;
-        let text = std::str::from_utf8(&plain).map_err(|_| Error::new(Kind::Storage, "a mailbox password is damaged"))?;
+        let text = std::str::from_utf8(&plain)
+            .map_err(|_| Error::new(Kind::Storage, "a mailbox password is damaged"))?;
         Ok(Some(Secret::new(text.to_owned())))
     }
 }
 
-const COLUMNS: &str = "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path";
+const COLUMNS: &str =
+    "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
     let kind: String = row.get(2)?;
@@ -239,7 +290,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
     Ok(Mailbox {
         id: row.get(0)?,
         name: row.get(1)?,
-        from: From { name: row.get(3)?, address: row.get(4)? },
+        from: From {
+            name: row.get(3)?,
+            address: row.get(4)?,
+        },
         transport,
         password: row.get(9)?,
     })
@@ -250,13 +304,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn list(store: &Store) -> Result<Vec<Mailbox>> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox ORDER BY name_key"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox ORDER BY name_key"))?;
     let rows = query.query_map([], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn lookup(store: &Store, name: &str) -> Result<Option<Mailbox>> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox WHERE name_key = ?1"))?;
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM mailbox WHERE name_key = ?1"
+    ))?;
     Ok(query.query_row([fold(name)], read).optional()?)
 }
 
@@ -267,13 +325,20 @@ fn lookup(store: &Store, name: &str) -> Result<Option<Mailbox>> {
 pub fn find(store: &Store, name: &str) -> Result<Mailbox> {
     match lookup(store, name)? {
         Some(mailbox) => Ok(mailbox),
-        None => Err(name::not_found("mailbox", name, candidates(store)?, "twofa mailbox list")),
+        None => Err(name::not_found(
+            "mailbox",
+            name,
+            candidates(store)?,
+            "twofa mailbox list",
+        )),
     }
 }
 
 /// The mailbox of a row id.
 pub(crate) fn get(store: &Store, id: i64) -> Result<Mailbox> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox WHERE id = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM mailbox WHERE id = ?1"))?;
     Ok(query.query_row([id], read)?)
 }
 
@@ -282,7 +347,10 @@ pub(crate) fn get(store: &Store, id: i64) -> Result<Mailbox> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn candidates(store: &Store) -> Result<Vec<String>> {
-    Ok(list(store)?.into_iter().map(|mailbox| mailbox.name).collect())
+    Ok(list(store)?
+        .into_iter()
+        .map(|mailbox| mailbox.name)
+        .collect())
 }
 
 /// What a setting that points at a mailbox keeps.
@@ -354,7 +422,10 @@ impl PutMailbox {
     }
 
     fn password_after(&self, have: Option<&Mailbox>) -> Option<&'static str> {
-        let user = self.transport.smtp().and_then(|smtp| smtp.username.as_ref());
+        let user = self
+            .transport
+            .smtp()
+            .and_then(|smtp| smtp.username.as_ref());
         let has = self.password.is_some() || have.is_some_and(|have| have.password.is_some());
         user.filter(|_| has).map(|_| "set")
     }
@@ -365,8 +436,10 @@ impl PutMailbox {
         if let Some(smtp) = smtp
             && smtp.username.is_some() != self.password_after(have).is_some()
         {
-            return Err(Error::new(Kind::Usage, "a username and a password go together")
-                .hint("give --username NAME with --password-stdin"));
+            return Err(
+                Error::new(Kind::Usage, "a username and a password go together")
+                    .hint("give --username NAME with --password-stdin"),
+            );
         }
         let old = have.map(MailboxRow::from);
         let was = |field: &dyn Fn(&MailboxRow) -> Value| old.as_ref().map_or(Value::Null, field);
@@ -377,18 +450,48 @@ impl PutMailbox {
         let mut change = Change::new("mailbox", key, op, event)
             .field("name", was(&|row| row.name.clone().into()), name)
             .field("kind", was(&|row| row.kind.into()), self.transport.kind())
-            .field("from", was(&|row| row.from.clone().into()), self.from.to_string())
-            .field("host", was(&|row| row.host.clone().into()), smtp.map(|smtp| smtp.host.clone()))
-            .field("port", was(&|row| row.port.into()), smtp.map(|smtp| smtp.port))
-            .field("tls", was(&|row| row.tls.into()), smtp.map(|smtp| smtp.tls.code()))
-            .field("username", was(&|row| row.username.clone().into()), smtp.and_then(|smtp| smtp.username.clone()))
-            .field("ca_file", was(&|row| row.ca_file.clone().into()), smtp.and_then(|smtp| smtp.ca_file.clone()))
-            .field("path", was(&|row| row.path.clone().into()), self.transport.path());
+            .field(
+                "from",
+                was(&|row| row.from.clone().into()),
+                self.from.to_string(),
+            )
+            .field(
+                "host",
+                was(&|row| row.host.clone().into()),
+                smtp.map(|smtp| smtp.host.clone()),
+            )
+            .field(
+                "port",
+                was(&|row| row.port.into()),
+                smtp.map(|smtp| smtp.port),
+            )
+            .field(
+                "tls",
+                was(&|row| row.tls.into()),
+                smtp.map(|smtp| smtp.tls.code()),
+            )
+            .field(
+                "username",
+                was(&|row| row.username.clone().into()),
+                smtp.and_then(|smtp| smtp.username.clone()),
+            )
+            .field(
+                "ca_file",
+                was(&|row| row.ca_file.clone().into()),
+                smtp.and_then(|smtp| smtp.ca_file.clone()),
+            )
+            .field(
+                "path",
+                was(&|row| row.path.clone().into()),
+                self.transport.path(),
+            );
         // A secret carries no bytes: another password shows as `set` becoming `changed`.
         let before = was(&|row| row.password.into());
         change = match (&self.password, have) {
             (Some(new), Some(have)) if have.password.is_some() => {
-                let same = have.password(store)?.is_some_and(|old| crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes()));
+                let same = have.password(store)?.is_some_and(|old| {
+                    crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes())
+                });
                 change.field("password", before, if same { "set" } else { "changed" })
             }
             _ => change.field("password", before, self.password_after(have)),
@@ -408,21 +511,40 @@ impl Plan for PutMailbox {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = self.have(store)?;
         if self.id.is_some() {
-            if let Some(other) = lookup(store, &self.name)?.filter(|other| Some(other.id) != self.id) {
-                return Err(Error::new(Kind::Conflict, format!("there is a mailbox `{}` already", visible(&other.name))));
+            if let Some(other) =
+                lookup(store, &self.name)?.filter(|other| Some(other.id) != self.id)
+            {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("there is a mailbox `{}` already", visible(&other.name)),
+                ));
             }
             return self.change(store, have.as_ref());
         }
         let changes = self.change(store, have.as_ref())?;
         let Some(have) = have else { return Ok(changes) };
         // Another spelling of the name is no difference here.
-        let differs: Vec<&str> =
-            changes.iter().flat_map(|change| &change.fields).map(|field| field.name).filter(|name| *name != "name").collect();
+        let differs: Vec<&str> = changes
+            .iter()
+            .flat_map(|change| &change.fields)
+            .map(|field| field.name)
+            .filter(|name| *name != "name")
+            .collect();
         if differs.is_empty() {
             return Ok(Vec::new());
         }
-        Err(Error::new(Kind::Conflict, format!("the mailbox `{}` exists and has another {}", visible(&have.name), differs.join(", ")))
-            .hint(format!("`twofa mailbox edit {}` changes it", visible(&have.name))))
+        Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "the mailbox `{}` exists and has another {}",
+                visible(&have.name),
+                differs.join(", ")
+            ),
+        )
+        .hint(format!(
+            "`twofa mailbox edit {}` changes it",
+            visible(&have.name)
+        )))
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
@@ -435,7 +557,12 @@ impl Plan for PutMailbox {
         let smtp = self.transport.smtp();
         let sealed = match (&self.password, smtp.and_then(|smtp| smtp.username.as_ref())) {
             (_, None) => None,
-            (Some(new), Some(_)) => Some(tx.vault()?.seal(PASSWORD, id, Zeroizing::new(new.expose().as_bytes().to_vec()).as_ref(), tx.source())?),
+            (Some(new), Some(_)) => Some(tx.vault()?.seal(
+                PASSWORD,
+                id,
+                Zeroizing::new(new.expose().as_bytes().to_vec()).as_ref(),
+                tx.source(),
+            )?),
             (None, Some(_)) => have.and_then(|have| have.password),
         };
         tx.db().execute(
@@ -467,8 +594,16 @@ impl Plan for RemoveMailbox {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = get(store, self.id)?;
         if let Some(code) = setting::pointing_at(store, "mailbox", self.id)? {
-            return Err(Error::new(Kind::InUse, format!("the setting `{code}` points at the mailbox `{}`", visible(&have.name)))
-                .hint(format!("`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first")));
+            return Err(Error::new(
+                Kind::InUse,
+                format!(
+                    "the setting `{code}` points at the mailbox `{}`",
+                    visible(&have.name)
+                ),
+            )
+            .hint(format!(
+                "`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first"
+            )));
         }
         let row = MailboxRow::from(&have);
         let change = Change::new("mailbox", have.name, Op::Remove, Event::MAILBOX_REMOVED)
@@ -478,7 +613,8 @@ impl Plan for RemoveMailbox {
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("DELETE FROM mailbox WHERE id = ?1", [self.id])?;
+        tx.db()
+            .execute("DELETE FROM mailbox WHERE id = ?1", [self.id])?;
         Ok(())
     }
 
@@ -488,7 +624,10 @@ impl Plan for RemoveMailbox {
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        Ok(Some(format!("The mailbox `{}` will be removed.", visible(&get(store, self.id)?.name))))
+        Ok(Some(format!(
+            "The mailbox `{}` will be removed.",
+            visible(&get(store, self.id)?.name)
+        )))
     }
 }
 
@@ -499,16 +638,53 @@ mod tests {
     #[test]
     fn servers_are_read() {
         for (text, tls, host, port, want) in [
-            ("mail.example.com", None, "mail.example.com", 587, Tls::Starttls),
-            ("smtp://mail.example.com:2525", Some(Tls::None), "mail.example.com", 2525, Tls::None),
-            ("smtps://mail.example.com", None, "mail.example.com", 465, Tls::Tls),
+            (
+                "mail.example.com",
+                None,
+                "mail.example.com",
+                587,
+                Tls::Starttls,
+            ),
+            (
+                "smtp://mail.example.com:2525",
+                Some(Tls::None),
+                "mail.example.com",
+                2525,
+                Tls::None,
+            ),
+            (
+                "smtps://mail.example.com",
+                None,
+                "mail.example.com",
+                465,
+                Tls::Tls,
+            ),
             ("smtp://[::1]:25", Some(Tls::None), "::1", 25, Tls::None),
-            ("127.0.0.1:1025", Some(Tls::Starttls), "127.0.0.1", 1025, Tls::Starttls),
+            (
+                "127.0.0.1:1025",
+                Some(Tls::Starttls),
+                "127.0.0.1",
+                1025,
+                Tls::Starttls,
+            ),
         ] {
             let smtp = Smtp::parse(text, tls).unwrap();
-            assert_eq!((smtp.host.as_str(), smtp.port, smtp.tls), (host, port, want), "{text}");
+            assert_eq!(
+                (smtp.host.as_str(), smtp.port, smtp.tls),
+                (host, port, want),
+                "{text}"
+            );
         }
-        for bad in ["", "http://x", "smtp://", "smtp://user:pw@host", "smtp://host/path", "host:99999", "host:0", "a b"] {
+        for bad in [
+            "",
+            "http://x",
+            "smtp://",
+            "smtp://user:pw@host",
+            "smtp://host/path",
+            "host:99999",
+            "host:0",
+            "a b",
+        ] {
             assert!(Smtp::parse(bad, None).is_err(), "{bad}");
         }
     }
@@ -517,13 +693,25 @@ mod tests {
     fn senders_are_read() {
         for (text, shown) in [
             ("ops@example.com", "ops@example.com"),
-            ("Acme Operations <ops@example.com>", "Acme Operations <ops@example.com>"),
-            ("\"Acme, Ltd\" <ops@example.com>", "Acme, Ltd <ops@example.com>"),
+            (
+                "Acme Operations <ops@example.com>",
+                "Acme Operations <ops@example.com>",
+            ),
+            (
+                "\"Acme, Ltd\" <ops@example.com>",
+                "Acme, Ltd <ops@example.com>",
+            ),
             ("<ops@example.com>", "ops@example.com"),
         ] {
             assert_eq!(From::parse(text).unwrap().to_string(), shown);
         }
-        for bad in ["", "ops", "x <ops>", "x ops@example.com>", "a\r\nBcc: x <ops@example.com>"] {
+        for bad in [
+            "",
+            "ops",
+            "x <ops>",
+            "x ops@example.com>",
+            "a\r\nBcc: x <ops@example.com>",
+        ] {
             assert!(From::parse(bad).is_err(), "{bad}");
         }
     }

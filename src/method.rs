@@ -29,7 +29,12 @@ pub enum Method {
 
 impl Method {
     /// All of them, in lookup order.
-    pub const ALL: [Method; 4] = [Method::Email, Method::Sms, Method::Totp, Method::RecoveryCodes];
+    pub const ALL: [Method; 4] = [
+        Method::Email,
+        Method::Sms,
+        Method::Totp,
+        Method::RecoveryCodes,
+    ];
 
     /// The code, as on the command line and in the store.
     #[must_use]
@@ -69,7 +74,9 @@ impl Method {
             .into_iter()
             .find(|method| method.code() == wanted || name::fold(method.name()) == wanted)
             .ok_or_else(|| {
-                let names = Method::ALL.iter().flat_map(|method| [method.code(), method.name()]);
+                let names = Method::ALL
+                    .iter()
+                    .flat_map(|method| [method.code(), method.name()]);
                 name::not_found("2FA method", text, names, "twofa method list")
             })
     }
@@ -90,7 +97,10 @@ impl ToSql for Method {
 impl FromSql for Method {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let code = value.as_str()?;
-        Method::ALL.into_iter().find(|method| method.code() == code).ok_or(FromSqlError::InvalidType)
+        Method::ALL
+            .into_iter()
+            .find(|method| method.code() == code)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 
@@ -109,7 +119,12 @@ pub struct MethodRow {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<MethodRow> {
     let code: Method = row.get(0)?;
-    Ok(MethodRow { code, name: code.name(), enabled: row.get(1)?, primary: row.get(2)? })
+    Ok(MethodRow {
+        code,
+        name: code.name(),
+        enabled: row.get(1)?,
+        primary: row.get(2)?,
+    })
 }
 
 /// The rows in lookup order.
@@ -117,7 +132,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MethodRow> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn list(store: &Store) -> Result<Vec<MethodRow>> {
-    let mut query = store.db().prepare_cached("SELECT code, enabled, is_primary FROM method ORDER BY position")?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT code, enabled, is_primary FROM method ORDER BY position")?;
     let rows = query.query_map([], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -127,7 +144,9 @@ pub fn list(store: &Store) -> Result<Vec<MethodRow>> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn show(store: &Store, method: Method) -> Result<MethodRow> {
-    let mut query = store.db().prepare_cached("SELECT code, enabled, is_primary FROM method WHERE code = ?1")?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT code, enabled, is_primary FROM method WHERE code = ?1")?;
     Ok(query.query_row([method], read)?)
 }
 
@@ -186,9 +205,16 @@ fn changes(have: &[MethodRow], want: &[MethodRow]) -> Vec<Change> {
 
 impl Plan for SetMethod {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
-        if self.method == Method::RecoveryCodes && matches!(self.set, Set::Primary | Set::Enable { primary: true }) {
-            return Err(Error::new(Kind::InvalidValue, "recovery codes cannot be the primary method")
-                .hint("they stand in when another method fails; `twofa method enable recovery-codes`"));
+        if self.method == Method::RecoveryCodes
+            && matches!(self.set, Set::Primary | Set::Enable { primary: true })
+        {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                "recovery codes cannot be the primary method",
+            )
+            .hint(
+                "they stand in when another method fails; `twofa method enable recovery-codes`",
+            ));
         }
         let have = list(store)?;
         Ok(changes(&have, &wanted(&have, *self)))
@@ -198,7 +224,9 @@ impl Plan for SetMethod {
         let mut rows = wanted(&list(tx)?, *self);
         // The former primary gives it up before another takes it, for at most one row may be primary at any moment.
         rows.sort_by_key(|row| row.primary);
-        let mut update = tx.db().prepare("UPDATE method SET enabled = :enabled, is_primary = :primary WHERE code = :code")?;
+        let mut update = tx.db().prepare(
+            "UPDATE method SET enabled = :enabled, is_primary = :primary WHERE code = :code",
+        )?;
         for row in rows {
             update.execute(named_params! { ":enabled": row.enabled, ":primary": row.primary, ":code": row.code })?;
         }
@@ -207,20 +235,32 @@ impl Plan for SetMethod {
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
         // Enabling can take nothing from anybody.
-        Ok(if matches!(self.set, Set::Disable) { Reach::Everyone } else { Reach::Nobody })
+        Ok(if matches!(self.set, Set::Disable) {
+            Reach::Everyone
+        } else {
+            Reach::Nobody
+        })
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let on = Settings::load(store)?.flag(&setting::ENABLE_2FA);
-        Ok((on && matches!(self.set, Set::Disable)).then(|| format!("disabling {} for administrators too", self.method.name())))
+        Ok((on && matches!(self.set, Set::Disable))
+            .then(|| format!("disabling {} for administrators too", self.method.name())))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         if !matches!(self.set, Set::Disable) {
             return Ok(None);
         }
-        let primary = if show(store, self.method)?.primary { ", and no method will be primary" } else { "" };
-        Ok(Some(format!("{} will be disabled{primary}.", self.method.name())))
+        let primary = if show(store, self.method)?.primary {
+            ", and no method will be primary"
+        } else {
+            ""
+        };
+        Ok(Some(format!(
+            "{} will be disabled{primary}.",
+            self.method.name()
+        )))
     }
 }
 
@@ -232,7 +272,12 @@ mod tests {
         Method::ALL
             .into_iter()
             .zip(states)
-            .map(|(code, (enabled, primary))| MethodRow { code, name: code.name(), enabled, primary })
+            .map(|(code, (enabled, primary))| MethodRow {
+                code,
+                name: code.name(),
+                enabled,
+                primary,
+            })
             .collect()
     }
 
@@ -246,14 +291,48 @@ mod tests {
         const ON: (bool, bool) = (true, false);
         const FIRST: (bool, bool) = (true, true);
         for (have, method, set, want) in [
-            ([OFF; 4], Method::Email, Set::Enable { primary: false }, [ON, OFF, OFF, OFF]),
-            ([OFF; 4], Method::Email, Set::Enable { primary: true }, [FIRST, OFF, OFF, OFF]),
-            ([FIRST, OFF, OFF, OFF], Method::Totp, Set::Primary, [ON, OFF, FIRST, OFF]),
-            ([FIRST, OFF, OFF, OFF], Method::Email, Set::Disable, [OFF; 4]),
-            ([FIRST, OFF, OFF, OFF], Method::Email, Set::Enable { primary: false }, [FIRST, OFF, OFF, OFF]),
-            ([FIRST, OFF, OFF, ON], Method::RecoveryCodes, Set::Disable, [FIRST, OFF, OFF, OFF]),
+            (
+                [OFF; 4],
+                Method::Email,
+                Set::Enable { primary: false },
+                [ON, OFF, OFF, OFF],
+            ),
+            (
+                [OFF; 4],
+                Method::Email,
+                Set::Enable { primary: true },
+                [FIRST, OFF, OFF, OFF],
+            ),
+            (
+                [FIRST, OFF, OFF, OFF],
+                Method::Totp,
+                Set::Primary,
+                [ON, OFF, FIRST, OFF],
+            ),
+            (
+                [FIRST, OFF, OFF, OFF],
+                Method::Email,
+                Set::Disable,
+                [OFF; 4],
+            ),
+            (
+                [FIRST, OFF, OFF, OFF],
+                Method::Email,
+                Set::Enable { primary: false },
+                [FIRST, OFF, OFF, OFF],
+            ),
+            (
+                [FIRST, OFF, OFF, ON],
+                Method::RecoveryCodes,
+                Set::Disable,
+                [FIRST, OFF, OFF, OFF],
+            ),
         ] {
-            assert_eq!(states(&wanted(&rows(have), SetMethod { method, set })), want, "{method:?} {set:?}");
+            assert_eq!(
+                states(&wanted(&rows(have), SetMethod { method, set })),
+                want,
+                "{method:?} {set:?}"
+            );
         }
     }
 
@@ -262,6 +341,9 @@ mod tests {
         assert_eq!(Method::parse("Authenticator APP").unwrap(), Method::Totp);
         assert_eq!(Method::parse(" TOTP ").unwrap(), Method::Totp);
         let error = Method::parse("emial").unwrap_err();
-        assert_eq!((error.kind(), error.hint_text()), (Kind::NotFound, Some("did you mean `email`?")));
+        assert_eq!(
+            (error.kind(), error.hint_text()),
+            (Kind::NotFound, Some("did you mean `email`?"))
+        );
     }
 }

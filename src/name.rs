@@ -25,7 +25,10 @@ pub fn fold(name: &str) -> String {
     // Two rounds settle every name known; the bound is there for those that are not.
     for _ in 0..8 {
         let normal: String = folded.nfkc().collect();
-        let next: String = CaseMapper::new().fold_string(normal.trim()).nfkc().collect();
+        let next: String = CaseMapper::new()
+            .fold_string(normal.trim())
+            .nfkc()
+            .collect();
         let next = next.trim().to_owned();
         if next == folded {
             break;
@@ -51,7 +54,10 @@ pub fn check(what: &str, name: &str, longest: usize) -> Result<String> {
     } else {
         return Ok(trimmed.to_owned());
     };
-    Err(Error::new(Kind::InvalidValue, format!("the {what} `{}` {broken}", visible(trimmed))))
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!("the {what} `{}` {broken}", visible(trimmed)),
+    ))
 }
 
 /// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at [`CANDIDATES`] at the most.
@@ -86,9 +92,14 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<str>,
 {
-    let error = Error::new(Kind::NotFound, format!("no {what} is named `{}`", visible(name.trim())));
+    let error = Error::new(
+        Kind::NotFound,
+        format!("no {what} is named `{}`", visible(name.trim())),
+    );
     match nearest(name, candidates) {
-        Some(near) => error.hint(format!("did you mean `{}`?", visible(&near))).with("near", near),
+        Some(near) => error
+            .hint(format!("did you mean `{}`?", visible(&near)))
+            .with("near", near),
         None => error.hint(format!("`{list}` lists what there is")),
     }
 }
@@ -120,7 +131,11 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// `1 user`, `2 users`: a count with its noun.
 #[must_use]
 pub fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{count} {many}")
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,9 @@ pub(crate) fn compare(store: &Store, user: Option<&User>, password: &Secret) -> 
             .flatten(),
         None => None,
     };
-    store.vault()?.verify_password(password, stored.as_deref(), store.source())
+    store
+        .vault()?
+        .verify_password(password, stored.as_deref(), store.source())
 }
 
 /// `password set`.
@@ -62,7 +64,13 @@ impl Plan for SetPassword {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let user = get(store, self.user)?;
         if user.kind == crate::user::Type::Technical {
-            return Err(Error::new(Kind::Guard, format!("`{}` is a technical user and never logs in with a password", visible(&user.login))));
+            return Err(Error::new(
+                Kind::Guard,
+                format!(
+                    "`{}` is a technical user and never logs in with a password",
+                    visible(&user.login)
+                ),
+            ));
         }
         let old = user.has_password.then_some("set");
         // A salted hash does not tell whether it is the same password again, so setting one is always a change.
@@ -88,8 +96,11 @@ impl Plan for SetPassword {
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.user)?;
-        Ok(self
-            .touches_administrators(store, changes)?
-            .then(|| format!("changing the password of the administrator `{}`", visible(&user.login))))
+        Ok(self.touches_administrators(store, changes)?.then(|| {
+            format!(
+                "changing the password of the administrator `{}`",
+                visible(&user.login)
+            )
+        }))
     }
 }

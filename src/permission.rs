@@ -91,7 +91,8 @@ impl Grantees {
     /// Whether a user who is in `groups` may, at `now`.
     #[must_use]
     pub fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
-        self.deciding(user, groups, now).is_some_and(|row| row.allow)
+        self.deciding(user, groups, now)
+            .is_some_and(|row| row.allow)
     }
 }
 
@@ -100,7 +101,10 @@ impl Grantees {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
-    Ok(store.db().prepare_cached("SELECT id FROM \"group\" WHERE built_in = ?1")?.query_row([which], |row| row.get(0))?)
+    Ok(store
+        .db()
+        .prepare_cached("SELECT id FROM \"group\" WHERE built_in = ?1")?
+        .query_row([which], |row| row.get(0))?)
 }
 
 /// The groups a user is in, through nesting and by type.
@@ -116,7 +120,9 @@ pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> 
              UNION SELECT group_group.\"group\" FROM group_group JOIN inside ON group_group.member = inside.id)
          SELECT id FROM inside",
     )?;
-    let rows = query.query_map(rusqlite::params![user, kind.built_in_group()], |row| row.get(0))?;
+    let rows = query.query_map(rusqlite::params![user, kind.built_in_group()], |row| {
+        row.get(0)
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -161,9 +167,14 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
-    let login: Option<String> =
-        store.db().prepare_cached("SELECT login FROM user WHERE id = ?1")?.query_row([user], |row| row.get(0)).optional()?;
-    Ok(active_administrators(store, 2)?.into_iter().any(|other| Some(&other) != login.as_ref()))
+    let login: Option<String> = store
+        .db()
+        .prepare_cached("SELECT login FROM user WHERE id = ?1")?
+        .query_row([user], |row| row.get(0))
+        .optional()?;
+    Ok(active_administrators(store, 2)?
+        .into_iter()
+        .any(|other| Some(&other) != login.as_ref()))
 }
 
 /// Memberships of many users at once: the nesting is read once, and each set of direct groups is resolved once.
@@ -180,7 +191,9 @@ impl Nesting {
     /// [`crate::error::Kind::Storage`].
     pub fn load(store: &Store) -> Result<Nesting> {
         let mut above: HashMap<i64, Vec<i64>> = HashMap::new();
-        let mut query = store.db().prepare("SELECT member, \"group\" FROM group_group")?;
+        let mut query = store
+            .db()
+            .prepare("SELECT member, \"group\" FROM group_group")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             above.entry(row.get(0)?).or_default().push(row.get(1)?);
@@ -189,7 +202,11 @@ impl Nesting {
         for which in [built_in::EMPLOYEES, built_in::EXTERNALS] {
             computed.insert(which, built_in_group(store, which)?);
         }
-        Ok(Nesting { above, computed, resolved: HashMap::new() })
+        Ok(Nesting {
+            above,
+            computed,
+            resolved: HashMap::new(),
+        })
     }
 
     /// All groups of a user of type `kind` whose direct groups, in ascending order, are `direct`.
@@ -199,17 +216,19 @@ impl Nesting {
             self.resolved.clear();
         }
         let (above, computed) = (&self.above, &self.computed);
-        self.resolved.entry((direct, kind)).or_insert_with_key(|(direct, kind)| {
-            let mut open: Vec<i64> = direct.clone();
-            open.extend(kind.built_in_group().and_then(|which| computed.get(which)));
-            let mut inside = BTreeSet::new();
-            while let Some(group) = open.pop() {
-                if inside.insert(group) {
-                    open.extend(above.get(&group).into_iter().flatten());
+        self.resolved
+            .entry((direct, kind))
+            .or_insert_with_key(|(direct, kind)| {
+                let mut open: Vec<i64> = direct.clone();
+                open.extend(kind.built_in_group().and_then(|which| computed.get(which)));
+                let mut inside = BTreeSet::new();
+                while let Some(group) = open.pop() {
+                    if inside.insert(group) {
+                        open.extend(above.get(&group).into_iter().flatten());
+                    }
                 }
-            }
-            inside
-        })
+                inside
+            })
     }
 }
 
@@ -229,7 +248,12 @@ mod tests {
     use super::*;
 
     fn row(position: i64, whom: Whom, allow: bool, until: Option<i64>) -> Grantee {
-        Grantee { position, whom, allow, until: until.map(Time) }
+        Grantee {
+            position,
+            whom,
+            allow,
+            until: until.map(Time),
+        }
     }
 
     #[test]
@@ -241,10 +265,16 @@ mod tests {
         ]);
         let groups = |ids: &[i64]| ids.iter().copied().collect::<BTreeSet<_>>();
         assert!(list.allow(1, &groups(&[2]), Time(0)));
-        assert!(!list.allow(1, &groups(&[1]), Time(99)), "a denial before it");
+        assert!(
+            !list.allow(1, &groups(&[1]), Time(99)),
+            "a denial before it"
+        );
         assert!(list.allow(1, &groups(&[1]), Time(100)), "which has expired");
         assert!(!list.allow(2, &groups(&[2]), Time(0)));
         assert!(!list.allow(2, &groups(&[]), Time(0)), "nothing matches: no");
-        assert!(!list.allow(2, &groups(&[]), Time(0)), "user 1 is not group 1");
+        assert!(
+            !list.allow(2, &groups(&[]), Time(0)),
+            "user 1 is not group 1"
+        );
     }
 }

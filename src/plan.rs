@@ -56,7 +56,14 @@ pub struct Change {
 impl Change {
     /// A change of `noun` `key`, so far without fields.
     pub fn new(noun: &'static str, key: impl Into<String>, op: Op, event: Event) -> Change {
-        Change { noun, key: key.into(), op, fields: Vec::new(), event, user: None }
+        Change {
+            noun,
+            key: key.into(),
+            op,
+            fields: Vec::new(),
+            event,
+            user: None,
+        }
     }
 
     /// The user it is about.
@@ -68,7 +75,12 @@ impl Change {
 
     /// Adds a field when its two values differ.
     #[must_use]
-    pub fn field(mut self, name: &'static str, old: impl Into<Value>, new: impl Into<Value>) -> Change {
+    pub fn field(
+        mut self,
+        name: &'static str,
+        old: impl Into<Value>,
+        new: impl Into<Value>,
+    ) -> Change {
         let (old, new) = (old.into(), new.into());
         if old != new {
             self.fields.push(Field { name, old, new });
@@ -79,7 +91,11 @@ impl Change {
     /// This change, unless it is an edit of nothing.
     #[must_use]
     pub fn if_any(self) -> Vec<Change> {
-        if self.op == Op::Edit && self.fields.is_empty() { Vec::new() } else { vec![self] }
+        if self.op == Op::Edit && self.fields.is_empty() {
+            Vec::new()
+        } else {
+            vec![self]
+        }
     }
 
     /// Whether a field of this name changes.

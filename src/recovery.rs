@@ -34,7 +34,11 @@ const CODE: Label = Label("recovery_code.code");
 /// A typed code as it is compared: what people misread is put right. `None`: it cannot be one.
 fn normalised(typed: &Secret) -> Option<Zeroizing<String>> {
     let mut code = Zeroizing::new(String::new());
-    for c in typed.expose().chars().filter(|c| !c.is_whitespace() && *c != '-') {
+    for c in typed
+        .expose()
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '-')
+    {
         let c = match c.to_ascii_lowercase() {
             'o' => '0',
             'i' | 'l' => '1',
@@ -49,7 +53,9 @@ fn normalised(typed: &Secret) -> Option<Zeroizing<String>> {
 }
 
 fn hash(store: &Store, user: i64, code: &str) -> Result<[u8; 32]> {
-    store.vault()?.hash(CODE, &[&user.to_be_bytes(), code.as_bytes()])
+    store
+        .vault()?
+        .hash(CODE, &[&user.to_be_bytes(), code.as_bytes()])
 }
 
 /// What a typed code is.
@@ -68,7 +74,9 @@ pub(crate) enum Used {
 
 /// Checks and consumes a code, in the caller's transaction.
 pub(crate) fn consume(tx: &Tx<'_>, user: i64, typed: &Secret) -> Result<Used> {
-    let Some(code) = normalised(typed) else { return Ok(Used::Wrong) };
+    let Some(code) = normalised(typed) else {
+        return Ok(Used::Wrong);
+    };
     let hash = hash(tx, user, &code)?;
     let found: Option<(i64, bool)> = tx
         .db()
@@ -79,8 +87,12 @@ pub(crate) fn consume(tx: &Tx<'_>, user: i64, typed: &Secret) -> Result<Used> {
         None => Ok(Used::Wrong),
         Some((_, true)) => Ok(Used::Before),
         Some((id, false)) => {
-            tx.db().prepare_cached("UPDATE recovery_code SET used_at = ?1 WHERE id = ?2")?.execute(rusqlite::params![tx.now(), id])?;
-            Ok(Used::Right { left: left(tx, user)? })
+            tx.db()
+                .prepare_cached("UPDATE recovery_code SET used_at = ?1 WHERE id = ?2")?
+                .execute(rusqlite::params![tx.now(), id])?;
+            Ok(Used::Right {
+                left: left(tx, user)?,
+            })
         }
     }
 }
@@ -108,7 +120,10 @@ impl GenerateCodes {
     /// For this user.
     #[must_use]
     pub fn new(user: i64) -> GenerateCodes {
-        GenerateCodes { user, codes: RefCell::default() }
+        GenerateCodes {
+            user,
+            codes: RefCell::default(),
+        }
     }
 
     /// The codes that were written.
@@ -122,28 +137,46 @@ impl Plan for GenerateCodes {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let user = get(store, self.user)?;
         let have = show(store, self.user)?;
-        let change = Change::new("recovery-codes", user.login, Op::Edit, Event::RECOVERY_CODES_GENERATED)
-            .about(self.user)
-            .field("left", have.left, COUNT)
-            .field("generated_at", have.generated_at.map(|at| at.to_string()), "now");
+        let change = Change::new(
+            "recovery-codes",
+            user.login,
+            Op::Edit,
+            Event::RECOVERY_CODES_GENERATED,
+        )
+        .about(self.user)
+        .field("left", have.left, COUNT)
+        .field(
+            "generated_at",
+            have.generated_at.map(|at| at.to_string()),
+            "now",
+        );
         Ok(vec![change])
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("DELETE FROM recovery_code WHERE user = ?1", [self.user])?;
+        tx.db()
+            .execute("DELETE FROM recovery_code WHERE user = ?1", [self.user])?;
         let mut codes = Vec::with_capacity(COUNT);
         while codes.len() < COUNT {
             let mut bytes = Zeroizing::new([0u8; LENGTH]);
             tx.source().fill(bytes.as_mut())?;
             // 256 is a multiple of 32: the low five bits are fair.
-            let code: Zeroizing<String> =
-                Zeroizing::new(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect());
+            let code: Zeroizing<String> = Zeroizing::new(
+                bytes
+                    .iter()
+                    .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+                    .collect(),
+            );
             let inserted = tx
                 .db()
                 .prepare_cached("INSERT OR IGNORE INTO recovery_code (user, code_hash, generated_at) VALUES (:user, :hash, :now)")?
                 .execute(named_params! { ":user": self.user, ":hash": hash(tx, self.user, &code)?, ":now": tx.now() })?;
             if inserted == 1 {
-                codes.push(Secret::new(format!("{}-{}", &code[..LENGTH / 2], &code[LENGTH / 2..])));
+                codes.push(Secret::new(format!(
+                    "{}-{}",
+                    &code[..LENGTH / 2],
+                    &code[LENGTH / 2..]
+                )));
             }
         }
         self.codes.replace(codes);
@@ -192,15 +225,21 @@ impl Plan for DeleteCodes {
         if have.total == 0 {
             return Ok(Vec::new());
         }
-        let change = Change::new("recovery-codes", user.login, Op::Remove, Event::RECOVERY_CODES_DELETED)
-            .about(self.user)
-            .field("total", have.total, 0)
-            .field("left", have.left, 0);
+        let change = Change::new(
+            "recovery-codes",
+            user.login,
+            Op::Remove,
+            Event::RECOVERY_CODES_DELETED,
+        )
+        .about(self.user)
+        .field("total", have.total, 0)
+        .field("left", have.left, 0);
         Ok(vec![change])
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("DELETE FROM recovery_code WHERE user = ?1", [self.user])?;
+        tx.db()
+            .execute("DELETE FROM recovery_code WHERE user = ?1", [self.user])?;
         Ok(())
     }
 
@@ -239,7 +278,14 @@ mod tests {
         assert_eq!(read("abcde-fghjk").as_deref(), Some("abcdefghjk"));
         assert_eq!(read(" ABCDE FGHJK ").as_deref(), Some("abcdefghjk"));
         assert_eq!(read("o1il0-abcde").as_deref(), Some("01110abcde"));
-        for bad in ["", "abcde", "abcde-fghj", "abcde-fghjkm", "abcde-fghju", "abcde-fgh!k"] {
+        for bad in [
+            "",
+            "abcde",
+            "abcde-fghj",
+            "abcde-fghjkm",
+            "abcde-fghju",
+            "abcde-fgh!k",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

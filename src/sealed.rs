@@ -44,18 +44,31 @@ pub struct Checked {
 /// [`Kind::KeyMissing`], [`Kind::KeyWrong`] when the data keys themselves do not open.
 pub fn check(store: &Store) -> Result<Checked> {
     let vault = store.vault()?;
-    let mut query = store.db().prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
-    let ring_keys = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    let mut checked = Checked { ring_keys, values: 0, broken: Vec::new() };
+    let mut query = store
+        .db()
+        .prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
+    let ring_keys = query
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut checked = Checked {
+        ring_keys,
+        values: 0,
+        broken: Vec::new(),
+    };
     for (table, column, label) in COLUMNS {
-        let mut query = store.db().prepare(&format!("SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY id"))?;
+        let mut query = store.db().prepare(&format!(
+            "SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY id"
+        ))?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
             match vault.open_sealed(*label, id, &sealed) {
                 Ok(_) => checked.values += 1,
                 Err(error) if error.kind() == Kind::Storage => {
-                    checked.broken.push(Broken { column: format!("{table}.{column}"), row: id });
+                    checked.broken.push(Broken {
+                        column: format!("{table}.{column}"),
+                        row: id,
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -86,7 +99,10 @@ mod tests {
             }
         }
         found.sort_unstable();
-        let listed: Vec<(&str, &str)> = COLUMNS.iter().map(|(table, column, _)| (*table, *column)).collect();
+        let listed: Vec<(&str, &str)> = COLUMNS
+            .iter()
+            .map(|(table, column, _)| (*table, *column))
+            .collect();
         assert_eq!(found, listed);
     }
 }

@@ -63,7 +63,11 @@ pub fn status(store: &Store) -> Result<Status> {
                 Method::Sms if !system.provider => Some("SmsProvider is not set"),
                 _ => None,
             };
-            Ok(MethodStatus { row: *row, ready: ready(store, row.code)?, lacks })
+            Ok(MethodStatus {
+                row: *row,
+                ready: ready(store, row.code)?,
+                lacks,
+            })
         })
         .collect::<Result<_>>()?;
     let week = Filter {
@@ -99,7 +103,8 @@ fn ready(store: &Store, method: Method) -> Result<i64> {
         Method::Totp => "id IN (SELECT user FROM authenticator)",
         Method::RecoveryCodes => "id IN (SELECT user FROM recovery_code WHERE used_at IS NULL)",
     };
-    let sql = format!("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical' AND {has}");
+    let sql =
+        format!("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical' AND {has}");
     Ok(store.db().query_row(&sql, [], |row| row.get(0))?)
 }
 
@@ -108,8 +113,11 @@ fn ready(store: &Store, method: Method) -> Result<i64> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn lacking(store: &Store, method: Method) -> Result<i64> {
-    let all: i64 =
-        store.db().query_row("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical'", [], |row| row.get(0))?;
+    let all: i64 = store.db().query_row(
+        "SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical'",
+        [],
+        |row| row.get(0),
+    )?;
     Ok(all - ready(store, method)?)
 }
 

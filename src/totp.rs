@@ -36,7 +36,9 @@ impl Algorithm {
     /// Reads the word.
     #[must_use]
     pub fn parse(code: &str) -> Option<Algorithm> {
-        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|algorithm| algorithm.code() == code)
+        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.code() == code)
     }
 
     fn hash(self) -> Hash {
@@ -62,7 +64,11 @@ pub struct Parameters {
 impl Default for Parameters {
     /// What Google and Microsoft Authenticator read: SHA-1, 6 digits, 30 s.
     fn default() -> Self {
-        Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 }
+        Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            period: 30,
+        }
     }
 }
 
@@ -92,9 +98,17 @@ pub fn base32(secret: &[u8]) -> Secret {
 pub fn uri(secret: &[u8], parameters: Parameters, issuer: &str, login: &str) -> Result<Secret> {
     let issuer = Some(issuer.trim()).filter(|issuer| !issuer.is_empty());
     let failed = |error: totp_rs::TotpError| {
-        Error::new(Kind::InvalidValue, "the login or the issuer does not fit into an authenticator app's URI").because(anyhow::anyhow!("{error}"))
+        Error::new(
+            Kind::InvalidValue,
+            "the login or the issuer does not fit into an authenticator app's URI",
+        )
+        .because(anyhow::anyhow!("{error}"))
     };
-    let totp = builder(secret, parameters).with_issuer(issuer).with_account_name(login).build().map_err(failed)?;
+    let totp = builder(secret, parameters)
+        .with_issuer(issuer)
+        .with_account_name(login)
+        .build()
+        .map_err(failed)?;
     totp.to_url().map(Secret::new).map_err(failed)
 }
 
@@ -133,7 +147,9 @@ pub fn judge(
     drift: i64,
     consumed_until: Time,
 ) -> Result<Judged> {
-    let Some(code) = normalised(code, parameters.digits) else { return Ok(Judged::Wrong) };
+    let Some(code) = normalised(code, parameters.digits) else {
+        return Ok(Judged::Wrong);
+    };
     let totp = generator(secret, parameters)?;
     let period = i64::from(parameters.period);
     let step = now.0.div_euclid(period);
@@ -141,7 +157,9 @@ pub fn judge(
     // Every step of the window is compared, so that the time does not tell which one matched; of two steps with one
     // code the newer wins, for it leaves nothing to replay.
     for candidate in step - drift..=step + drift {
-        let Ok(start) = u64::try_from(candidate * period) else { continue };
+        let Ok(start) = u64::try_from(candidate * period) else {
+            continue;
+        };
         let expected = Zeroizing::new(totp.generate(start).to_string());
         let matches: bool = expected.as_bytes().ct_eq(code.as_bytes()).into();
         let ends_at = Time((candidate + 1) * period);
@@ -155,9 +173,14 @@ pub fn judge(
 }
 
 fn generator(secret: &[u8], parameters: Parameters) -> Result<Totp> {
-    let sound = (6..=8).contains(&parameters.digits) && (1..=3600).contains(&parameters.period) && !secret.is_empty();
+    let sound = (6..=8).contains(&parameters.digits)
+        && (1..=3600).contains(&parameters.period)
+        && !secret.is_empty();
     if !sound {
-        return Err(Error::new(Kind::Storage, "an authenticator app's secret makes no codes"));
+        return Err(Error::new(
+            Kind::Storage,
+            "an authenticator app's secret makes no codes",
+        ));
     }
     // `build` refuses the short secrets of old imports; the bounds that matter were checked above.
     Ok(builder(secret, parameters).build_noncompliant())
@@ -165,8 +188,14 @@ fn generator(secret: &[u8], parameters: Parameters) -> Result<Totp> {
 
 /// A code as apps show it, without the spaces people type: exactly `digits` digits, or nothing.
 fn normalised(code: &Secret, digits: u8) -> Option<Zeroizing<String>> {
-    let plain: Zeroizing<String> = Zeroizing::new(code.expose().chars().filter(|c| !c.is_whitespace()).collect());
-    let sound = plain.len() == usize::from(digits) && plain.bytes().all(|byte| byte.is_ascii_digit());
+    let plain: Zeroizing<String> = Zeroizing::new(
+        code.expose()
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .collect(),
+    );
+    let sound =
+        plain.len() == usize::from(digits) && plain.bytes().all(|byte| byte.is_ascii_digit());
     sound.then_some(plain)
 }
 
@@ -181,7 +210,14 @@ mod tests {
     /// RFC 6238, appendix B: the secrets are the ASCII digits repeated to the length of the hash.
     #[test]
     fn rfc_6238_appendix_b() {
-        let secret = |length: usize| b"1234567890".iter().copied().cycle().take(length).collect::<Vec<u8>>();
+        let secret = |length: usize| {
+            b"1234567890"
+                .iter()
+                .copied()
+                .cycle()
+                .take(length)
+                .collect::<Vec<u8>>()
+        };
         for (now, sha1, sha256, sha512) in [
             (59, "94287082", "46119246", "90693936"),
             (1_111_111_109, "07081804", "68084774", "25091201"),
@@ -190,10 +226,32 @@ mod tests {
             (2_000_000_000, "69279037", "90698825", "38618901"),
             (20_000_000_000, "65353130", "77737706", "47863826"),
         ] {
-            for (algorithm, length, code) in [(Algorithm::Sha1, 20, sha1), (Algorithm::Sha256, 32, sha256), (Algorithm::Sha512, 64, sha512)] {
-                let parameters = Parameters { algorithm, digits: 8, period: 30 };
-                let judged = judge(&secret(length), parameters, &code.into(), Time(now), 0, NEVER).unwrap();
-                assert_eq!(judged, Judged::Right { ends_at: Time((now / 30 + 1) * 30) }, "{algorithm:?} at {now}");
+            for (algorithm, length, code) in [
+                (Algorithm::Sha1, 20, sha1),
+                (Algorithm::Sha256, 32, sha256),
+                (Algorithm::Sha512, 64, sha512),
+            ] {
+                let parameters = Parameters {
+                    algorithm,
+                    digits: 8,
+                    period: 30,
+                };
+                let judged = judge(
+                    &secret(length),
+                    parameters,
+                    &code.into(),
+                    Time(now),
+                    0,
+                    NEVER,
+                )
+                .unwrap();
+                assert_eq!(
+                    judged,
+                    Judged::Right {
+                        ends_at: Time((now / 30 + 1) * 30)
+                    },
+                    "{algorithm:?} at {now}"
+                );
             }
         }
     }
@@ -201,24 +259,63 @@ mod tests {
     /// RFC 4226, appendix D: counters 0 to 9, six digits.
     #[test]
     fn rfc_4226_appendix_d() {
-        let codes = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
+        let codes = [
+            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+            "399871", "520489",
+        ];
         for (counter, code) in (0i64..).zip(codes) {
-            let judged = judge(b"12345678901234567890", Parameters::default(), &code.into(), Time(counter * 30), 0, NEVER).unwrap();
-            assert_eq!(judged, Judged::Right { ends_at: Time((counter + 1) * 30) }, "counter {counter}");
+            let judged = judge(
+                b"12345678901234567890",
+                Parameters::default(),
+                &code.into(),
+                Time(counter * 30),
+                0,
+                NEVER,
+            )
+            .unwrap();
+            assert_eq!(
+                judged,
+                Judged::Right {
+                    ends_at: Time((counter + 1) * 30)
+                },
+                "counter {counter}"
+            );
         }
     }
 
     #[test]
     fn codes_are_read_as_people_type_them() {
-        for (typed, right) in [("287082", true), ("287 082", true), (" 287082\n", true), ("28708", false), ("2870822", false), ("28708x", false), ("", false)] {
-            let judged = judge(b"12345678901234567890", Parameters::default(), &typed.into(), Time(30), 0, NEVER).unwrap();
+        for (typed, right) in [
+            ("287082", true),
+            ("287 082", true),
+            (" 287082\n", true),
+            ("28708", false),
+            ("2870822", false),
+            ("28708x", false),
+            ("", false),
+        ] {
+            let judged = judge(
+                b"12345678901234567890",
+                Parameters::default(),
+                &typed.into(),
+                Time(30),
+                0,
+                NEVER,
+            )
+            .unwrap();
             assert_eq!(judged != Judged::Wrong, right, "{typed:?}");
         }
     }
 
     #[test]
     fn the_uri_is_what_apps_read() {
-        let uri = uri(b"12345678901234567890", Parameters::default(), "Acme Co", "alice@example.com").unwrap();
+        let uri = uri(
+            b"12345678901234567890",
+            Parameters::default(),
+            "Acme Co",
+            "alice@example.com",
+        )
+        .unwrap();
         assert_eq!(
             uri.expose(),
             "otpauth://totp/Acme%20Co:alice%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Acme%20Co"

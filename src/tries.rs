@@ -53,12 +53,16 @@ pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Res
     match penalty {
         Penalty::Nothing { .. } => {}
         Penalty::Lock { until } => {
-            tx.db().execute("UPDATE user SET locked_until_at = ?1 WHERE id = ?2", rusqlite::params![until, user.id])?;
+            tx.db().execute(
+                "UPDATE user SET locked_until_at = ?1 WHERE id = ?2",
+                rusqlite::params![until, user.id],
+            )?;
             let detail = serde_json::json!({ "failures": failures, "locked_until": until });
             append(tx, who, &entry(Event::USER_LOCKED).detail(detail))?;
         }
         Penalty::Deactivate => {
-            tx.db().execute("UPDATE user SET active = 0 WHERE id = ?1", [user.id])?;
+            tx.db()
+                .execute("UPDATE user SET active = 0 WHERE id = ?1", [user.id])?;
             append(tx, who, &entry(Event::USER_DEACTIVATED))?;
         }
     }
@@ -66,7 +70,8 @@ pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Res
 }
 
 fn is_last_administrator(tx: &Tx<'_>, user: &User) -> Result<bool> {
-    Ok(permission::in_administrators(tx, user.id, user.kind)? && !permission::another_administrator(tx, user.id)?)
+    Ok(permission::in_administrators(tx, user.id, user.kind)?
+        && !permission::another_administrator(tx, user.id)?)
 }
 
 /// A right second factor: the counter starts anew.
@@ -82,26 +87,41 @@ pub(crate) fn succeed(tx: &Tx<'_>, user: i64) -> Result<()> {
 pub(crate) fn reserve_password(tx: &Tx<'_>, system: &System, user: Option<&User>) -> Result<First> {
     let Some(user) = user else {
         // An unknown login costs the same write.
-        tx.db().prepare_cached("UPDATE unknown_login SET failures = failures + 1")?.execute([])?;
+        tx.db()
+            .prepare_cached("UPDATE unknown_login SET failures = failures + 1")?
+            .execute([])?;
         return Ok(First::Wrong);
     };
     let reserved: i64 = tx
         .db()
         .prepare_cached("UPDATE user SET password_failures = password_failures + 1 WHERE id = ?1 RETURNING password_failures")?
         .query_row([user.id], |row| row.get(0))?;
-    let over = system.password_attempts > 0 && system.lockout > 0 && reserved > system.password_attempts + 1;
+    let over = system.password_attempts > 0
+        && system.lockout > 0
+        && reserved > system.password_attempts + 1;
     Ok(if over { First::TooMany } else { First::Wrong })
 }
 
 /// Writes what the comparison came to: a right password starts the counter anew, a wrong one locks when it is due.
-pub(crate) fn settle_password(tx: &Tx<'_>, who: &Who, system: &System, user: &User, right: bool) -> Result<()> {
+pub(crate) fn settle_password(
+    tx: &Tx<'_>,
+    who: &Who,
+    system: &System,
+    user: &User,
+    right: bool,
+) -> Result<()> {
     if right {
-        tx.db().prepare_cached("UPDATE user SET password_failures = 0 WHERE id = ?1")?.execute([user.id])?;
+        tx.db()
+            .prepare_cached("UPDATE user SET password_failures = 0 WHERE id = ?1")?
+            .execute([user.id])?;
         return Ok(());
     }
     let now = get(tx, user.id)?;
     let locked = now.locked_until.is_some_and(|until| tx.now() < until);
-    let Some(until) = password_lock(now.password_failures, system, tx.now()).filter(|_| !locked) else { return Ok(()) };
+    let Some(until) = password_lock(now.password_failures, system, tx.now()).filter(|_| !locked)
+    else {
+        return Ok(());
+    };
     tx.db().execute(
         "UPDATE user SET locked_until_at = :until WHERE id = :id",
         named_params! { ":until": until, ":id": user.id },

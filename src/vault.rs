@@ -65,7 +65,13 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them, in the order in which a new store makes them.
-    pub const ALL: [Purpose; 5] = [Purpose::Seal, Purpose::Hash, Purpose::Pepper, Purpose::Audit, Purpose::Token];
+    pub const ALL: [Purpose; 5] = [
+        Purpose::Seal,
+        Purpose::Hash,
+        Purpose::Pepper,
+        Purpose::Audit,
+        Purpose::Token,
+    ];
 
     fn code(self) -> &'static str {
         match self {
@@ -99,7 +105,10 @@ impl Ring {
         source.fill(&mut id)?;
         let mut key = Zeroizing::new([0u8; 32]);
         source.fill(key.as_mut())?;
-        Ok(Ring { path: path.to_owned(), keys: vec![(HEXLOWER.encode(&id), key)] })
+        Ok(Ring {
+            path: path.to_owned(),
+            keys: vec![(HEXLOWER.encode(&id), key)],
+        })
     }
 
     /// Reads the key file.
@@ -115,14 +124,20 @@ impl Ring {
                     .hint("put its copy back, or name it with --key-file; a new key cannot open what the old one sealed"));
             }
             Err(error) => {
-                return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` cannot be read"))
-                    .because(error)
-                    .hint("run the command as the store's owner"));
+                return Err(Error::new(
+                    Kind::KeyMissing,
+                    format!("the key file `{shown}` cannot be read"),
+                )
+                .because(error)
+                .hint("run the command as the store's owner"));
             }
         };
         let wrong = |line: usize| {
-            Error::new(Kind::KeyWrong, format!("`{shown}` is not a twofa key file (line {line})"))
-                .hint("name the right one with --key-file")
+            Error::new(
+                Kind::KeyWrong,
+                format!("`{shown}` is not a twofa key file (line {line})"),
+            )
+            .hint("name the right one with --key-file")
         };
         let text = std::str::from_utf8(&text).map_err(|_| wrong(1))?;
         let mut keys = Vec::new();
@@ -132,15 +147,24 @@ impl Ring {
                 continue;
             }
             let words: Vec<&str> = line.split_whitespace().collect();
-            let ["twofa-key-1", id, encoded] = words.as_slice() else { return Err(wrong(number + 1)) };
-            let bytes = Zeroizing::new(BASE64.decode(encoded.as_bytes()).map_err(|_| wrong(number + 1))?);
+            let ["twofa-key-1", id, encoded] = words.as_slice() else {
+                return Err(wrong(number + 1));
+            };
+            let bytes = Zeroizing::new(
+                BASE64
+                    .decode(encoded.as_bytes())
+                    .map_err(|_| wrong(number + 1))?,
+            );
             let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong(number + 1))?;
             keys.push(((*id).to_owned(), Zeroizing::new(key)));
         }
         if keys.is_empty() {
             return Err(wrong(1));
         }
-        Ok(Ring { path: path.to_owned(), keys })
+        Ok(Ring {
+            path: path.to_owned(),
+            keys,
+        })
     }
 
     /// Writes the key file by temporary file, fsync and rename, mode 0600.
@@ -154,14 +178,23 @@ impl Ring {
             text.push_str(&format!("twofa-key-1 {id} {}\n", encoded.as_str()));
         }
         let failed = |error: std::io::Error| {
-            Error::new(Kind::Io, format!("cannot write the key file `{}`", self.path.display())).because(error)
+            Error::new(
+                Kind::Io,
+                format!("cannot write the key file `{}`", self.path.display()),
+            )
+            .because(error)
         };
-        let directory = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = self
+            .path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         // tempfile makes its files 0600.
         let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&self.path).map_err(|error| failed(error.error))?;
+        file.persist_noclobber(&self.path)
+            .map_err(|error| failed(error.error))?;
         sync_directory(directory).map_err(failed)
     }
 
@@ -177,13 +210,20 @@ impl Ring {
     }
 
     fn key(&self, id: &str) -> Option<&Key> {
-        self.keys.iter().find(|(have, _)| have == id).map(|(_, key)| key)
+        self.keys
+            .iter()
+            .find(|(have, _)| have == id)
+            .map(|(_, key)| key)
     }
 }
 
 /// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
 pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        fs::File::open(directory)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 struct DataKey {
@@ -204,7 +244,13 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`], or [`Kind::Io`] without randomness.
-    pub fn create(db: &Connection, store_id: &str, ring: &Ring, now: Time, source: &dyn Source) -> Result<Vault> {
+    pub fn create(
+        db: &Connection,
+        store_id: &str,
+        ring: &Ring,
+        now: Time,
+        source: &dyn Source,
+    ) -> Result<Vault> {
         let mut insert = db.prepare(
             "INSERT INTO data_key (id, purpose, ring_key, wrapped, current, created_at)
              VALUES (:id, :purpose, :ring_key, :wrapped, 1, :now)",
@@ -213,13 +259,26 @@ impl Vault {
         for (id, purpose) in (1..).zip(Purpose::ALL) {
             let mut key = Zeroizing::new([0u8; 32]);
             source.fill(key.as_mut())?;
-            let wrapped = encrypt(&ring.keys[0].1, &bound(store_id, DATA_KEY, id), key.as_ref(), source)?;
+            let wrapped = encrypt(
+                &ring.keys[0].1,
+                &bound(store_id, DATA_KEY, id),
+                key.as_ref(),
+                source,
+            )?;
             insert.execute(named_params! {
                 ":id": id, ":purpose": purpose.code(), ":ring_key": ring.current(), ":wrapped": wrapped, ":now": now,
             })?;
-            keys.push(DataKey { id, purpose, current: true, key });
+            keys.push(DataKey {
+                id,
+                purpose,
+                current: true,
+                key,
+            });
         }
-        Ok(Vault { store_id: store_id.to_owned(), keys })
+        Ok(Vault {
+            store_id: store_id.to_owned(),
+            keys,
+        })
     }
 
     /// Unwraps the data keys of a store.
@@ -228,26 +287,52 @@ impl Vault {
     /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
     pub fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
-            Error::new(Kind::KeyWrong, format!("the key file `{}` does not open this store: {what}", ring.path.display()))
-                .hint("name the right key file with --key-file")
+            Error::new(
+                Kind::KeyWrong,
+                format!(
+                    "the key file `{}` does not open this store: {what}",
+                    ring.path.display()
+                ),
+            )
+            .hint("name the right key file with --key-file")
         };
-        let mut query = db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
+        let mut query =
+            db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
         let mut rows = query.query([])?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next()? {
-            let (id, purpose, ring_key): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (id, purpose, ring_key): (i64, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             let wrapped: Vec<u8> = row.get(3)?;
-            let key = ring.key(&ring_key).ok_or_else(|| wrong(format!("it lacks the key `{ring_key}`")))?;
+            let key = ring
+                .key(&ring_key)
+                .ok_or_else(|| wrong(format!("it lacks the key `{ring_key}`")))?;
             let plain = decrypt(key, &bound(store_id, DATA_KEY, id), &wrapped)
                 .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
-            let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| wrong(format!("data key {id} is damaged")))?;
+            let key: [u8; 32] = plain
+                .as_slice()
+                .try_into()
+                .map_err(|_| wrong(format!("data key {id} is damaged")))?;
             let purpose = Purpose::ALL
                 .into_iter()
                 .find(|known| known.code() == purpose)
-                .ok_or_else(|| Error::new(Kind::Storage, format!("data key {id} has the unknown purpose `{purpose}`")))?;
-            keys.push(DataKey { id, purpose, current: row.get(4)?, key: Zeroizing::new(key) });
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Storage,
+                        format!("data key {id} has the unknown purpose `{purpose}`"),
+                    )
+                })?;
+            keys.push(DataKey {
+                id,
+                purpose,
+                current: row.get(4)?,
+                key: Zeroizing::new(key),
+            });
         }
-        let vault = Vault { store_id: store_id.to_owned(), keys };
+        let vault = Vault {
+            store_id: store_id.to_owned(),
+            keys,
+        };
         for purpose in Purpose::ALL {
             vault.current(purpose)?;
         }
@@ -258,19 +343,36 @@ impl Vault {
         self.keys
             .iter()
             .find(|key| key.purpose == purpose && key.current)
-            .ok_or_else(|| Error::new(Kind::Storage, format!("the store has no current {} key", purpose.code())))
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::Storage,
+                    format!("the store has no current {} key", purpose.code()),
+                )
+            })
     }
 
     /// Seals `plain` for the column `label` of row `row`.
     ///
     /// # Errors
     /// [`Kind::Io`] when the system gives no randomness.
-    pub fn seal(&self, label: Label, row: i64, plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {
+    pub fn seal(
+        &self,
+        label: Label,
+        row: i64,
+        plain: &[u8],
+        source: &dyn Source,
+    ) -> Result<Vec<u8>> {
         let key = self.current(Purpose::Seal)?;
-        let id = u32::try_from(key.id).map_err(|_| Error::new(Kind::Storage, "a data key's id is out of range"))?;
+        let id = u32::try_from(key.id)
+            .map_err(|_| Error::new(Kind::Storage, "a data key's id is out of range"))?;
         let mut sealed = vec![SEALED_VERSION];
         sealed.extend(id.to_be_bytes());
-        sealed.extend(encrypt(&key.key, &bound(&self.store_id, label, row), plain, source)?);
+        sealed.extend(encrypt(
+            &key.key,
+            &bound(&self.store_id, label, row),
+            plain,
+            source,
+        )?);
         Ok(sealed)
     }
 
@@ -342,11 +444,19 @@ impl Vault {
     pub fn hash_password(&self, password: &Secret, source: &dyn Source) -> Result<String> {
         let mut salt = [0u8; SALT];
         source.fill(&mut salt)?;
-        let failed = |error: &dyn std::fmt::Display| Error::new(Kind::Io, "cannot hash the password").because(anyhow::anyhow!("{error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::new(Kind::Io, "cannot hash the password").because(anyhow::anyhow!("{error}"))
+        };
         let pepper = self.current(Purpose::Pepper)?;
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH)).map_err(|error| failed(&error))?;
-        let argon2 = Argon2::new_with_secret(pepper.key.as_ref(), Algorithm::Argon2id, Version::V0x13, params)
-            .map_err(|error| failed(&error))?;
+        let params =
+            Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH)).map_err(|error| failed(&error))?;
+        let argon2 = Argon2::new_with_secret(
+            pepper.key.as_ref(),
+            Algorithm::Argon2id,
+            Version::V0x13,
+            params,
+        )
+        .map_err(|error| failed(&error))?;
         let hash = argon2::password_hash::PasswordHasher::<PasswordHash>::hash_password_with_salt(
             &argon2,
             password.expose().as_bytes(),
@@ -361,18 +471,29 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] for a hash that cannot be read: never "wrong password".
-    pub fn verify_password(&self, password: &Secret, stored: Option<&str>, source: &dyn Source) -> Result<bool> {
+    pub fn verify_password(
+        &self,
+        password: &Secret,
+        stored: Option<&str>,
+        source: &dyn Source,
+    ) -> Result<bool> {
         let Some(stored) = stored else {
             self.hash_password(password, source)?;
             return Ok(false);
         };
         let unreadable = |error: &dyn std::fmt::Display| {
-            Error::new(Kind::Storage, "a stored password hash cannot be read").because(anyhow::anyhow!("{error}"))
+            Error::new(Kind::Storage, "a stored password hash cannot be read")
+                .because(anyhow::anyhow!("{error}"))
         };
         let hash = PasswordHash::new(stored).map_err(|error| unreadable(&error))?;
         let pepper = self.current(Purpose::Pepper)?;
-        let argon2 = Argon2::new_with_secret(pepper.key.as_ref(), Algorithm::Argon2id, Version::V0x13, Params::default())
-            .map_err(|error| unreadable(&error))?;
+        let argon2 = Argon2::new_with_secret(
+            pepper.key.as_ref(),
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::default(),
+        )
+        .map_err(|error| unreadable(&error))?;
         match argon2.verify_password(password.expose().as_bytes(), &hash) {
             Ok(()) => Ok(true),
             Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -419,5 +540,8 @@ fn decrypt(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, body) = sealed.split_at_checked(NONCE)?;
     let nonce: [u8; NONCE] = nonce.try_into().ok()?;
     let cipher = XChaCha20Poly1305::new(&(**key).into());
-    cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad }).ok().map(Zeroizing::new)
+    cipher
+        .decrypt(&XNonce::from(nonce), Payload { msg: body, aad })
+        .ok()
+        .map(Zeroizing::new)
 }

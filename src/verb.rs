@@ -72,7 +72,9 @@ impl Needs {
     #[must_use]
     pub fn operation(self) -> Option<Operation> {
         match self {
-            Needs::OneselfOr(operation) | Needs::OneselfConfirmedOr(operation) | Needs::Operation(operation) => Some(operation),
+            Needs::OneselfOr(operation)
+            | Needs::OneselfConfirmedOr(operation)
+            | Needs::Operation(operation) => Some(operation),
             Needs::Nothing | Needs::Mapped | Needs::OwnerAsAdministrator => None,
         }
     }
@@ -92,12 +94,20 @@ pub struct Verb {
 }
 
 const fn row(path: &'static str, needs: Needs, opens: Opens, severe: bool) -> Verb {
-    Verb { path, needs, opens, severe }
+    Verb {
+        path,
+        needs,
+        opens,
+        severe,
+    }
 }
 
-use Needs::{Mapped, Nothing, OneselfConfirmedOr, OneselfOr, Operation as Op, OwnerAsAdministrator};
+use Needs::{
+    Mapped, Nothing, OneselfConfirmedOr, OneselfOr, Operation as Op, OwnerAsAdministrator,
+};
 use Operation::{
-    CanManageAdministration, CanManageLookups, CanManageSysSettings, CanManageUsers, CanReset2FA, CanViewSysOperationAudit,
+    CanManageAdministration, CanManageLookups, CanManageSysSettings, CanManageUsers, CanReset2FA,
+    CanViewSysOperationAudit,
 };
 
 /// Every command there is.
@@ -115,7 +125,12 @@ pub const VERBS: &[Verb] = &[
     row("setting show", Mapped, Opens::Read, false),
     row("setting get", Mapped, Opens::Read, false),
     row("setting set", Op(CanManageSysSettings), Opens::Write, true),
-    row("setting reset", Op(CanManageSysSettings), Opens::Write, false),
+    row(
+        "setting reset",
+        Op(CanManageSysSettings),
+        Opens::Write,
+        false,
+    ),
     row("user add", Op(CanManageUsers), Opens::Write, false),
     row("user list", Op(CanManageUsers), Opens::Read, false),
     row("user show", OneselfOr(CanManageUsers), Opens::Read, false),
@@ -125,33 +140,133 @@ pub const VERBS: &[Verb] = &[
     row("user deactivate", Op(CanManageUsers), Opens::Write, true),
     row("user unlock", Op(CanManageUsers), Opens::Write, false),
     row("user import", Op(CanManageUsers), Opens::Write, true),
-    row("authenticator connect", OneselfOr(CanManageUsers), Opens::Write, false),
-    row("authenticator confirm", OneselfOr(CanManageUsers), Opens::Write, false),
-    row("authenticator list", OneselfOr(CanManageUsers), Opens::Read, false),
-    row("authenticator show", OneselfOr(CanReset2FA), Opens::Read, false),
-    row("authenticator disconnect", OneselfOr(CanReset2FA), Opens::Write, true),
-    row("recovery-codes generate", OneselfConfirmedOr(CanReset2FA), Opens::Write, false),
-    row("recovery-codes show", OneselfOr(CanReset2FA), Opens::Read, false),
-    row("recovery-codes delete", OneselfOr(CanManageUsers), Opens::Write, true),
+    row(
+        "authenticator connect",
+        OneselfOr(CanManageUsers),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "authenticator confirm",
+        OneselfOr(CanManageUsers),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "authenticator list",
+        OneselfOr(CanManageUsers),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "authenticator show",
+        OneselfOr(CanReset2FA),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "authenticator disconnect",
+        OneselfOr(CanReset2FA),
+        Opens::Write,
+        true,
+    ),
+    row(
+        "recovery-codes generate",
+        OneselfConfirmedOr(CanReset2FA),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "recovery-codes show",
+        OneselfOr(CanReset2FA),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "recovery-codes delete",
+        OneselfOr(CanManageUsers),
+        Opens::Write,
+        true,
+    ),
     row("password set", Op(CanManageUsers), Opens::Write, false),
     row("mailbox add", Op(CanManageSysSettings), Opens::Write, false),
     row("mailbox list", Op(CanManageSysSettings), Opens::Read, false),
     row("mailbox show", Op(CanManageSysSettings), Opens::Read, false),
-    row("mailbox edit", Op(CanManageSysSettings), Opens::Write, false),
-    row("mailbox remove", Op(CanManageSysSettings), Opens::Write, true),
-    row("mailbox test", Op(CanManageSysSettings), Opens::Write, false),
+    row(
+        "mailbox edit",
+        Op(CanManageSysSettings),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "mailbox remove",
+        Op(CanManageSysSettings),
+        Opens::Write,
+        true,
+    ),
+    row(
+        "mailbox test",
+        Op(CanManageSysSettings),
+        Opens::Write,
+        false,
+    ),
     row("template list", Op(CanManageLookups), Opens::Read, false),
     row("template show", Op(CanManageLookups), Opens::Read, false),
     row("template preview", Op(CanManageLookups), Opens::Read, false),
-    row("login start", OneselfOr(CanManageAdministration), Opens::Write, false),
-    row("login resend", OneselfOr(CanManageAdministration), Opens::Write, false),
-    row("login verify", OneselfOr(CanManageAdministration), Opens::Write, false),
-    row("login cancel", OneselfOr(CanManageAdministration), Opens::Write, false),
-    row("login list", OneselfOr(CanManageAdministration), Opens::Read, false),
-    row("login simulate", OneselfOr(CanManageAdministration), Opens::Write, false),
-    row("audit list", Op(CanViewSysOperationAudit), Opens::Read, false),
-    row("audit show", Op(CanViewSysOperationAudit), Opens::Read, false),
-    row("audit verify", Op(CanViewSysOperationAudit), Opens::Read, false),
+    row(
+        "login start",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "login resend",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "login verify",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "login cancel",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "login list",
+        OneselfOr(CanManageAdministration),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "login simulate",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "audit list",
+        Op(CanViewSysOperationAudit),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "audit show",
+        Op(CanViewSysOperationAudit),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "audit verify",
+        Op(CanViewSysOperationAudit),
+        Opens::Read,
+        false,
+    ),
     row("key check", OwnerAsAdministrator, Opens::Read, false),
 ];
 
@@ -160,15 +275,20 @@ pub const VERBS: &[Verb] = &[
 /// # Errors
 /// [`Kind::Usage`] for words that are no command.
 pub fn verb(path: &str) -> Result<&'static Verb> {
-    VERBS
-        .iter()
-        .find(|verb| verb.path == path)
-        .ok_or_else(|| Error::new(Kind::Usage, format!("`{path}` is not a command of the verb table")))
+    VERBS.iter().find(|verb| verb.path == path).ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!("`{path}` is not a command of the verb table"),
+        )
+    })
 }
 
 /// The commands that an operation opens.
 pub fn opened_by(operation: Operation) -> impl Iterator<Item = &'static str> {
-    VERBS.iter().filter(move |verb| verb.needs.operation() == Some(operation)).map(|verb| verb.path)
+    VERBS
+        .iter()
+        .filter(move |verb| verb.needs.operation() == Some(operation))
+        .map(|verb| verb.path)
 }
 
 #[cfg(test)]

@@ -37,18 +37,31 @@ pub struct Failure {
 
 impl Failure {
     fn temporary(said: impl Into<String>) -> Failure {
-        Failure { said: said.into(), temporary: true }
+        Failure {
+            said: said.into(),
+            temporary: true,
+        }
     }
 
     fn permanent(said: impl Into<String>) -> Failure {
-        Failure { said: said.into(), temporary: false }
+        Failure {
+            said: said.into(),
+            temporary: false,
+        }
     }
 
     /// The failure as the error of a command.
     #[must_use]
     pub fn into_error(self, mailbox: &str) -> Error {
-        Error::new(Kind::Delivery, format!("the mailbox `{}` could not send: {}", crate::name::visible(mailbox), crate::name::visible(&self.said)))
-            .with("temporary", self.temporary)
+        Error::new(
+            Kind::Delivery,
+            format!(
+                "the mailbox `{}` could not send: {}",
+                crate::name::visible(mailbox),
+                crate::name::visible(&self.said)
+            ),
+        )
+        .with("temporary", self.temporary)
     }
 }
 
@@ -56,14 +69,26 @@ impl Failure {
 ///
 /// # Errors
 /// The outer result is about us (a key that is missing), the inner one about the message.
-pub fn send(store: &Store, mailbox: &Mailbox, to: &str, words: &Words, deadline: Duration) -> Result<Result<String, Failure>> {
+pub fn send(
+    store: &Store,
+    mailbox: &Mailbox,
+    to: &str,
+    words: &Words,
+    deadline: Duration,
+) -> Result<Result<String, Failure>> {
     let message = match letter(store, mailbox, to, words)? {
         Ok(message) => message,
         Err(failure) => return Ok(Err(failure)),
     };
     match &mailbox.transport {
         Transport::File { directory } => Ok(local::to_file(store, directory, &message)),
-        Transport::Sendmail { program } => Ok(local::to_program(program, &mailbox.from.address, to, &message, deadline)),
+        Transport::Sendmail { program } => Ok(local::to_program(
+            program,
+            &mailbox.from.address,
+            to,
+            &message,
+            deadline,
+        )),
         Transport::Smtp(server) => {
             let password = mailbox.password(store)?;
             Ok(smtp::send(server.clone(), password, message, deadline))
@@ -78,7 +103,10 @@ pub fn send(store: &Store, mailbox: &Mailbox, to: &str, words: &Words, deadline:
 pub fn test(session: &Session, mailbox: &Mailbox, to: &str) -> Result<String> {
     let words = Words {
         subject: Some("twofa test message".to_owned()),
-        text: format!("This message shows that the mailbox \"{}\" can send.\n", mailbox.name),
+        text: format!(
+            "This message shows that the mailbox \"{}\" can send.\n",
+            mailbox.name
+        ),
         html: None,
     };
     let came = send(&session.store, mailbox, to, &words, LONGEST)?;
@@ -97,14 +125,28 @@ pub fn test(session: &Session, mailbox: &Mailbox, to: &str) -> Result<String> {
 
 /// The message, with the headers of a transactional mail: Message-ID and Date of our own (RFC 5322, section 3.6),
 /// Auto-Submitted (RFC 3834, section 5), text first and HTML beside it.
-fn letter(store: &Store, mailbox: &Mailbox, to: &str, words: &Words) -> Result<Result<Message, Failure>> {
+fn letter(
+    store: &Store,
+    mailbox: &Mailbox,
+    to: &str,
+    words: &Words,
+) -> Result<Result<Message, Failure>> {
     let mut random = [0u8; 16];
     store.source().fill(&mut random)?;
     let now = store.now();
     let seconds = u64::try_from(now.0).unwrap_or(0);
-    let domain = mailbox.from.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-    let id = format!("<{seconds}.{}@{domain}>", data_encoding::HEXLOWER.encode(&random));
-    let unfit = |what: &str, error: &dyn std::fmt::Display| Ok(Err(Failure::permanent(format!("{what}: {error}"))));
+    let domain = mailbox
+        .from
+        .address
+        .rsplit_once('@')
+        .map_or("localhost", |(_, domain)| domain);
+    let id = format!(
+        "<{seconds}.{}@{domain}>",
+        data_encoding::HEXLOWER.encode(&random)
+    );
+    let unfit = |what: &str, error: &dyn std::fmt::Display| {
+        Ok(Err(Failure::permanent(format!("{what}: {error}"))))
+    };
     let from = match mailbox.from.address.parse() {
         Ok(address) => Address::new(mailbox.from.name.clone(), address),
         Err(error) => return unfit("the sender is no address", &error),
@@ -119,9 +161,15 @@ fn letter(store: &Store, mailbox: &Mailbox, to: &str, words: &Words) -> Result<R
         .subject(words.subject.clone().unwrap_or_default())
         .message_id(Some(id))
         .date(UNIX_EPOCH + Duration::from_secs(seconds))
-        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ));
     let message = match &words.html {
-        Some(html) => builder.multipart(MultiPart::alternative_plain_html(words.text.clone(), html.clone())),
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(
+            words.text.clone(),
+            html.clone(),
+        )),
         None => builder.singlepart(lettre::message::SinglePart::plain(words.text.clone())),
     };
     match message {

@@ -28,7 +28,9 @@ pub(crate) struct Outgoing<'a> {
 /// Keeps a message about to leave; returns its row id.
 pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     let id = tx.next_id("outbox")?;
-    let body = tx.vault()?.seal(BODY, id, outgoing.body.as_bytes(), tx.source())?;
+    let body = tx
+        .vault()?
+        .seal(BODY, id, outgoing.body.as_bytes(), tx.source())?;
     tx.db()
         .prepare_cached(
             "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
@@ -63,14 +65,27 @@ pub(crate) fn full_since(store: &Store, user: i64, limit: i64) -> Result<Option<
     let mut query = store.db().prepare_cached(
         "SELECT created_at FROM outbox WHERE user = :user AND created_at > :since AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET :skip",
     )?;
-    Ok(query.query_row(named_params! { ":user": user, ":since": hour_ago, ":skip": limit - 1 }, |row| row.get(0)).optional()?)
+    Ok(query
+        .query_row(
+            named_params! { ":user": user, ":since": hour_ago, ":skip": limit - 1 },
+            |row| row.get(0),
+        )
+        .optional()?)
 }
 
 /// When the last message of a challenge by this method left, unless it failed.
-pub(crate) fn last_sent(store: &Store, challenge: i64, user: i64, method: Method) -> Result<Option<Time>> {
+pub(crate) fn last_sent(
+    store: &Store,
+    challenge: i64,
+    user: i64,
+    method: Method,
+) -> Result<Option<Time>> {
     let mut query = store.db().prepare_cached(
         "SELECT max(created_at) FROM outbox
          WHERE user = :user AND challenge = :challenge AND method = :method AND state <> 'failed'",
     )?;
-    Ok(query.query_row(named_params! { ":user": user, ":challenge": challenge, ":method": method }, |row| row.get(0))?)
+    Ok(query.query_row(
+        named_params! { ":user": user, ":challenge": challenge, ":method": method },
+        |row| row.get(0),
+    )?)
 }

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls as LettreTls, TlsParameters};
+use lettre::transport::smtp::client::{
+    Certificate, CertificateStore, Tls as LettreTls, TlsParameters,
+};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport as _};
 
@@ -15,21 +17,35 @@ use crate::secret::Secret;
 
 /// Sends within `deadline`, all steps together: lettre's own limit is for each step, and a server may answer just in
 /// time for many steps. The thread that is left behind ends with the process.
-pub(super) fn send(server: Smtp, password: Option<Secret>, message: Message, deadline: Duration) -> Result<String, Failure> {
+pub(super) fn send(
+    server: Smtp,
+    password: Option<Secret>,
+    message: Message,
+    deadline: Duration,
+) -> Result<String, Failure> {
     let (answer, wait) = mpsc::channel();
     let shown = format!("{}:{}", server.host, server.port);
     thread::spawn(move || {
         // The receiver may have given up.
         let _ = answer.send(converse(&server, password, &message, deadline));
     });
-    wait.recv_timeout(deadline).unwrap_or_else(|_| Err(hangs(&shown, deadline)))
+    wait.recv_timeout(deadline)
+        .unwrap_or_else(|_| Err(hangs(&shown, deadline)))
 }
 
 fn hangs(server: &str, deadline: Duration) -> Failure {
-    Failure::temporary(format!("{server} did not answer within {} s", deadline.as_secs()))
+    Failure::temporary(format!(
+        "{server} did not answer within {} s",
+        deadline.as_secs()
+    ))
 }
 
-fn converse(server: &Smtp, password: Option<Secret>, message: &Message, deadline: Duration) -> Result<String, Failure> {
+fn converse(
+    server: &Smtp,
+    password: Option<Secret>,
+    message: &Message,
+    deadline: Duration,
+) -> Result<String, Failure> {
     let shown = format!("{}:{}", server.host, server.port);
     let tls = match server.tls {
         Tls::None => LettreTls::None,
@@ -44,13 +60,18 @@ fn converse(server: &Smtp, password: Option<Secret>, message: &Message, deadline
         .hello_name(ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST));
     if let (Some(username), Some(password)) = (&server.username, password) {
         builder = builder
-            .credentials(Credentials::new(username.clone(), password.expose().to_owned()))
+            .credentials(Credentials::new(
+                username.clone(),
+                password.expose().to_owned(),
+            ))
             .authentication(vec![Mechanism::Plain, Mechanism::Login]);
     }
     match builder.build().send(message) {
         Ok(response) => {
             let said: Vec<&str> = response.message().collect();
-            Ok(format!("{} {}", response.code(), said.join(" ")).trim().to_owned())
+            Ok(format!("{} {}", response.code(), said.join(" "))
+                .trim()
+                .to_owned())
         }
         Err(error) => Err(failure(&error, &shown, deadline)),
     }
@@ -59,12 +80,18 @@ fn converse(server: &Smtp, password: Option<Secret>, message: &Message, deadline
 fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
     let mut builder = TlsParameters::builder(server.host.clone());
     if let Some(path) = &server.ca_file {
-        let unreadable = |error: &dyn std::fmt::Display| Failure::permanent(format!("the CA file `{path}` cannot be used: {error}"));
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Failure::permanent(format!("the CA file `{path}` cannot be used: {error}"))
+        };
         let pem = std::fs::read(path).map_err(|error| unreadable(&error))?;
         let certificates = Certificate::from_pem(&pem).map_err(|error| unreadable(&error))?;
-        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(certificates);
+        builder = builder
+            .certificate_store(CertificateStore::None)
+            .add_root_certificate(certificates);
     }
-    builder.build_rustls().map_err(|error| Failure::permanent(format!("TLS cannot be set up: {error}")))
+    builder
+        .build_rustls()
+        .map_err(|error| Failure::permanent(format!("TLS cannot be set up: {error}")))
 }
 
 /// What lettre says, in words an administrator can act on.
@@ -85,7 +112,12 @@ fn failure(error: &lettre::transport::smtp::Error, server: &str, deadline: Durat
     }
     let said = causes.join(": ");
     // A socket that waited too long says "Resource temporarily unavailable".
-    if error.is_timeout() || matches!(io, Some(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)) {
+    if error.is_timeout()
+        || matches!(
+            io,
+            Some(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+        )
+    {
         return hangs(server, deadline);
     }
     if error.is_permanent() {

@@ -37,7 +37,12 @@ pub fn usable(system: &System, person: &Person) -> Vec<Method> {
             Method::RecoveryCodes => person.recovery_codes > 0,
         })
         .collect();
-    methods.sort_by_key(|method| (*method == Method::RecoveryCodes, system.primary() != Some(*method)));
+    methods.sort_by_key(|method| {
+        (
+            *method == Method::RecoveryCodes,
+            system.primary() != Some(*method),
+        )
+    });
     methods
 }
 
@@ -97,7 +102,14 @@ pub enum Next {
 
 /// Judges a login after its first factor.
 #[must_use]
-pub fn after_first(system: &System, person: &Person, first: First, channel: Channel, asked: Option<Method>, now: Time) -> Next {
+pub fn after_first(
+    system: &System,
+    person: &Person,
+    first: First,
+    channel: Channel,
+    asked: Option<Method>,
+    now: Time,
+) -> Next {
     let user = &person.user;
     // One answer for all of these: nobody without the right password learns the state of an account.
     if user.kind == Type::Technical {
@@ -107,7 +119,9 @@ pub fn after_first(system: &System, person: &Person, first: First, channel: Chan
         return Next::Denied(Kind::FirstFactorWrong, "inactive");
     }
     match first {
-        First::Wrong if user.has_password => return Next::Denied(Kind::FirstFactorWrong, "wrong_password"),
+        First::Wrong if user.has_password => {
+            return Next::Denied(Kind::FirstFactorWrong, "wrong_password");
+        }
         First::Wrong => return Next::Denied(Kind::FirstFactorWrong, "no_password"),
         First::TooMany => return Next::Denied(Kind::FirstFactorWrong, "too_many_at_once"),
         First::Right => {}
@@ -138,7 +152,10 @@ pub fn after_first(system: &System, person: &Person, first: First, channel: Chan
 }
 
 fn is_expired(system: &System, user: &User, now: Time) -> bool {
-    system.max_age > 0 && user.password_changed_at.is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
+    system.max_age > 0
+        && user
+            .password_changed_at
+            .is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
 }
 
 /// How a challenge stands.
@@ -196,12 +213,18 @@ pub fn penalty(failures: i64, system: &System, last_administrator: bool, now: Ti
         return Penalty::Nothing { left: None };
     }
     if failures < system.attempts {
-        return Penalty::Nothing { left: Some(system.attempts - failures) };
+        return Penalty::Nothing {
+            left: Some(system.attempts - failures),
+        };
     }
     match system.lockout {
         0 if !last_administrator => Penalty::Deactivate,
-        0 => Penalty::Lock { until: now.plus(LAST_ADMINISTRATOR_LOCK * 60) },
-        minutes => Penalty::Lock { until: now.plus(minutes * 60) },
+        0 => Penalty::Lock {
+            until: now.plus(LAST_ADMINISTRATOR_LOCK * 60),
+        },
+        minutes => Penalty::Lock {
+            until: now.plus(minutes * 60),
+        },
     }
 }
 
@@ -225,7 +248,12 @@ mod tests {
         let methods = Method::ALL
             .into_iter()
             .zip(enabled)
-            .map(|(code, enabled)| MethodRow { code, name: code.name(), enabled, primary: enabled && primary == Some(code) })
+            .map(|(code, enabled)| MethodRow {
+                code,
+                name: code.name(),
+                enabled,
+                primary: enabled && primary == Some(code),
+            })
             .collect();
         System {
             enabled: true,
@@ -262,7 +290,12 @@ mod tests {
             os_user: None,
             last_login_at: None,
         };
-        Person { user, authenticator: true, recovery_codes: 10, can_use: true }
+        Person {
+            user,
+            authenticator: true,
+            recovery_codes: 10,
+            can_use: true,
+        }
     }
 
     #[test]
@@ -271,10 +304,21 @@ mod tests {
         assert_eq!(usable(&system(all, None), &person()), Method::ALL);
         assert_eq!(
             usable(&system(all, Some(Method::Totp)), &person()),
-            [Method::Totp, Method::Email, Method::Sms, Method::RecoveryCodes]
+            [
+                Method::Totp,
+                Method::Email,
+                Method::Sms,
+                Method::RecoveryCodes
+            ]
         );
-        let bare = Person { authenticator: false, ..person() };
-        assert_eq!(usable(&system(all, Some(Method::Totp)), &bare), [Method::Email, Method::Sms, Method::RecoveryCodes]);
+        let bare = Person {
+            authenticator: false,
+            ..person()
+        };
+        assert_eq!(
+            usable(&system(all, Some(Method::Totp)), &bare),
+            [Method::Email, Method::Sms, Method::RecoveryCodes]
+        );
         assert!(offers_connection(&system(all, Some(Method::Totp)), &bare));
         assert!(!offers_connection(&system(all, Some(Method::Email)), &bare));
     }
@@ -291,7 +335,9 @@ mod tests {
     #[test]
     fn each_rule_decides_in_its_order() {
         let on = system([true; 4], None);
-        let judge = |person: &Person, first, channel, asked| after_first(&on, person, first, channel, asked, NOW);
+        let judge = |person: &Person, first, channel, asked| {
+            after_first(&on, person, first, channel, asked, NOW)
+        };
         let with = |change: &dyn Fn(&mut Person)| {
             let mut person = person();
             change(&mut person);
@@ -304,37 +350,85 @@ mod tests {
         };
         use Channel::{Forms, Web};
         use First::{Right, Wrong};
-        assert_eq!(denied(judge(&locked, Wrong, Web, None)), (Kind::FirstFactorWrong, "wrong_password"));
+        assert_eq!(
+            denied(judge(&locked, Wrong, Web, None)),
+            (Kind::FirstFactorWrong, "wrong_password")
+        );
         assert_eq!(denied(judge(&locked, Right, Web, None)).0, Kind::Locked);
         let inactive = with(&|person| person.user.active = false);
-        assert_eq!(denied(judge(&inactive, Right, Web, None)), (Kind::FirstFactorWrong, "inactive"));
+        assert_eq!(
+            denied(judge(&inactive, Right, Web, None)),
+            (Kind::FirstFactorWrong, "inactive")
+        );
         let technical = with(&|person| person.user.kind = Type::Technical);
-        assert_eq!(denied(judge(&technical, Right, Web, None)), (Kind::FirstFactorWrong, "technical_user"));
-        assert_eq!(denied(judge(&person(), Right, Forms, None)).0, Kind::ChannelRefused);
+        assert_eq!(
+            denied(judge(&technical, Right, Web, None)),
+            (Kind::FirstFactorWrong, "technical_user")
+        );
+        assert_eq!(
+            denied(judge(&person(), Right, Forms, None)).0,
+            Kind::ChannelRefused
+        );
         let must = with(&|person| person.user.must_change = true);
-        assert_eq!(denied(judge(&must, Right, Web, None)).0, Kind::PasswordMustChange);
+        assert_eq!(
+            denied(judge(&must, Right, Web, None)).0,
+            Kind::PasswordMustChange
+        );
         assert_eq!(judge(&person(), Right, Web, None), Next::Ask(Method::Email));
-        assert_eq!(judge(&person(), Right, Web, Some(Method::RecoveryCodes)), Next::Ask(Method::RecoveryCodes));
+        assert_eq!(
+            judge(&person(), Right, Web, Some(Method::RecoveryCodes)),
+            Next::Ask(Method::RecoveryCodes)
+        );
         let phoneless = with(&|person| person.user.phone = None);
-        assert_eq!(judge(&phoneless, Right, Web, Some(Method::Sms)), Next::NotUsable(Method::Sms));
+        assert_eq!(
+            judge(&phoneless, Right, Web, Some(Method::Sms)),
+            Next::NotUsable(Method::Sms)
+        );
         let free = with(&|person| person.can_use = false);
         assert_eq!(judge(&free, Right, Web, None), Next::Granted);
         let mut aged = on.clone();
         aged.max_age = 1;
-        assert_eq!(after_first(&aged, &person(), Right, Web, None, NOW.plus(86_399)), Next::Ask(Method::Email));
-        assert_eq!(denied(after_first(&aged, &person(), Right, Web, None, NOW.plus(86_400))).0, Kind::PasswordExpired);
+        assert_eq!(
+            after_first(&aged, &person(), Right, Web, None, NOW.plus(86_399)),
+            Next::Ask(Method::Email)
+        );
+        assert_eq!(
+            denied(after_first(
+                &aged,
+                &person(),
+                Right,
+                Web,
+                None,
+                NOW.plus(86_400)
+            ))
+            .0,
+            Kind::PasswordExpired
+        );
         let mut off = on.clone();
         off.enabled = false;
-        assert_eq!(after_first(&off, &person(), Right, Forms, None, NOW), Next::Granted);
+        assert_eq!(
+            after_first(&off, &person(), Right, Forms, None, NOW),
+            Next::Granted
+        );
     }
 
     #[test]
     fn nobody_is_locked_out_who_may_connect_an_app() {
-        let bare = Person { authenticator: false, recovery_codes: 0, ..person() };
-        assert!(!is_locked_out(&system([false, false, true, false], None), &bare));
+        let bare = Person {
+            authenticator: false,
+            recovery_codes: 0,
+            ..person()
+        };
+        assert!(!is_locked_out(
+            &system([false, false, true, false], None),
+            &bare
+        ));
         let email_only = system([true, false, false, false], None);
         assert!(!is_locked_out(&email_only, &bare));
-        let unreachable = System { mailbox: false, ..email_only };
+        let unreachable = System {
+            mailbox: false,
+            ..email_only
+        };
         assert!(is_locked_out(&unreachable, &bare));
         let mut without_password = bare.clone();
         without_password.user.has_password = false;
@@ -344,13 +438,29 @@ mod tests {
     #[test]
     fn the_last_administrator_is_never_deactivated() {
         let mut system = system([true; 4], None);
-        assert_eq!(penalty(4, &system, false, NOW), Penalty::Nothing { left: Some(1) });
-        assert_eq!(penalty(5, &system, false, NOW), Penalty::Lock { until: NOW.plus(900) });
+        assert_eq!(
+            penalty(4, &system, false, NOW),
+            Penalty::Nothing { left: Some(1) }
+        );
+        assert_eq!(
+            penalty(5, &system, false, NOW),
+            Penalty::Lock {
+                until: NOW.plus(900)
+            }
+        );
         system.lockout = 0;
         assert_eq!(penalty(5, &system, false, NOW), Penalty::Deactivate);
-        assert_eq!(penalty(5, &system, true, NOW), Penalty::Lock { until: NOW.plus(900) });
+        assert_eq!(
+            penalty(5, &system, true, NOW),
+            Penalty::Lock {
+                until: NOW.plus(900)
+            }
+        );
         system.attempts = 0;
-        assert_eq!(penalty(1_000, &system, false, NOW), Penalty::Nothing { left: None });
+        assert_eq!(
+            penalty(1_000, &system, false, NOW),
+            Penalty::Nothing { left: None }
+        );
     }
 
     proptest! {

@@ -64,13 +64,18 @@ impl System {
     /// Whether a method is enabled.
     #[must_use]
     pub fn is_enabled(&self, method: Method) -> bool {
-        self.methods.iter().any(|row| row.code == method && row.enabled)
+        self.methods
+            .iter()
+            .any(|row| row.code == method && row.enabled)
     }
 
     /// The primary method.
     #[must_use]
     pub fn primary(&self) -> Option<Method> {
-        self.methods.iter().find(|row| row.enabled && row.primary).map(|row| row.code)
+        self.methods
+            .iter()
+            .find(|row| row.enabled && row.primary)
+            .map(|row| row.code)
     }
 }
 
@@ -106,14 +111,23 @@ impl Person {
                         (SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL)",
             )?
             .query_row([user.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Person { user, authenticator, recovery_codes, can_use })
+        Ok(Person {
+            user,
+            authenticator,
+            recovery_codes,
+            can_use,
+        })
     }
 
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         let is_address = |text: &&str| text.parse::<lettre::Address>().is_ok();
-        self.user.email.as_deref().filter(is_address).or_else(|| Some(self.user.login.as_str()).filter(is_address))
+        self.user
+            .email
+            .as_deref()
+            .filter(is_address)
+            .or_else(|| Some(self.user.login.as_str()).filter(is_address))
     }
 
     /// Where codes by SMS go.

@@ -52,7 +52,9 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
     store.vault()?;
     let system = System::load(store)?;
     let (user, reserved) = store.write(|tx| {
-        let user = user::lookup(tx, start.login)?.map(|user| tries::settle(tx, &who, user)).transpose()?;
+        let user = user::lookup(tx, start.login)?
+            .map(|user| tries::settle(tx, &who, user))
+            .transpose()?;
         let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
         Ok((user, reserved))
     })?;
@@ -61,12 +63,25 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         true => First::TooMany,
         false => First::Wrong,
     };
-    let Some(user) = user else { return unknown(store, &who, start.login) };
+    let Some(user) = user else {
+        return unknown(store, &who, start.login);
+    };
     let (person, next) = store.write(|tx| {
         tries::settle_password(tx, &who, &system, &user, first == First::Right)?;
         let person = Person::load(tx, user::get(tx, user.id)?)?;
-        let next = decide::after_first(&system, &person, first, start.channel, start.method, tx.now());
-        let denied = |reason: &str| Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user(user.id, user.login.as_str()).reason(reason);
+        let next = decide::after_first(
+            &system,
+            &person,
+            first,
+            start.channel,
+            start.method,
+            tx.now(),
+        );
+        let denied = |reason: &str| {
+            Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
+                .user(user.id, user.login.as_str())
+                .reason(reason)
+        };
         match &next {
             Next::Granted => granted(tx, &who, &user, None)?,
             Next::Denied(_, why) => {
@@ -84,7 +99,14 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         Next::Granted => Ok(Verdict::new(Came::Granted, &user.login)),
         Next::Denied(kind, _) => {
             let public = kind == Kind::FirstFactorWrong;
-            let mut verdict = Verdict::new(Came::Denied(kind), if public { start.login.trim() } else { &user.login });
+            let mut verdict = Verdict::new(
+                Came::Denied(kind),
+                if public {
+                    start.login.trim()
+                } else {
+                    &user.login
+                },
+            );
             verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
             Ok(verdict)
         }
@@ -104,9 +126,23 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
 
 fn not_usable(person: &Person, method: Method, methods: &[Method]) -> Error {
     let codes: Vec<&str> = methods.iter().map(|method| method.code()).collect();
-    Error::new(Kind::InvalidValue, format!("`{}` cannot use the method `{}` now", visible(&person.user.login), method.code()))
-        .hint(format!("they can use {}", if codes.is_empty() { "none".to_owned() } else { codes.join(", ") }))
-        .with("methods", codes)
+    Error::new(
+        Kind::InvalidValue,
+        format!(
+            "`{}` cannot use the method `{}` now",
+            visible(&person.user.login),
+            method.code()
+        ),
+    )
+    .hint(format!(
+        "they can use {}",
+        if codes.is_empty() {
+            "none".to_owned()
+        } else {
+            codes.join(", ")
+        }
+    ))
+    .with("methods", codes)
 }
 
 fn required(login: &str, asked: Asked, methods: Vec<Method>) -> Verdict {
@@ -129,7 +165,10 @@ fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
         });
         append(tx, who, &Entry::new(Event::LOGIN_DENIED, Outcome::Denied).reason("unknown_user").detail(detail))
     })?;
-    Ok(Verdict::new(Came::Denied(Kind::FirstFactorWrong), login.trim()))
+    Ok(Verdict::new(
+        Came::Denied(Kind::FirstFactorWrong),
+        login.trim(),
+    ))
 }
 
 fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {
@@ -148,7 +187,10 @@ fn enrol(store: &Store, who: &Who, user: &User) -> Result<Verdict> {
     let life = authenticator::setup_life(store)?;
     let (challenge, enrolment) = store.write(|tx| {
         let (setup, enrolment) = authenticator::begin(tx, who, user, life)?;
-        let about = About { setup: Some(setup), ..About::default() };
+        let about = About {
+            setup: Some(setup),
+            ..About::default()
+        };
         let challenge = challenge::open(tx, user.id, Purpose::Enrolment, Method::Totp, about)?;
         let entry = Entry::new(Event::LOGIN_STARTED, Outcome::Ok)
             .user(user.id, user.login.as_str())
@@ -183,8 +225,14 @@ fn only_login(challenge: &Challenge) -> Result<()> {
     if matches!(challenge.purpose, Purpose::Login | Purpose::Enrolment) {
         return Ok(());
     }
-    Err(Error::new(Kind::InvalidValue, format!("the challenge is for `{}`, not for a login", challenge.purpose.code()))
-        .hint("repeat that command with --confirm-challenge and --confirm-code"))
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!(
+            "the challenge is for `{}`, not for a login",
+            challenge.purpose.code()
+        ),
+    )
+    .hint("repeat that command with --confirm-challenge and --confirm-code"))
 }
 
 /// Sends a new code, or switches the method.
@@ -199,16 +247,31 @@ pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<
     let system = System::load(store)?;
     let user = store.write(|tx| tries::settle(tx, &who, user))?;
     let person = Person::load(store, user)?;
-    if let Some(kind) = decide::before_compare(challenge.standing(store.now()), &person.user, store.now()) {
+    if let Some(kind) =
+        decide::before_compare(challenge.standing(store.now()), &person.user, store.now())
+    {
         store.write(|tx| deny(tx, &who, &person.user, kind.code()))?;
-        return Ok(denied(&challenge, &person.user, kind, None, person.user.locked_until.filter(|_| kind == Kind::Locked)));
+        return Ok(denied(
+            &challenge,
+            &person.user,
+            kind,
+            None,
+            person.user.locked_until.filter(|_| kind == Kind::Locked),
+        ));
     }
     let methods = decide::usable(&system, &person);
     let method = method.unwrap_or(challenge.method);
     if !methods.contains(&method) {
         return Err(not_usable(&person, method, &methods));
     }
-    let asked = second::ask(store, &who, &system, &person, method, Question::Again(&challenge))?;
+    let asked = second::ask(
+        store,
+        &who,
+        &system,
+        &person,
+        method,
+        Question::Again(&challenge),
+    )?;
     Ok(required(&person.user.login, asked, methods))
 }
 
@@ -224,17 +287,34 @@ pub fn may_answer(session: &Session, token: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Kind::NotFound`] for an unknown challenge; storage and key errors, which are never a wrong code.
-pub fn verify(session: &Session, token: &str, code: &Secret, method: Option<Method>) -> Result<Verdict> {
+pub fn verify(
+    session: &Session,
+    token: &str,
+    code: &Secret,
+    method: Option<Method>,
+) -> Result<Verdict> {
     let (challenge, _) = reached(session, token)?;
     only_login(&challenge)?;
-    answer(&session.store, &session.who(), &challenge.token, code, method)
+    answer(
+        &session.store,
+        &session.who(),
+        &challenge.token,
+        code,
+        method,
+    )
 }
 
 /// The same without asking who acts: one transaction, for a process that is the login itself.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn answer(store: &Store, who: &Who, token: &str, code: &Secret, method: Option<Method>) -> Result<Verdict> {
+pub fn answer(
+    store: &Store,
+    who: &Who,
+    token: &str,
+    code: &Secret,
+    method: Option<Method>,
+) -> Result<Verdict> {
     store.vault()?;
     store.write(|tx| {
         let challenge = challenge::find(tx, token)?;
@@ -248,23 +328,42 @@ pub fn answer(store: &Store, who: &Who, token: &str, code: &Secret, method: Opti
             deny(tx, who, &user, Kind::NoSecondFactor.code())?;
             return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
         }
-        let compare = Compare { challenge: Some(&challenge), method, code, count_replay: true };
+        let compare = Compare {
+            challenge: Some(&challenge),
+            method,
+            code,
+            count_replay: true,
+        };
         match second::judge(tx, who, &system, &user, compare)? {
             Answer::Right { recovery_codes } => {
                 granted(tx, who, &user, Some(method))?;
                 let mut verdict = Verdict::new(Came::Granted, &user.login);
                 verdict.challenge = Some(challenge.token.clone());
                 verdict.method = Some(method);
-                verdict.warnings.extend(recovery_codes.filter(|left| *left <= recovery::FEW).map(few_left));
+                verdict.warnings.extend(
+                    recovery_codes
+                        .filter(|left| *left <= recovery::FEW)
+                        .map(few_left),
+                );
                 let person = Person::load(tx, user)?;
                 if decide::offers_connection(&system, &person) {
-                    let (_, enrolment) = authenticator::begin(tx, who, &person.user, authenticator::setup_life(tx)?)?;
+                    let (_, enrolment) = authenticator::begin(
+                        tx,
+                        who,
+                        &person.user,
+                        authenticator::setup_life(tx)?,
+                    )?;
                     verdict.enrolment = Some(enrolment);
                 }
                 verdict.methods = decide::usable(&system, &person);
                 Ok(verdict)
             }
-            Answer::Refused { kind, why, left, until } => {
+            Answer::Refused {
+                kind,
+                why,
+                left,
+                until,
+            } => {
                 deny(tx, who, &user, why)?;
                 Ok(denied(&challenge, &user, kind, left, until))
             }
@@ -275,35 +374,68 @@ pub fn answer(store: &Store, who: &Who, token: &str, code: &Secret, method: Opti
 fn few_left(left: i64) -> Warning {
     Warning {
         kind: "few_recovery_codes",
-        message: format!("{} left.", crate::name::counted(left.unsigned_abs(), "recovery code is", "recovery codes are")),
+        message: format!(
+            "{} left.",
+            crate::name::counted(
+                left.unsigned_abs(),
+                "recovery code is",
+                "recovery codes are"
+            )
+        ),
         hint: Some("twofa recovery-codes generate USER".to_owned()),
     }
 }
 
 fn deny(tx: &Tx<'_>, who: &Who, user: &User, why: &str) -> Result<()> {
-    let entry = Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user(user.id, user.login.as_str()).reason(why);
+    let entry = Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
+        .user(user.id, user.login.as_str())
+        .reason(why);
     append(tx, who, &entry)?;
     Ok(())
 }
 
-fn denied(challenge: &Challenge, user: &User, kind: Kind, left: Option<i64>, until: Option<crate::clock::Time>) -> Verdict {
+fn denied(
+    challenge: &Challenge,
+    user: &User,
+    kind: Kind,
+    left: Option<i64>,
+    until: Option<crate::clock::Time>,
+) -> Verdict {
     let mut verdict = Verdict::new(Came::Denied(kind), &user.login);
     verdict.challenge = Some(challenge.token.clone());
     verdict.method = Some(challenge.method);
     verdict.expires_at = until;
-    verdict.warnings.extend(left.filter(|left| *left > 0).map(|left| Warning {
-        kind: "tries_left",
-        message: format!("{} left.", crate::name::counted(left.unsigned_abs(), "try is", "tries are")),
-        hint: None,
-    }));
+    verdict
+        .warnings
+        .extend(left.filter(|left| *left > 0).map(|left| Warning {
+            kind: "tries_left",
+            message: format!(
+                "{} left.",
+                crate::name::counted(left.unsigned_abs(), "try is", "tries are")
+            ),
+            hint: None,
+        }));
     verdict
 }
 
 /// The answer to an enrolment: connects the app and grants in one step, with one code.
-fn enrolled(tx: &Tx<'_>, who: &Who, system: &System, challenge: &Challenge, user: &User, code: &Secret) -> Result<Verdict> {
+fn enrolled(
+    tx: &Tx<'_>,
+    who: &Who,
+    system: &System,
+    challenge: &Challenge,
+    user: &User,
+    code: &Secret,
+) -> Result<Verdict> {
     if let Some(kind) = decide::before_compare(challenge.standing(tx.now()), user, tx.now()) {
         deny(tx, who, user, kind.code())?;
-        return Ok(denied(challenge, user, kind, None, user.locked_until.filter(|_| kind == Kind::Locked)));
+        return Ok(denied(
+            challenge,
+            user,
+            kind,
+            None,
+            user.locked_until.filter(|_| kind == Kind::Locked),
+        ));
     }
     // A later `connect` replaced the set-up this challenge was about.
     if challenge.setup.is_none() {
@@ -326,12 +458,20 @@ fn enrolled(tx: &Tx<'_>, who: &Who, system: &System, challenge: &Challenge, user
             verdict.methods = decide::usable(system, &Person::load(tx, user.clone())?);
             Ok(verdict)
         }
-        Confirmed::Wrong { left } => refuse(Kind::SecondFactorWrong, Some(left), Kind::SecondFactorWrong.code()),
+        Confirmed::Wrong { left } => refuse(
+            Kind::SecondFactorWrong,
+            Some(left),
+            Kind::SecondFactorWrong.code(),
+        ),
         Confirmed::Void => {
             challenge::close(tx, challenge.id, Closed::Void)?;
             refuse(Kind::SecondFactorWrong, None, "setup_void")
         }
-        Confirmed::Expired => refuse(Kind::SecondFactorExpired, None, Kind::SecondFactorExpired.code()),
+        Confirmed::Expired => refuse(
+            Kind::SecondFactorExpired,
+            None,
+            Kind::SecondFactorExpired.code(),
+        ),
     }
 }
 
@@ -348,7 +488,11 @@ pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
             return Ok(false);
         }
         challenge::close(tx, challenge.id, Closed::Cancelled)?;
-        append(tx, &who, &Entry::new(Event::LOGIN_CANCELLED, Outcome::Ok).user(user.id, user.login.as_str()))?;
+        append(
+            tx,
+            &who,
+            &Entry::new(Event::LOGIN_CANCELLED, Outcome::Ok).user(user.id, user.login.as_str()),
+        )?;
         Ok(true)
     })?;
     let row = ChallengeRow {

@@ -41,7 +41,11 @@ pub struct Asked {
 
 /// What to ask: a new challenge, or an open one again.
 pub(crate) enum Question<'a> {
-    New { purpose: Purpose, about: About, entry: Entry },
+    New {
+        purpose: Purpose,
+        about: About,
+        entry: Entry,
+    },
     Again(&'a Challenge),
 }
 
@@ -49,7 +53,14 @@ pub(crate) enum Question<'a> {
 ///
 /// # Errors
 /// [`Kind::TooSoon`], [`Kind::SendLimit`]; [`Kind::Delivery`] with the challenge and the other methods in the error.
-pub(crate) fn ask(store: &Store, who: &Who, system: &System, person: &Person, method: Method, question: Question<'_>) -> Result<Asked> {
+pub(crate) fn ask(
+    store: &Store,
+    who: &Who,
+    system: &System,
+    person: &Person,
+    method: Method,
+    question: Question<'_>,
+) -> Result<Asked> {
     let user = &person.user;
     let again = match question {
         Question::Again(challenge) => Some(challenge.clone()),
@@ -58,12 +69,26 @@ pub(crate) fn ask(store: &Store, who: &Who, system: &System, person: &Person, me
     if let Some(challenge) = &again {
         too_soon(store, system, challenge, method)?;
     }
-    let sender = if method.is_sent() { Some(sender(store, person, method)?) } else { None };
+    let sender = if method.is_sent() {
+        Some(sender(store, person, method)?)
+    } else {
+        None
+    };
     let (challenge, sent) = store.write(|tx| {
         let challenge = match question {
-            Question::New { purpose, about, entry } => {
+            Question::New {
+                purpose,
+                about,
+                entry,
+            } => {
                 let challenge = challenge::open(tx, user.id, purpose, method, about)?;
-                append(tx, who, &entry.user(user.id, user.login.as_str()).detail(serde_json::json!({ "method": method })))?;
+                append(
+                    tx,
+                    who,
+                    &entry
+                        .user(user.id, user.login.as_str())
+                        .detail(serde_json::json!({ "method": method })),
+                )?;
                 challenge
             }
             Question::Again(challenge) => challenge.clone(),
@@ -92,30 +117,67 @@ pub(crate) fn ask(store: &Store, who: &Who, system: &System, person: &Person, me
         Ok((challenge::get(tx, challenge.id)?, Some(Ok((row, words)))))
     })?;
     let (Some(sender), Some(sent)) = (sender, sent) else {
-        return Ok(Asked { challenge: challenge.token.clone(), method, destination: None, expires_at: challenge.answerable_until() });
+        return Ok(Asked {
+            challenge: challenge.token.clone(),
+            method,
+            destination: None,
+            expires_at: challenge.answerable_until(),
+        });
     };
     let others = |error: Error| {
-        let methods: Vec<Method> = decide::usable(system, person).into_iter().filter(|other| *other != method).collect();
-        let names = methods.iter().map(|method| method.code()).collect::<Vec<_>>();
+        let methods: Vec<Method> = decide::usable(system, person)
+            .into_iter()
+            .filter(|other| *other != method)
+            .collect();
+        let names = methods
+            .iter()
+            .map(|method| method.code())
+            .collect::<Vec<_>>();
         let hinted = match names.first() {
-            Some(first) => error.hint(format!("`twofa login resend {} --method {first}` asks by another method", challenge.token)),
-            None => error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox"),
+            Some(first) => error.hint(format!(
+                "`twofa login resend {} --method {first}` asks by another method",
+                challenge.token
+            )),
+            None => error
+                .hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox"),
         };
-        hinted.with("challenge", challenge.token.as_str()).with("methods", names)
+        hinted
+            .with("challenge", challenge.token.as_str())
+            .with("methods", names)
     };
     let (row, words) = sent.map_err(others)?;
     let deadline = Duration::from_secs(system.code_ttl.unsigned_abs()).min(LONGEST);
     let came = delivery::send(store, &sender.mailbox, &sender.to, &words, deadline)?;
     let challenge_id = challenge.id;
     store.write(|tx| {
-        let event = if came.is_ok() { Event::LOGIN_CODE_SENT } else { Event::LOGIN_CODE_FAILED };
-        let outcome = if came.is_ok() { Outcome::Ok } else { Outcome::Failed };
-        outbox::close(tx, row, came.as_ref().map(String::as_str).map_err(|failure| failure.said.as_str()))?;
+        let event = if came.is_ok() {
+            Event::LOGIN_CODE_SENT
+        } else {
+            Event::LOGIN_CODE_FAILED
+        };
+        let outcome = if came.is_ok() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        outbox::close(
+            tx,
+            row,
+            came.as_ref()
+                .map(String::as_str)
+                .map_err(|failure| failure.said.as_str()),
+        )?;
         if came.is_ok() {
             challenge::accepted(tx, challenge_id, system.code_ttl)?;
         }
         let detail = serde_json::json!({ "method": method, "sender": sender.mailbox.name });
-        append(tx, who, &Entry::new(event, outcome).user(user.id, user.login.as_str()).detail(detail))?;
+        append(
+            tx,
+            who,
+            &Entry::new(event, outcome)
+                .user(user.id, user.login.as_str())
+                .detail(detail),
+        )?;
         Ok(())
     })?;
     came.map_err(|failure| others(failure.into_error(&sender.mailbox.name)))?;
@@ -137,7 +199,12 @@ struct Sender {
 
 fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
     let settings = Settings::load(store)?;
-    let unset = || Error::new(Kind::Delivery, format!("nothing is set up to send codes by {}", method.name()));
+    let unset = || {
+        Error::new(
+            Kind::Delivery,
+            format!("nothing is set up to send codes by {}", method.name()),
+        )
+    };
     if method != Method::Email {
         return Err(unset());
     }
@@ -149,7 +216,13 @@ fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
     })
 }
 
-fn words(store: &Store, system: &System, person: &Person, template: &str, code: &Secret) -> Result<template::Words> {
+fn words(
+    store: &Store,
+    system: &System,
+    person: &Person,
+    template: &str,
+    code: &Secret,
+) -> Result<template::Words> {
     let _ = store;
     let user = &person.user;
     let ttl = system.code_ttl.to_string();
@@ -162,25 +235,40 @@ fn words(store: &Store, system: &System, person: &Person, template: &str, code: 
 }
 
 fn too_soon(store: &Store, system: &System, challenge: &Challenge, method: Method) -> Result<()> {
-    let Some(last) = outbox::last_sent(store, challenge.id, challenge.user, method)? else { return Ok(()) };
+    let Some(last) = outbox::last_sent(store, challenge.id, challenge.user, method)? else {
+        return Ok(());
+    };
     let left = system.resend_interval - store.now().since(last);
     if left <= 0 {
         return Ok(());
     }
-    Err(Error::new(Kind::TooSoon, format!("a code was sent by {} a moment ago", method.name()))
-        .hint(format!("try again in {left} s, or ask by another method with --method"))
-        .with("retry_after", left))
+    Err(Error::new(
+        Kind::TooSoon,
+        format!("a code was sent by {} a moment ago", method.name()),
+    )
+    .hint(format!(
+        "try again in {left} s, or ask by another method with --method"
+    ))
+    .with("retry_after", left))
 }
 
 fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
     if system.send_limit == 0 {
         return Ok(None);
     }
-    Ok(outbox::full_since(store, user, system.send_limit)?.map(|since| {
-        let left = 3_600 - store.now().since(since);
-        Error::new(Kind::SendLimit, format!("{} codes were sent to this user within the hour", system.send_limit))
+    Ok(
+        outbox::full_since(store, user, system.send_limit)?.map(|since| {
+            let left = 3_600 - store.now().since(since);
+            Error::new(
+                Kind::SendLimit,
+                format!(
+                    "{} codes were sent to this user within the hour",
+                    system.send_limit
+                ),
+            )
             .with("retry_after", left)
-    }))
+        }),
+    )
 }
 
 /// What an answer came to.
@@ -206,7 +294,12 @@ pub enum Answer {
 
 impl Answer {
     fn refused(kind: Kind) -> Answer {
-        Answer::Refused { kind, why: kind.code(), left: None, until: None }
+        Answer::Refused {
+            kind,
+            why: kind.code(),
+            left: None,
+            until: None,
+        }
     }
 }
 
@@ -222,28 +315,54 @@ pub(crate) struct Compare<'a> {
 
 /// Judges an answer in the order of SEMANTICS, consumes a right one, counts a wrong one. A right one closes the
 /// challenge and starts the counter anew.
-pub(crate) fn judge(tx: &Tx<'_>, who: &Who, system: &System, user: &User, compare: Compare<'_>) -> Result<Answer> {
+pub(crate) fn judge(
+    tx: &Tx<'_>,
+    who: &Who,
+    system: &System,
+    user: &User,
+    compare: Compare<'_>,
+) -> Result<Answer> {
     let now = tx.now();
-    let standing = compare.challenge.map_or(decide::Standing::Open, |challenge| challenge.standing(now));
+    let standing = compare
+        .challenge
+        .map_or(decide::Standing::Open, |challenge| challenge.standing(now));
     if let Some(kind) = decide::before_compare(standing, user, now) {
         let until = user.locked_until.filter(|_| kind == Kind::Locked);
-        return Ok(Answer::Refused { kind, why: kind.code(), left: None, until });
+        return Ok(Answer::Refused {
+            kind,
+            why: kind.code(),
+            left: None,
+            until,
+        });
     }
     let compared = match compare.method {
         Method::Totp => match authenticator::consume(tx, user.id, compare.code, system.drift)? {
-            Some(Judged::Right { .. }) => Compared::Right { recovery_codes: None },
+            Some(Judged::Right { .. }) => Compared::Right {
+                recovery_codes: None,
+            },
             Some(Judged::Replay) => Compared::Replay,
             Some(Judged::Wrong) => Compared::Wrong,
             None => return Ok(Answer::refused(Kind::NoSecondFactor)),
         },
         Method::RecoveryCodes => match recovery::consume(tx, user.id, compare.code)? {
-            Used::Right { left } => Compared::Right { recovery_codes: Some(left) },
+            Used::Right { left } => Compared::Right {
+                recovery_codes: Some(left),
+            },
             Used::Before => Compared::Replay,
             Used::Wrong => Compared::Wrong,
         },
         Method::Email | Method::Sms => match compare.challenge {
-            Some(challenge) if challenge.method == compare.method => sent_code(tx, challenge, compare.code)?,
-            _ => return Ok(Answer::Refused { kind: Kind::SecondFactorExpired, why: "no_code_sent", left: None, until: None }),
+            Some(challenge) if challenge.method == compare.method => {
+                sent_code(tx, challenge, compare.code)?
+            }
+            _ => {
+                return Ok(Answer::Refused {
+                    kind: Kind::SecondFactorExpired,
+                    why: "no_code_sent",
+                    left: None,
+                    until: None,
+                });
+            }
         },
     };
     match compared {
@@ -254,7 +373,12 @@ pub(crate) fn judge(tx: &Tx<'_>, who: &Who, system: &System, user: &User, compar
             tries::succeed(tx, user.id)?;
             Ok(Answer::Right { recovery_codes })
         }
-        Compared::Expired(why) => Ok(Answer::Refused { kind: Kind::SecondFactorExpired, why, left: None, until: None }),
+        Compared::Expired(why) => Ok(Answer::Refused {
+            kind: Kind::SecondFactorExpired,
+            why,
+            left: None,
+            until: None,
+        }),
         Compared::Replay if !compare.count_replay => Ok(Answer::refused(Kind::SecondFactorUsed)),
         Compared::Replay => counted(tx, who, system, user, Kind::SecondFactorUsed),
         Compared::Wrong => counted(tx, who, system, user, Kind::SecondFactorWrong),
@@ -262,7 +386,9 @@ pub(crate) fn judge(tx: &Tx<'_>, who: &Who, system: &System, user: &User, compar
 }
 
 enum Compared {
-    Right { recovery_codes: Option<i64> },
+    Right {
+        recovery_codes: Option<i64>,
+    },
     Replay,
     Wrong,
     /// Not compared.
@@ -273,8 +399,12 @@ enum Compared {
 fn sent_code(tx: &Tx<'_>, challenge: &Challenge, code: &Secret) -> Result<Compared> {
     match challenge.code_expires_at {
         None => Ok(Compared::Expired("code_not_sent")),
-        Some(expires) if expires <= tx.now() => Ok(Compared::Expired(Kind::SecondFactorExpired.code())),
-        Some(_) if challenge.is_code(tx, code)? => Ok(Compared::Right { recovery_codes: None }),
+        Some(expires) if expires <= tx.now() => {
+            Ok(Compared::Expired(Kind::SecondFactorExpired.code()))
+        }
+        Some(_) if challenge.is_code(tx, code)? => Ok(Compared::Right {
+            recovery_codes: None,
+        }),
         Some(_) => Ok(Compared::Wrong),
     }
 }
@@ -283,8 +413,23 @@ fn sent_code(tx: &Tx<'_>, challenge: &Challenge, code: &Secret) -> Result<Compar
 fn counted(tx: &Tx<'_>, who: &Who, system: &System, user: &User, kind: Kind) -> Result<Answer> {
     let why = kind.code();
     Ok(match tries::count(tx, who, system, user)? {
-        Penalty::Nothing { left } => Answer::Refused { kind, why, left, until: None },
-        Penalty::Lock { until } => Answer::Refused { kind: Kind::Locked, why, left: Some(0), until: Some(until) },
-        Penalty::Deactivate => Answer::Refused { kind: Kind::Deactivated, why, left: Some(0), until: None },
+        Penalty::Nothing { left } => Answer::Refused {
+            kind,
+            why,
+            left,
+            until: None,
+        },
+        Penalty::Lock { until } => Answer::Refused {
+            kind: Kind::Locked,
+            why,
+            left: Some(0),
+            until: Some(until),
+        },
+        Penalty::Deactivate => Answer::Refused {
+            kind: Kind::Deactivated,
+            why,
+            left: Some(0),
+            until: None,
+        },
     })
 }

@@ -117,7 +117,11 @@ pub fn masked(destination: &str) -> String {
         return "*".repeat(digits.len());
     }
     let (head, tail) = (&digits[..3], &digits[digits.len() - 3..]);
-    head.iter().copied().chain(std::iter::repeat_n('*', digits.len() - 6)).chain(tail.iter().copied()).collect()
+    head.iter()
+        .copied()
+        .chain(std::iter::repeat_n('*', digits.len() - 6))
+        .chain(tail.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]

@@ -166,13 +166,30 @@ pub fn find(code: &str) -> Result<&'static Setting> {
     ALL.iter()
         .find(|setting| fold(setting.code) == wanted)
         .copied()
-        .ok_or_else(|| name::not_found("setting", code, ALL.iter().map(|setting| setting.code), "twofa setting list"))
+        .ok_or_else(|| {
+            name::not_found(
+                "setting",
+                code,
+                ALL.iter().map(|setting| setting.code),
+                "twofa setting list",
+            )
+        })
 }
 
 impl Setting {
     fn refuse(&self, text: &str, rule: &str) -> Error {
-        Error::new(Kind::InvalidValue, format!("`{}` is no value for `{}`: {rule}", visible(text), self.code))
-            .hint(format!("`twofa setting show {}` tells what it takes", self.code))
+        Error::new(
+            Kind::InvalidValue,
+            format!(
+                "`{}` is no value for `{}`: {rule}",
+                visible(text),
+                self.code
+            ),
+        )
+        .hint(format!(
+            "`twofa setting show {}` tells what it takes",
+            self.code
+        ))
     }
 
     /// Reads a value, as typed.
@@ -186,7 +203,9 @@ impl Setting {
                 "false" | "off" | "no" | "0" => Ok(Value::Number(0)),
                 _ => Err(self.refuse(text, "it is true or false (on, off, yes, no)")),
             },
-            Shape::Int { unit, min, max } => self.parse_int(text, unit, min, max).map(Value::Number),
+            Shape::Int { unit, min, max } => {
+                self.parse_int(text, unit, min, max).map(Value::Number)
+            }
             Shape::Text { max } => {
                 if text.is_empty() {
                     return Ok(Value::None);
@@ -198,17 +217,31 @@ impl Setting {
                 }
                 Ok(Value::Text(text))
             }
-            Shape::Mailbox => crate::mailbox::reference(store, text).map(|(id, name)| Value::Thing(id, name)),
-            Shape::Template { kind } => crate::template::reference(store, text, kind).map(|(id, name)| Value::Thing(id, name)),
-            Shape::Provider => Err(Error::new(Kind::NotFound, format!("no SMS provider is named `{}`", visible(text)))
-                .hint("this version sends codes by email only")),
-            Shape::Idp => Err(Error::new(Kind::NotFound, format!("no identity provider is named `{}`", visible(text)))
-                .hint("this version has no single sign-on")),
+            Shape::Mailbox => {
+                crate::mailbox::reference(store, text).map(|(id, name)| Value::Thing(id, name))
+            }
+            Shape::Template { kind } => crate::template::reference(store, text, kind)
+                .map(|(id, name)| Value::Thing(id, name)),
+            Shape::Provider => Err(Error::new(
+                Kind::NotFound,
+                format!("no SMS provider is named `{}`", visible(text)),
+            )
+            .hint("this version sends codes by email only")),
+            Shape::Idp => Err(Error::new(
+                Kind::NotFound,
+                format!("no identity provider is named `{}`", visible(text)),
+            )
+            .hint("this version has no single sign-on")),
         }
     }
 
     fn parse_int(&self, text: &str, unit: Unit, min: i64, max: i64) -> Result<i64> {
-        let bounds = || format!("it is a whole number from {min} to {max}, in {}", unit.code());
+        let bounds = || {
+            format!(
+                "it is a whole number from {min} to {max}, in {}",
+                unit.code()
+            )
+        };
         let trimmed = text.trim();
         let value = match (trimmed.parse::<i64>(), unit.seconds()) {
             (Ok(value), _) => value,
@@ -221,7 +254,11 @@ impl Setting {
             }
             (Err(_), None) => return Err(self.refuse(text, &bounds())),
         };
-        if (min..=max).contains(&value) { Ok(value) } else { Err(self.refuse(text, &bounds())) }
+        if (min..=max).contains(&value) {
+            Ok(value)
+        } else {
+            Err(self.refuse(text, &bounds()))
+        }
     }
 
     fn preset(&self, store: &Store) -> Result<Value> {
@@ -358,12 +395,20 @@ pub struct SettingRow {
 
 fn row(store: &Store, settings: &Settings, setting: &'static Setting) -> Result<SettingRow> {
     let preset = setting.preset(store)?;
-    let value = settings.0.get(setting.code).cloned().unwrap_or_else(|| preset.clone());
+    let value = settings
+        .0
+        .get(setting.code)
+        .cloned()
+        .unwrap_or_else(|| preset.clone());
     Ok(SettingRow {
         code: setting.code,
         name: setting.name,
         kind: setting.shape.code(),
-        unit: if let Shape::Int { unit, .. } = setting.shape { Some(unit.code()) } else { None },
+        unit: if let Shape::Int { unit, .. } = setting.shape {
+            Some(unit.code())
+        } else {
+            None
+        },
         value: setting.json(&value),
         default: setting.json(&preset),
         modified: value != preset,
@@ -377,7 +422,9 @@ fn row(store: &Store, settings: &Settings, setting: &'static Setting) -> Result<
 /// [`Kind::Storage`].
 pub fn list(store: &Store) -> Result<Vec<SettingRow>> {
     let settings = Settings::load(store)?;
-    ALL.iter().map(|setting| row(store, &settings, setting)).collect()
+    ALL.iter()
+        .map(|setting| row(store, &settings, setting))
+        .collect()
 }
 
 /// One setting with its value.
@@ -397,12 +444,17 @@ impl SetSettings {
     ///
     /// # Errors
     /// [`Kind::NotFound`] for a code, [`Kind::Usage`] for one named twice.
-    pub fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<SetSettings> {
+    pub fn read<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<SetSettings> {
         let mut wanted: Vec<(&'static Setting, Option<String>)> = Vec::new();
         for (code, text) in pairs {
             let setting = find(code)?;
             if wanted.iter().any(|(have, _)| have.code == setting.code) {
-                return Err(Error::new(Kind::Usage, format!("`{}` is named twice", setting.code)));
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("`{}` is named twice", setting.code),
+                ));
             }
             wanted.push((setting, text.map(str::to_owned)));
         }
@@ -450,7 +502,8 @@ impl Plan for SetSettings {
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
         for (setting, value) in self.values(tx)? {
-            tx.db().execute("DELETE FROM setting WHERE code = ?1", [setting.code])?;
+            tx.db()
+                .execute("DELETE FROM setting WHERE code = ?1", [setting.code])?;
             if value == setting.preset(tx)? {
                 continue;
             }
@@ -471,8 +524,14 @@ impl Plan for SetSettings {
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
-        let touches = [&ENABLE_2FA, &MAILBOX_2FA, &SMS_PROVIDER].into_iter().any(|setting| self.sets(setting));
-        Ok(if touches { Reach::Everyone } else { Reach::Nobody })
+        let touches = [&ENABLE_2FA, &MAILBOX_2FA, &SMS_PROVIDER]
+            .into_iter()
+            .any(|setting| self.sets(setting));
+        Ok(if touches {
+            Reach::Everyone
+        } else {
+            Reach::Nobody
+        })
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
@@ -498,7 +557,10 @@ impl Plan for SetSettings {
 /// [`Kind::Storage`].
 pub(crate) fn pointing_at(store: &Store, column: &'static str, id: i64) -> Result<Option<String>> {
     let sql = format!("SELECT code FROM setting WHERE {column} = ?1 LIMIT 1");
-    Ok(store.db().query_row(&sql, [id], |row| row.get(0)).optional()?)
+    Ok(store
+        .db()
+        .query_row(&sql, [id], |row| row.get(0))
+        .optional()?)
 }
 
 #[cfg(test)]
@@ -509,9 +571,14 @@ mod tests {
     #[test]
     fn the_catalogue_is_sound() {
         for setting in ALL {
-            assert_eq!(find(&setting.code.to_uppercase()).unwrap().code, setting.code);
+            assert_eq!(
+                find(&setting.code.to_uppercase()).unwrap().code,
+                setting.code
+            );
             assert!(setting.meaning.ends_with('.'), "{}", setting.code);
-            if let (Shape::Int { min, max, .. }, Preset::Number(default)) = (setting.shape, setting.default) {
+            if let (Shape::Int { min, max, .. }, Preset::Number(default)) =
+                (setting.shape, setting.default)
+            {
                 assert!(min <= default && default <= max, "{}", setting.code);
             }
         }
@@ -522,7 +589,11 @@ mod tests {
         let fresh = fresh();
         let parse = |setting: &Setting, text: &str| setting.parse(&fresh.store, text);
         for (text, want) in [("on", 1), ("YES", 1), ("True", 1), ("off", 0), ("no", 0)] {
-            assert_eq!(parse(&ENABLE_2FA, text).unwrap(), Value::Number(want), "{text}");
+            assert_eq!(
+                parse(&ENABLE_2FA, text).unwrap(),
+                Value::Number(want),
+                "{text}"
+            );
         }
         for (setting, text, want) in [
             (&SECOND_FACTOR_CODE_TTL, "5m", 300),
@@ -535,15 +606,42 @@ mod tests {
             assert_eq!(parse(setting, text).unwrap(), Value::Number(want), "{text}");
         }
         for (setting, text, said) in [
-            (&ENABLE_2FA, "maybe", "`maybe` is no value for `Enable2FA`: it is true or false (on, off, yes, no)"),
-            (&SECOND_FACTOR_CODE_TTL, "0", "`0` is no value for `SecondFactorCodeTTL`: it is a whole number from 1 to 86400, in seconds"),
-            (&SECOND_FACTOR_CODE_TTL, "86401", "`86401` is no value for `SecondFactorCodeTTL`: it is a whole number from 1 to 86400, in seconds"),
-            (&USER_LOCKOUT_DURATION, "90s", "`90s` is no value for `UserLockoutDuration`: it is kept in whole minutes"),
-            (&TOTP_DRIFT, "5m", "`5m` is no value for `TotpDriftSteps`: it is a whole number from 0 to 10, in steps"),
-            (&TOTP_ISSUER, "a:b", "`a:b` is no value for `TotpIssuer`: it must not contain a colon"),
+            (
+                &ENABLE_2FA,
+                "maybe",
+                "`maybe` is no value for `Enable2FA`: it is true or false (on, off, yes, no)",
+            ),
+            (
+                &SECOND_FACTOR_CODE_TTL,
+                "0",
+                "`0` is no value for `SecondFactorCodeTTL`: it is a whole number from 1 to 86400, in seconds",
+            ),
+            (
+                &SECOND_FACTOR_CODE_TTL,
+                "86401",
+                "`86401` is no value for `SecondFactorCodeTTL`: it is a whole number from 1 to 86400, in seconds",
+            ),
+            (
+                &USER_LOCKOUT_DURATION,
+                "90s",
+                "`90s` is no value for `UserLockoutDuration`: it is kept in whole minutes",
+            ),
+            (
+                &TOTP_DRIFT,
+                "5m",
+                "`5m` is no value for `TotpDriftSteps`: it is a whole number from 0 to 10, in steps",
+            ),
+            (
+                &TOTP_ISSUER,
+                "a:b",
+                "`a:b` is no value for `TotpIssuer`: it must not contain a colon",
+            ),
         ] {
             let error = parse(setting, text).unwrap_err();
-            assert_eq!((error.kind(), error.message().as_str()), (Kind::InvalidValue, said));
+            assert_eq!(
+                (error.kind(), error.message().as_str()),
+                (Kind::InvalidValue, said)
+            );
         }
     }
 }

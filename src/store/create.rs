@@ -35,23 +35,39 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
         Ring::read(&place.key)?;
         return Ok(Created::Existing);
     }
-    let directory = place.db.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = place
+        .db
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     make_directory(directory)?;
     if let Some(beside) = place.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         make_directory(beside)?;
     }
     let failed = |error: std::io::Error| {
-        Error::new(Kind::Io, format!("cannot make a store in `{}`", directory.display())).because(error)
+        Error::new(
+            Kind::Io,
+            format!("cannot make a store in `{}`", directory.display()),
+        )
+        .because(error)
     };
-    let ring = if place.key.exists() { Ring::read(&place.key)? } else { Ring::generate(&place.key, source)? };
+    let ring = if place.key.exists() {
+        Ring::read(&place.key)?
+    } else {
+        Ring::generate(&place.key, source)?
+    };
     // tempfile makes its files 0600 and removes this one if anything below fails.
-    let file = tempfile::Builder::new().prefix(".twofa-init-").tempfile_in(directory).map_err(failed)?;
+    let file = tempfile::Builder::new()
+        .prefix(".twofa-init-")
+        .tempfile_in(directory)
+        .map_err(failed)?;
     fill(file.path(), &ring, source)?;
     file.as_file().sync_all().map_err(failed)?;
     if !place.key.exists() {
         ring.write()?;
     }
-    file.persist_noclobber(&place.db).map_err(|error| failed(error.error))?;
+    file.persist_noclobber(&place.db)
+        .map_err(|error| failed(error.error))?;
     sync_directory(directory).map_err(failed)?;
     Ok(Created::New)
 }
@@ -62,11 +78,18 @@ fn make_directory(directory: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory).map_err(|error| {
-        Error::new(Kind::Io, format!("cannot make the directory `{}`", directory.display())).because(error)
+        Error::new(
+            Kind::Io,
+            format!("cannot make the directory `{}`", directory.display()),
+        )
+        .because(error)
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "a store is made here and opened in the parent module")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a store is made here and opened in the parent module"
+)]
 fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
     let db = Connection::open(path)?;
     let now = source.now();
@@ -80,14 +103,22 @@ fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
         "INSERT INTO store (id, store_id, created_at) VALUES (1, :id, :now)",
         named_params! { ":id": id, ":now": now },
     )?;
-    db.execute("UPDATE \"group\" SET created_at = :now", named_params! { ":now": now })?;
+    db.execute(
+        "UPDATE \"group\" SET created_at = :now",
+        named_params! { ":now": now },
+    )?;
     let vault = Vault::create(&db, &id, ring, now, source)?;
     crate::audit::begin(&db, &id, &vault)?;
-    db.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"))?;
+    db.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
+    ))?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Error::new(Kind::Storage, "this file system cannot hold a store: it has no shared memory for SQLite's log")
-            .hint("put the store on a local file system"));
+        return Err(Error::new(
+            Kind::Storage,
+            "this file system cannot hold a store: it has no shared memory for SQLite's log",
+        )
+        .hint("put the store on a local file system"));
     }
     db.close().map_err(|(_, error)| error)?;
     Ok(())

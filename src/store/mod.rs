@@ -60,13 +60,19 @@ impl Store {
     /// # Errors
     /// [`Kind::StoreMissing`], [`Kind::ForeignStore`], [`Kind::NewerStore`], [`Kind::ReadOnly`], [`Kind::Busy`],
     /// [`Kind::Storage`]; [`Kind::Usage`] for a verb that opens no store. The key file is not read here.
-    pub fn open(place: &Place, verb: &Verb, wait: Duration, source: Rc<dyn Source>) -> Result<Store> {
+    pub fn open(
+        place: &Place,
+        verb: &Verb,
+        wait: Duration,
+        source: Rc<dyn Source>,
+    ) -> Result<Store> {
         match verb.opens {
             Opens::Read => Store::connect(place, false, wait, source),
             Opens::Write => Store::connect(place, true, wait, source),
-            Opens::Nothing | Opens::Create => {
-                Err(Error::new(Kind::Usage, format!("`twofa {}` opens no store", verb.path)))
-            }
+            Opens::Nothing | Opens::Create => Err(Error::new(
+                Kind::Usage,
+                format!("`twofa {}` opens no store", verb.path),
+            )),
         }
     }
 
@@ -78,11 +84,18 @@ impl Store {
         Store::connect(&self.place, true, self.wait, Rc::clone(&self.source))
     }
 
-    fn connect(place: &Place, writable: bool, wait: Duration, source: Rc<dyn Source>) -> Result<Store> {
+    fn connect(
+        place: &Place,
+        writable: bool,
+        wait: Duration,
+        source: Rc<dyn Source>,
+    ) -> Result<Store> {
         check_header(&place.db)?;
         let db = open_file(&place.db, writable)?;
         db.busy_timeout(wait)?;
-        let version: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(|error| unreadable(&place.db, error))?;
+        let version: i32 = db
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(|error| unreadable(&place.db, error))?;
         if version > VERSION {
             return Err(Error::new(
                 Kind::NewerStore,
@@ -99,7 +112,15 @@ impl Store {
             upgrade::run(&db, upgrade::STEPS)?;
         }
         let store_id = db.query_row("SELECT store_id FROM store", [], |row| row.get(0))?;
-        Ok(Store { db, place: place.clone(), store_id, writable, wait, vault: OnceCell::new(), source })
+        Ok(Store {
+            db,
+            place: place.clone(),
+            store_id,
+            writable,
+            wait,
+            vault: OnceCell::new(),
+            source,
+        })
     }
 
     /// The connection, to read with.
@@ -155,7 +176,10 @@ impl Store {
     /// What `work` returns; [`Kind::Busy`] after the wait; [`Kind::ReadOnly`], [`Kind::DiskFull`], [`Kind::Storage`].
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         if !self.writable {
-            return Err(Error::new(Kind::Storage, "this command opened the store to read only"));
+            return Err(Error::new(
+                Kind::Storage,
+                "this command opened the store to read only",
+            ));
         }
         let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let tx = Tx { store: self, inner };
@@ -184,7 +208,11 @@ impl Tx<'_> {
     pub(crate) fn savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
         self.inner.execute_batch("SAVEPOINT work")?;
         let done = work();
-        let end = if done.is_ok() { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
+        let end = if done.is_ok() {
+            "RELEASE work"
+        } else {
+            "ROLLBACK TO work; RELEASE work"
+        };
         self.inner.execute_batch(end)?;
         Ok(done)
     }
@@ -206,23 +234,34 @@ fn check_header(path: &Path) -> Result<()> {
     let mut head = [0u8; 100];
     let read = fs::File::open(path).and_then(|mut file| {
         if file.metadata()?.is_dir() {
-            return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a directory"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::IsADirectory,
+                "it is a directory",
+            ));
         }
         file.read_exact(&mut head)
     });
     let foreign = || {
-        Error::new(Kind::ForeignStore, format!("`{shown}` is not a twofa store"))
-            .hint("name another file with --db; this one was not touched")
+        Error::new(
+            Kind::ForeignStore,
+            format!("`{shown}` is not a twofa store"),
+        )
+        .hint("name another file with --db; this one was not touched")
     };
     match read {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::new(Kind::StoreMissing, format!("there is no store at `{shown}`"))
-                .hint("`twofa init` makes one; --db names another"));
+            return Err(Error::new(
+                Kind::StoreMissing,
+                format!("there is no store at `{shown}`"),
+            )
+            .hint("`twofa init` makes one; --db names another"));
         }
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Err(foreign()),
         Err(error) => {
-            return Err(Error::new(Kind::Io, format!("cannot read the store `{shown}`")).because(error));
+            return Err(
+                Error::new(Kind::Io, format!("cannot read the store `{shown}`")).because(error),
+            );
         }
     }
     let application = i32::from_be_bytes([head[68], head[69], head[70], head[71]]);
@@ -232,7 +271,10 @@ fn check_header(path: &Path) -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that opens a connection")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that opens a connection"
+)]
 fn open_file(path: &Path, writable: bool) -> Result<Connection> {
     let base = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let db = if writable {
@@ -241,14 +283,23 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             .map_err(|error| unreadable(path, error))?
     } else {
         let reading = base | OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let db = Connection::open_with_flags(path, reading).map_err(|error| unreadable(path, error))?;
-        match db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)) {
+        let db =
+            Connection::open_with_flags(path, reading).map_err(|error| unreadable(path, error))?;
+        match db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+            row.get::<_, i64>(0)
+        }) {
             Ok(_) => db,
             // In a directory that cannot be written SQLite cannot make the index of the log. When there is no log,
             // nothing is missed by reading the file as it lies there.
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) && log_is_empty(path) => {
-                Connection::open_with_flags(immutable_uri(path), reading | OpenFlags::SQLITE_OPEN_URI)
-                    .map_err(|error| unreadable(path, error))?
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
+                    && log_is_empty(path) =>
+            {
+                Connection::open_with_flags(
+                    immutable_uri(path),
+                    reading | OpenFlags::SQLITE_OPEN_URI,
+                )
+                .map_err(|error| unreadable(path, error))?
             }
             Err(error) => return Err(unreadable(path, error)),
         }
@@ -282,9 +333,12 @@ fn settle(db: &Connection, writable: bool) -> Result<()> {
 fn refuse_read_only(path: &Path) -> Result<()> {
     match fs::OpenOptions::new().write(true).open(path) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Error::new(Kind::ReadOnly, format!("the store `{}` cannot be written", path.display()))
-            .because(error)
-            .hint("run the command as the store's owner; reading commands still work")),
+        Err(error) => Err(Error::new(
+            Kind::ReadOnly,
+            format!("the store `{}` cannot be written", path.display()),
+        )
+        .because(error)
+        .hint("run the command as the store's owner; reading commands still work")),
     }
 }
 
@@ -297,15 +351,22 @@ fn log_is_empty(path: &Path) -> bool {
 /// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (SQLite, "Uniform Resource
 /// Identifiers", section 3.1).
 fn immutable_uri(path: &Path) -> String {
-    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let escaped = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
     format!("file:{escaped}?immutable=1")
 }
 
 fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) {
-        return Error::new(Kind::ReadOnly, format!("the store `{}` cannot be opened", path.display()))
-            .because(error)
-            .hint("its directory must be writable, for SQLite keeps a log beside the file");
+        return Error::new(
+            Kind::ReadOnly,
+            format!("the store `{}` cannot be opened", path.display()),
+        )
+        .because(error)
+        .hint("its directory must be writable, for SQLite keeps a log beside the file");
     }
     error.into()
 }
@@ -329,8 +390,18 @@ pub(crate) mod tests {
         let clock = Rc::new(Fixed::new(START, 7));
         let place = Place::new(directory.path().join("twofa.db"), None);
         create(&place, clock.as_ref()).unwrap();
-        let store = Store::connect(&place, true, Duration::from_secs(5), Rc::clone(&clock) as Rc<dyn Source>).unwrap();
-        Fresh { directory, clock, store }
+        let store = Store::connect(
+            &place,
+            true,
+            Duration::from_secs(5),
+            Rc::clone(&clock) as Rc<dyn Source>,
+        )
+        .unwrap();
+        Fresh {
+            directory,
+            clock,
+            store,
+        }
     }
 
     #[test]
@@ -348,9 +419,19 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_store_is_refused() {
         let fresh = fresh();
-        fresh.store.db().execute_batch("PRAGMA user_version = 99").unwrap();
+        fresh
+            .store
+            .db()
+            .execute_batch("PRAGMA user_version = 99")
+            .unwrap();
         let place = fresh.store.place().clone();
-        let error = Store::connect(&place, true, Duration::ZERO, Rc::clone(&fresh.clock) as Rc<dyn Source>).unwrap_err();
+        let error = Store::connect(
+            &place,
+            true,
+            Duration::ZERO,
+            Rc::clone(&fresh.clock) as Rc<dyn Source>,
+        )
+        .unwrap_err();
         assert_eq!(error.kind(), Kind::NewerStore);
     }
 
@@ -362,8 +443,13 @@ pub(crate) mod tests {
             Err(Error::new(Kind::Guard, "no"))
         });
         assert!(result.is_err());
-        let enabled: i64 =
-            fresh.store.db().query_row("SELECT count(*) FROM method WHERE enabled = 1", [], |row| row.get(0)).unwrap();
+        let enabled: i64 = fresh
+            .store
+            .db()
+            .query_row("SELECT count(*) FROM method WHERE enabled = 1", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
         assert_eq!(enabled, 0);
     }
 
@@ -371,7 +457,13 @@ pub(crate) mod tests {
     fn a_second_writer_waits_and_is_told() {
         let fresh = fresh();
         let place = fresh.store.place().clone();
-        let other = Store::connect(&place, true, Duration::ZERO, Rc::clone(&fresh.clock) as Rc<dyn Source>).unwrap();
+        let other = Store::connect(
+            &place,
+            true,
+            Duration::ZERO,
+            Rc::clone(&fresh.clock) as Rc<dyn Source>,
+        )
+        .unwrap();
         fresh
             .store
             .write(|_| {

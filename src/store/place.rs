@@ -49,7 +49,10 @@ pub fn owner_of(path: &Path) -> Option<u32> {
 pub fn account_name(id: u32) -> Option<String> {
     #[cfg(unix)]
     {
-        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(id)).ok().flatten().map(|user| user.name)
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(id))
+            .ok()
+            .flatten()
+            .map(|user| user.name)
     }
     #[cfg(not(unix))]
     {
@@ -69,6 +72,9 @@ pub fn account_id(name: &str) -> Result<(u32, u32)> {
     }
     Err(crate::error::Error::new(
         crate::error::Kind::NotFound,
-        format!("this machine has no account `{}`", crate::name::visible(name)),
+        format!(
+            "this machine has no account `{}`",
+            crate::name::visible(name)
+        ),
     ))
 }

@@ -13,7 +13,8 @@ pub(super) const STEPS: &[&str] = &[];
 pub(super) fn run(db: &Connection, steps: &[&str]) -> Result<()> {
     let tx = rusqlite::Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     // Read again under the lock: another process may have upgraded in the meantime.
-    let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
+    let version: usize =
+        tx.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
     for (number, step) in steps.iter().enumerate().skip(version.saturating_sub(1)) {
         tx.execute_batch(step)?;
         tx.execute_batch(&format!("PRAGMA user_version = {}", number + 2))?;
@@ -27,7 +28,10 @@ mod tests {
     use super::*;
     use crate::store::{SCHEMA, VERSION};
 
-    #[expect(clippy::disallowed_methods, reason = "a database in memory, for a test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a database in memory, for a test"
+    )]
     fn memory() -> Connection {
         Connection::open_in_memory().unwrap()
     }
@@ -38,7 +42,11 @@ mod tests {
         let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
         rows.map(|sql| {
             let sql = sql.unwrap();
-            sql.lines().map(|line| line.split("--").next().unwrap_or("")).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+            sql.lines()
+                .map(|line| line.split("--").next().unwrap_or(""))
+                .flat_map(str::split_whitespace)
+                .collect::<Vec<_>>()
+                .join(" ")
         })
         .collect()
     }
@@ -49,7 +57,9 @@ mod tests {
         let fresh = memory();
         fresh.execute_batch(SCHEMA).unwrap();
         let upgraded = memory();
-        upgraded.execute_batch(include_str!("../../tests/stores/layout-1.sql")).unwrap();
+        upgraded
+            .execute_batch(include_str!("../../tests/stores/layout-1.sql"))
+            .unwrap();
         upgraded.execute_batch("PRAGMA user_version = 1").unwrap();
         run(&upgraded, STEPS).unwrap();
         assert_eq!(shape(&upgraded), shape(&fresh));
@@ -58,15 +68,25 @@ mod tests {
     #[test]
     fn steps_run_once_in_order_and_all_or_none() {
         let db = memory();
-        db.execute_batch("CREATE TABLE t (a); PRAGMA user_version = 1").unwrap();
+        db.execute_batch("CREATE TABLE t (a); PRAGMA user_version = 1")
+            .unwrap();
         let steps = ["ALTER TABLE t ADD COLUMN b", "ALTER TABLE t ADD COLUMN c"];
         run(&db, &steps[..1]).unwrap();
         run(&db, &steps).unwrap();
         run(&db, &steps).unwrap();
-        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
-        db.execute("INSERT INTO t (a, b, c) VALUES (1, 2, 3)", []).unwrap();
+        assert_eq!(
+            db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            3
+        );
+        db.execute("INSERT INTO t (a, b, c) VALUES (1, 2, 3)", [])
+            .unwrap();
         assert!(run(&db, &["", "", "ALTER TABLE t ADD COLUMN d", "broken"]).is_err());
-        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+        assert_eq!(
+            db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            3
+        );
         assert!(db.execute("INSERT INTO t (d) VALUES (1)", []).is_err());
     }
 }

@@ -41,7 +41,13 @@ static SHIPPED: &[Shipped] = &[
         html: Some(include_str!("en/verification-code.html")),
         macros: CODE_MACROS,
     },
-    Shipped { name: "2FA SMS code", subject: None, text: include_str!("en/sms-code.txt"), html: None, macros: CODE_MACROS },
+    Shipped {
+        name: "2FA SMS code",
+        subject: None,
+        text: include_str!("en/sms-code.txt"),
+        html: None,
+        macros: CODE_MACROS,
+    },
     Shipped {
         name: "Password recovery",
         subject: Some("Your new password"),
@@ -85,7 +91,12 @@ fn shipped(name: &str) -> Result<&'static Shipped> {
     SHIPPED
         .iter()
         .find(|shipped| shipped.name == name)
-        .ok_or_else(|| Error::new(Kind::Storage, format!("the template `{}` has no words", visible(name))))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Storage,
+                format!("the template `{}` has no words", visible(name)),
+            )
+        })
 }
 
 /// Every template.
@@ -93,12 +104,22 @@ fn shipped(name: &str) -> Result<&'static Shipped> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn list(store: &Store) -> Result<Vec<TemplateRow>> {
-    let mut query = store.db().prepare_cached("SELECT id, name, kind FROM template ORDER BY id")?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT id, name, kind FROM template ORDER BY id")?;
+    let rows = query.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+    })?;
     rows.map(|row| {
         let (id, name, kind) = row?;
         let macros = shipped(&name)?.macros.to_vec();
-        Ok(TemplateRow { id, name, kind, languages: vec!["en"], macros })
+        Ok(TemplateRow {
+            id,
+            name,
+            kind,
+            languages: vec!["en"],
+            macros,
+        })
     })
     .collect()
 }
@@ -112,7 +133,12 @@ pub fn find(store: &Store, name: &str) -> Result<TemplateRow> {
     let wanted = fold(name);
     match all.iter().position(|row| fold(&row.name) == wanted) {
         Some(at) => Ok(all[at].clone()),
-        None => Err(name::not_found("template", name, all.iter().map(|row| row.name.as_str()), "twofa template list")),
+        None => Err(name::not_found(
+            "template",
+            name,
+            all.iter().map(|row| row.name.as_str()),
+            "twofa template list",
+        )),
     }
 }
 
@@ -121,13 +147,21 @@ pub(crate) fn reference(store: &Store, name: &str, kind: &str) -> Result<(i64, S
     let found: Option<(i64, String)> = store
         .db()
         .prepare_cached("SELECT id, name FROM template WHERE name_key = :key AND kind = :kind")?
-        .query_row(named_params! { ":key": fold(name), ":kind": kind }, |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(named_params! { ":key": fold(name), ":kind": kind }, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     match found {
         Some(found) => Ok(found),
         None => {
             let row = find(store, name)?;
-            Err(Error::new(Kind::InvalidValue, format!("the template `{}` is for {}, not for {kind}", row.name, row.kind)))
+            Err(Error::new(
+                Kind::InvalidValue,
+                format!(
+                    "the template `{}` is for {}, not for {kind}",
+                    row.name, row.kind
+                ),
+            ))
         }
     }
 }
@@ -138,7 +172,11 @@ pub(crate) fn reference(store: &Store, name: &str, kind: &str) -> Result<(i64, S
 /// [`Kind::Storage`].
 pub fn words(name: &str) -> Result<Words> {
     let shipped = shipped(name)?;
-    Ok(Words { subject: shipped.subject.map(str::to_owned), text: shipped.text.to_owned(), html: shipped.html.map(str::to_owned) })
+    Ok(Words {
+        subject: shipped.subject.map(str::to_owned),
+        text: shipped.text.to_owned(),
+        html: shipped.html.map(str::to_owned),
+    })
 }
 
 /// The words with the values in their places. Values are never searched for macros.
@@ -148,7 +186,9 @@ pub fn words(name: &str) -> Result<Words> {
 pub fn render(name: &str, values: &[(&str, &str)]) -> Result<Words> {
     let words = words(name)?;
     Ok(Words {
-        subject: words.subject.map(|subject| fill(&subject, values, one_line)),
+        subject: words
+            .subject
+            .map(|subject| fill(&subject, values, one_line)),
         text: fill(&words.text, values, str::to_owned),
         html: words.html.map(|html| fill(&html, values, escaped)),
     })
@@ -181,7 +221,16 @@ fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> 
 }
 
 fn one_line(value: &str) -> String {
-    value.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+    value
+        .chars()
+        .map(|c| {
+            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// What HTML takes as markup, as entities (WHATWG HTML, section 13.1.2.3 and 13.1.2.4).
@@ -208,18 +257,37 @@ mod tests {
 
     #[test]
     fn values_take_the_place_of_macros_and_are_not_searched() {
-        let values = [("Username", "#SecondFactorCode# <b>"), ("SecondFactorCode", "123456"), ("SecondFactorCodeTTL", "60")];
-        assert_eq!(fill("#Username#: #SecondFactorCode# (#SecondFactorCodeTTL#) #Other# #", &values, str::to_owned),
-            "#SecondFactorCode# <b>: 123456 (60) #Other# #");
+        let values = [
+            ("Username", "#SecondFactorCode# <b>"),
+            ("SecondFactorCode", "123456"),
+            ("SecondFactorCodeTTL", "60"),
+        ];
+        assert_eq!(
+            fill(
+                "#Username#: #SecondFactorCode# (#SecondFactorCodeTTL#) #Other# #",
+                &values,
+                str::to_owned
+            ),
+            "#SecondFactorCode# <b>: 123456 (60) #Other# #"
+        );
         let words = render("2FA verification code", &values).unwrap();
         assert!(words.text.contains("    123456\n"));
-        assert!(words.html.unwrap().contains("Hello #SecondFactorCode# &lt;b&gt;,"));
+        assert!(
+            words
+                .html
+                .unwrap()
+                .contains("Hello #SecondFactorCode# &lt;b&gt;,")
+        );
     }
 
     #[test]
     fn every_code_template_has_its_code() {
         for shipped in SHIPPED {
-            let needed = if shipped.macros.contains(&"SecondFactorCode") { "#SecondFactorCode#" } else { "#RecoveryToken#" };
+            let needed = if shipped.macros.contains(&"SecondFactorCode") {
+                "#SecondFactorCode#"
+            } else {
+                "#RecoveryToken#"
+            };
             for part in [Some(shipped.text), shipped.html].into_iter().flatten() {
                 assert!(part.contains(needed), "{}", shipped.name);
             }

@@ -95,8 +95,14 @@ impl Fields {
     }
 
     fn groups(&self, store: &Store) -> Result<Option<Vec<Group>>> {
-        let Some(names) = &self.groups else { return Ok(None) };
-        names.iter().map(|name| group::find(store, name)?.takes_members()).collect::<Result<_>>().map(Some)
+        let Some(names) = &self.groups else {
+            return Ok(None);
+        };
+        names
+            .iter()
+            .map(|name| group::find(store, name)?.takes_members())
+            .collect::<Result<_>>()
+            .map(Some)
     }
 }
 
@@ -110,8 +116,11 @@ pub fn login(text: &str) -> Result<String> {
     }
     let login = name::check("login", text, 250)?;
     if login.contains(':') {
-        return Err(Error::new(Kind::InvalidValue, format!("the login `{}` has a colon in it", visible(&login)))
-            .hint("authenticator apps and HTTP take a colon as a separator"));
+        return Err(Error::new(
+            Kind::InvalidValue,
+            format!("the login `{}` has a colon in it", visible(&login)),
+        )
+        .hint("authenticator apps and HTTP take a colon as a separator"));
     }
     Ok(login)
 }
@@ -123,8 +132,11 @@ pub fn login(text: &str) -> Result<String> {
 pub fn email(text: &str) -> Result<String> {
     let address = name::check("email address", text, 254)?;
     address.parse::<lettre::Address>().map_err(|_| {
-        Error::new(Kind::InvalidValue, format!("`{}` is no email address", visible(&address)))
-            .hint("write it as name@example.com")
+        Error::new(
+            Kind::InvalidValue,
+            format!("`{}` is no email address", visible(&address)),
+        )
+        .hint("write it as name@example.com")
     })?;
     Ok(address)
 }
@@ -142,69 +154,113 @@ pub fn phone(text: &str) -> Result<String> {
     if sound {
         return Ok(trimmed.to_owned());
     }
-    Err(Error::new(Kind::InvalidValue, format!("`{}` is no phone number: it is + and 7 to 15 digits, the first not 0", visible(trimmed)))
-        .hint("write it as +493012345678, without spaces"))
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!(
+            "`{}` is no phone number: it is + and 7 to 15 digits, the first not 0",
+            visible(trimmed)
+        ),
+    )
+    .hint("write it as +493012345678, without spaces"))
 }
 
 /// A language tag: letters and hyphens, 2 to 35 characters (RFC 5646, section 4.4.1).
 fn language(text: &str) -> Result<String> {
     let tag = text.trim().to_ascii_lowercase();
     let sound = (2..=35).contains(&tag.len())
-        && tag.split('-').all(|part| !part.is_empty() && part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        && tag.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        && tag.split('-').all(|part| {
+            !part.is_empty()
+                && part.len() <= 8
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+        && tag
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphabetic());
     if sound {
         return Ok(tag);
     }
-    Err(Error::new(Kind::InvalidValue, format!("`{}` is no language", visible(text))).hint("write it as en, de or pt-br"))
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!("`{}` is no language", visible(text)),
+    )
+    .hint("write it as en, de or pt-br"))
 }
 
 /// An account name of the machine, as useradd(8) takes them, and longer.
 fn os_user(text: &str) -> Result<String> {
     let account = name::check("account", text, 256)?;
-    if account.chars().any(|c| c.is_whitespace() || matches!(c, ':' | '/')) {
-        return Err(Error::new(Kind::InvalidValue, format!("`{}` is no account name", visible(&account))));
+    if account
+        .chars()
+        .any(|c| c.is_whitespace() || matches!(c, ':' | '/'))
+    {
+        return Err(Error::new(
+            Kind::InvalidValue,
+            format!("`{}` is no account name", visible(&account)),
+        ));
     }
     Ok(account)
 }
 
 fn taken(store: &Store, what: &str, name: &str, by: Option<i64>) -> Result<()> {
     match lookup(store, name)? {
-        Some(other) if Some(other.id) != by => {
-            Err(Error::new(Kind::Conflict, format!("the {what} `{}` already leads to the user `{}`", visible(name), visible(&other.login)))
-                .hint("logins and email addresses share one space of names"))
-        }
+        Some(other) if Some(other.id) != by => Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "the {what} `{}` already leads to the user `{}`",
+                visible(name),
+                visible(&other.login)
+            ),
+        )
+        .hint("logins and email addresses share one space of names")),
         _ => Ok(()),
     }
 }
 
 fn os_user_taken(store: &Store, account: &str, by: Option<i64>) -> Result<()> {
     match super::by_os_user(store, account)? {
-        Some(other) if Some(other.id) != by => {
-            Err(Error::new(Kind::Conflict, format!("the account `{}` is already mapped to `{}`", visible(account), visible(&other.login))))
-        }
+        Some(other) if Some(other.id) != by => Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "the account `{}` is already mapped to `{}`",
+                visible(account),
+                visible(&other.login)
+            ),
+        )),
         _ => Ok(()),
     }
 }
 
 /// Writes the names that lead to a user.
 fn write_identity(tx: &Tx<'_>, user: i64, login: &str, email: Option<&str>) -> Result<()> {
-    tx.db().prepare_cached("DELETE FROM identity WHERE user = ?1")?.execute([user])?;
+    tx.db()
+        .prepare_cached("DELETE FROM identity WHERE user = ?1")?
+        .execute([user])?;
     let login_key = fold(login);
     let email_key = email.map(fold);
     let mut insert = tx
         .db()
         .prepare_cached("INSERT INTO identity (key, user, is_login, is_email) VALUES (:key, :user, :is_login, :is_email)")?;
     let shared = email_key.as_ref() == Some(&login_key);
-    insert.execute(named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": shared })?;
+    insert.execute(
+        named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": shared },
+    )?;
     if let Some(key) = email_key.filter(|_| !shared) {
-        insert.execute(named_params! { ":key": key, ":user": user, ":is_login": false, ":is_email": true })?;
+        insert.execute(
+            named_params! { ":key": key, ":user": user, ":is_login": false, ":is_email": true },
+        )?;
     }
     Ok(())
 }
 
 fn group_names(store: &Store, ids: &BTreeSet<i64>) -> Result<Vec<String>> {
-    let mut query = store.db().prepare_cached("SELECT name FROM \"group\" WHERE id = ?1")?;
-    let mut names = ids.iter().map(|id| Ok(query.query_row([id], |row| row.get::<_, String>(0))?)).collect::<Result<Vec<_>>>()?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT name FROM \"group\" WHERE id = ?1")?;
+    let mut names = ids
+        .iter()
+        .map(|id| Ok(query.query_row([id], |row| row.get::<_, String>(0))?))
+        .collect::<Result<Vec<_>>>()?;
     names.sort_by_cached_key(|name| fold(name));
     Ok(names)
 }
@@ -239,15 +295,36 @@ impl AddUser {
             }
         };
         compare("name", fields.name.apply(have.name.as_ref()) == have.name);
-        compare("email", fields.email.apply(have.email.as_ref()) == have.email);
-        compare("phone", fields.phone.apply(have.phone.as_ref()) == have.phone);
+        compare(
+            "email",
+            fields.email.apply(have.email.as_ref()) == have.email,
+        );
+        compare(
+            "phone",
+            fields.phone.apply(have.phone.as_ref()) == have.phone,
+        );
         compare("type", fields.kind.is_none_or(|kind| kind == have.kind));
-        compare("language", fields.language.as_ref().is_none_or(|language| *language == have.language));
-        compare("os_user", fields.os_user.apply(have.os_user.as_ref()) == have.os_user);
-        compare("active", fields.active.is_none_or(|active| active == have.active));
+        compare(
+            "language",
+            fields
+                .language
+                .as_ref()
+                .is_none_or(|language| *language == have.language),
+        );
+        compare(
+            "os_user",
+            fields.os_user.apply(have.os_user.as_ref()) == have.os_user,
+        );
+        compare(
+            "active",
+            fields.active.is_none_or(|active| active == have.active),
+        );
         let direct = direct_groups(store, have.id)?;
         let groups = fields.groups(store)?.unwrap_or_default();
-        compare("groups", groups.iter().all(|group| direct.contains(&group.id)));
+        compare(
+            "groups",
+            groups.iter().all(|group| direct.contains(&group.id)),
+        );
         Ok(names)
     }
 }
@@ -267,9 +344,16 @@ impl Plan for AddUser {
             }
             return Err(Error::new(
                 Kind::Conflict,
-                format!("the user `{}` exists and has another {}", visible(&have.login), differs.join(", ")),
+                format!(
+                    "the user `{}` exists and has another {}",
+                    visible(&have.login),
+                    differs.join(", ")
+                ),
             )
-            .hint(format!("`twofa user edit {}` changes it", visible(&have.login))));
+            .hint(format!(
+                "`twofa user edit {}` changes it",
+                visible(&have.login)
+            )));
         }
         if let Patch::Set(address) = &fields.email {
             taken(store, "email address", address, None)?;
@@ -283,13 +367,25 @@ impl Plan for AddUser {
             .field("name", Value::Null, fields.name.apply(None))
             .field("email", Value::Null, fields.email.apply(None))
             .field("phone", Value::Null, fields.phone.apply(None))
-            .field("type", Value::Null, fields.kind.unwrap_or(Type::Employee).code())
-            .field("language", Value::Null, fields.language.as_deref().unwrap_or("en"))
+            .field(
+                "type",
+                Value::Null,
+                fields.kind.unwrap_or(Type::Employee).code(),
+            )
+            .field(
+                "language",
+                Value::Null,
+                fields.language.as_deref().unwrap_or("en"),
+            )
             .field("groups", json!([]), names)
             .field("os_user", Value::Null, fields.os_user.apply(None))
             .field("must_change", false, fields.must_change.unwrap_or(false))
             .field("active", true, fields.active.unwrap_or(true))
-            .field("password", Value::Null, self.password_hash.as_ref().map(|_| "set"));
+            .field(
+                "password",
+                Value::Null,
+                self.password_hash.as_ref().map(|_| "set"),
+            );
         Ok(vec![change])
     }
 
@@ -314,7 +410,9 @@ impl Plan for AddUser {
         write_identity(tx, id, &login, email.as_deref())?;
         for group in fields.groups(tx)?.unwrap_or_default() {
             tx.db()
-                .prepare_cached("INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)",
+                )?
                 .execute([group.id, id])?;
         }
         Ok(())
@@ -322,7 +420,12 @@ impl Plan for AddUser {
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
-        let joins = self.fields.groups(store)?.unwrap_or_default().iter().any(|group| group.id == administrators);
+        let joins = self
+            .fields
+            .groups(store)?
+            .unwrap_or_default()
+            .iter()
+            .any(|group| group.id == administrators);
         Ok(joins || self.fields.os_user != Patch::Keep)
     }
 }
@@ -344,7 +447,10 @@ fn edited(have: &User, fields: &Fields) -> User {
         email: fields.email.apply(have.email.as_ref()),
         phone: fields.phone.apply(have.phone.as_ref()),
         kind: fields.kind.unwrap_or(have.kind),
-        language: fields.language.clone().unwrap_or_else(|| have.language.clone()),
+        language: fields
+            .language
+            .clone()
+            .unwrap_or_else(|| have.language.clone()),
         os_user: fields.os_user.apply(have.os_user.as_ref()),
         must_change: fields.must_change.unwrap_or(have.must_change),
         active: fields.active.unwrap_or(have.active),
@@ -386,7 +492,11 @@ impl Plan for EditUser {
             .field("phone", have.phone, want.phone)
             .field("type", have.kind.code(), want.kind.code())
             .field("language", have.language, want.language)
-            .field("groups", group_names(store, &direct)?, group_names(store, &groups)?)
+            .field(
+                "groups",
+                group_names(store, &direct)?,
+                group_names(store, &groups)?,
+            )
             .field("os_user", have.os_user, want.os_user)
             .field("active", have.active, want.active)
             .field("must_change", have.must_change, want.must_change);
@@ -409,10 +519,16 @@ impl Plan for EditUser {
             write_identity(tx, self.id, &want.login, want.email.as_deref())?;
         }
         for group in direct.difference(&groups) {
-            tx.db().execute("DELETE FROM group_user WHERE \"group\" = ?1 AND user = ?2", [group, &self.id])?;
+            tx.db().execute(
+                "DELETE FROM group_user WHERE \"group\" = ?1 AND user = ?2",
+                [group, &self.id],
+            )?;
         }
         for group in groups.difference(&direct) {
-            tx.db().execute("INSERT INTO group_user (\"group\", user) VALUES (?1, ?2)", [group, &self.id])?;
+            tx.db().execute(
+                "INSERT INTO group_user (\"group\", user) VALUES (?1, ?2)",
+                [group, &self.id],
+            )?;
         }
         Ok(())
     }
@@ -425,20 +541,33 @@ impl Plan for EditUser {
         let (have, _, direct, groups) = self.wanted(store)?;
         let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
         Ok(permission::in_administrators(store, self.id, have.kind)?
-            || direct.symmetric_difference(&groups).any(|group| *group == administrators)
+            || direct
+                .symmetric_difference(&groups)
+                .any(|group| *group == administrators)
             || changes.iter().any(|change| change.changes("os_user")))
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let (have, ..) = self.wanted(store)?;
         let guarded = ["login", "email", "phone", "active", "groups"];
-        let touched = changes.iter().flat_map(|change| &change.fields).find(|field| guarded.contains(&field.name));
+        let touched = changes
+            .iter()
+            .flat_map(|change| &change.fields)
+            .find(|field| guarded.contains(&field.name));
         // A change of membership that makes somebody an administrator counts like one that ends it.
         let administrator = permission::in_administrators(store, self.id, have.kind)?
-            || (changes.iter().any(|change| change.changes("groups")) && self.touches_administrators(store, &[])?);
+            || (changes.iter().any(|change| change.changes("groups"))
+                && self.touches_administrators(store, &[])?);
         Ok(touched.filter(|_| administrator).map(|field| {
-            let what = if field.name == "groups" { "membership" } else { field.name };
-            format!("changing the {what} of the administrator `{}`", visible(&have.login))
+            let what = if field.name == "groups" {
+                "membership"
+            } else {
+                field.name
+            };
+            format!(
+                "changing the {what} of the administrator `{}`",
+                visible(&have.login)
+            )
         }))
     }
 }
@@ -454,8 +583,14 @@ impl Plan for RemoveUser {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let user = get(store, self.id)?;
         if first_administrator(store)?.is_some_and(|first| first.id == self.id) {
-            return Err(Error::new(Kind::Guard, format!("`{}` is the first administrator and cannot be removed", visible(&user.login)))
-                .hint("`twofa user edit` renames it, `twofa user deactivate` shuts it out"));
+            return Err(Error::new(
+                Kind::Guard,
+                format!(
+                    "`{}` is the first administrator and cannot be removed",
+                    visible(&user.login)
+                ),
+            )
+            .hint("`twofa user edit` renames it, `twofa user deactivate` shuts it out"));
         }
         let change = Change::new("user", &user.login, Op::Remove, Event::USER_REMOVED)
             .about(self.id)
@@ -466,7 +601,8 @@ impl Plan for RemoveUser {
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("DELETE FROM user WHERE id = ?1", [self.id])?;
+        tx.db()
+            .execute("DELETE FROM user WHERE id = ?1", [self.id])?;
         permission::close_gaps(tx)
     }
 
@@ -480,13 +616,23 @@ impl Plan for RemoveUser {
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
-        Ok(self.touches_administrators(store, changes)?.then(|| format!("removing the administrator `{}`", visible(&user.login))))
+        Ok(self
+            .touches_administrators(store, changes)?
+            .then(|| format!("removing the administrator `{}`", visible(&user.login))))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
-        let grants: i64 = store.db().query_row("SELECT count(*) FROM grantee WHERE user = ?1", [self.id], |row| row.get(0))?;
-        let also = if grants > 0 { " and from the permissions that name them" } else { "" };
+        let grants: i64 = store.db().query_row(
+            "SELECT count(*) FROM grantee WHERE user = ?1",
+            [self.id],
+            |row| row.get(0),
+        )?;
+        let also = if grants > 0 {
+            " and from the permissions that name them"
+        } else {
+            ""
+        };
         Ok(Some(format!(
             "The user `{}` will be removed for good, with their authenticator app and recovery codes{also}.",
             visible(&user.login)
@@ -506,13 +652,27 @@ pub struct SetActive {
 impl Plan for SetActive {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let user = get(store, self.id)?;
-        let event = if self.active { Event::USER_ACTIVATED } else { Event::USER_DEACTIVATED };
-        Ok(Change::new("user", &user.login, Op::Edit, event).about(self.id).field("active", user.active, self.active).if_any())
+        let event = if self.active {
+            Event::USER_ACTIVATED
+        } else {
+            Event::USER_DEACTIVATED
+        };
+        Ok(Change::new("user", &user.login, Op::Edit, event)
+            .about(self.id)
+            .field("active", user.active, self.active)
+            .if_any())
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute("UPDATE user SET active = ?1 WHERE id = ?2", rusqlite::params![self.active, self.id])?;
-        if self.active { reset_counters(tx, self.id) } else { Ok(()) }
+        tx.db().execute(
+            "UPDATE user SET active = ?1 WHERE id = ?2",
+            rusqlite::params![self.active, self.id],
+        )?;
+        if self.active {
+            reset_counters(tx, self.id)
+        } else {
+            Ok(())
+        }
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
@@ -525,13 +685,24 @@ impl Plan for SetActive {
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
-        let doing = if self.active { "activating" } else { "deactivating" };
-        Ok(self.touches_administrators(store, changes)?.then(|| format!("{doing} the administrator `{}`", visible(&user.login))))
+        let doing = if self.active {
+            "activating"
+        } else {
+            "deactivating"
+        };
+        Ok(self
+            .touches_administrators(store, changes)?
+            .then(|| format!("{doing} the administrator `{}`", visible(&user.login))))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
-        Ok((!self.active).then(|| format!("The user `{}` will no longer be able to log in.", visible(&user.login))))
+        Ok((!self.active).then(|| {
+            format!(
+                "The user `{}` will no longer be able to log in.",
+                visible(&user.login)
+            )
+        }))
     }
 }
 
@@ -548,7 +719,11 @@ impl Plan for Unlock {
         let until = user.locked_until.filter(|until| store.now() < *until);
         let change = Change::new("user", &user.login, Op::Edit, Event::USER_UNLOCKED)
             .about(self.id)
-            .field("locked_until", until.map(|until| until.to_string()), Value::Null)
+            .field(
+                "locked_until",
+                until.map(|until| until.to_string()),
+                Value::Null,
+            )
             .field("second_factor_failures", user.second_factor_failures, 0)
             .field("password_failures", user.password_failures, 0);
         Ok(change.if_any())
@@ -577,11 +752,19 @@ pub(crate) fn reset_counters(tx: &Tx<'_>, user: i64) -> Result<()> {
 /// A value that breaks its rule; [`Kind::Storage`].
 pub(crate) fn add_first(tx: &Tx<'_>, plan: &AddUser) -> Result<i64> {
     plan.write(tx)?;
-    let id = tx.db().query_row("SELECT id FROM user", [], |row| row.get::<_, i64>(0)).optional()?;
-    let id = id.ok_or_else(|| Error::new(Kind::Storage, "the first administrator was not written"))?;
+    let id = tx
+        .db()
+        .query_row("SELECT id FROM user", [], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let id =
+        id.ok_or_else(|| Error::new(Kind::Storage, "the first administrator was not written"))?;
     let administrators = permission::built_in_group(tx, built_in::ADMINISTRATORS)?;
-    tx.db().execute("INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)", [administrators, id])?;
-    tx.db().execute("UPDATE store SET first_administrator = ?1", [id])?;
+    tx.db().execute(
+        "INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)",
+        [administrators, id],
+    )?;
+    tx.db()
+        .execute("UPDATE store SET first_administrator = ?1", [id])?;
     Ok(id)
 }
 
@@ -594,13 +777,33 @@ mod tests {
         for good in ["+4930123", "+493012345678901", " +1234567 "] {
             assert!(phone(good).is_ok(), "{good}");
         }
-        for bad in ["", "4930123456", "+0123456789", "+123456", "+1234567890123456", "+49 30 123456", "+49a0123456"] {
+        for bad in [
+            "",
+            "4930123456",
+            "+0123456789",
+            "+123456",
+            "+1234567890123456",
+            "+49 30 123456",
+            "+49a0123456",
+        ] {
             assert_eq!(phone(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
         }
-        for good in ["a@example.com", "zoë@example.com", "first.last+tag@sub.example.org"] {
+        for good in [
+            "a@example.com",
+            "zoë@example.com",
+            "first.last+tag@sub.example.org",
+        ] {
             assert!(email(good).is_ok(), "{good}");
         }
-        for bad in ["", "a", "a@", "@b", "a b@example.com", "a@b@c", "a@example.com\r\nBcc: x@y.z"] {
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@b",
+            "a b@example.com",
+            "a@b@c",
+            "a@example.com\r\nBcc: x@y.z",
+        ] {
             assert_eq!(email(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
         }
         assert_eq!(login("  ").unwrap_err().kind(), Kind::BlankLogin);

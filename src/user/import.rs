@@ -14,8 +14,17 @@ use crate::plan::{Change, Plan};
 use crate::store::{Store, Tx};
 
 /// The columns there are.
-pub const COLUMNS: [&str; 9] =
-    ["login", "name", "email", "phone", "type", "language", "groups", "password_hash", "active"];
+pub const COLUMNS: [&str; 9] = [
+    "login",
+    "name",
+    "email",
+    "phone",
+    "type",
+    "language",
+    "groups",
+    "password_hash",
+    "active",
+];
 
 /// How many bad lines an error tells of.
 const SHOWN: usize = 10;
@@ -31,38 +40,66 @@ impl ImportUsers {
     /// [`Kind::InvalidValue`] naming the line; [`Kind::Io`].
     pub fn read(input: impl Read) -> Result<ImportUsers> {
         // With its own reading of CRLF the csv crate counts lines from before the LF; so read, the CR is trimmed.
-        let mut reader =
-            csv::ReaderBuilder::new().terminator(csv::Terminator::Any(b'\n')).trim(csv::Trim::All).from_reader(input);
+        let mut reader = csv::ReaderBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .trim(csv::Trim::All)
+            .from_reader(input);
         let headers = reader.headers().map_err(|error| broken(&error))?.clone();
         let mut columns = Vec::new();
         for header in &headers {
             let wanted = fold(header);
-            let column = COLUMNS.into_iter().find(|column| *column == wanted).ok_or_else(|| {
-                let error = Error::new(Kind::InvalidValue, format!("line 1: `{}` is no column", visible(header)));
-                match name::nearest(header, COLUMNS) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
-                }
-            })?;
+            let column = COLUMNS
+                .into_iter()
+                .find(|column| *column == wanted)
+                .ok_or_else(|| {
+                    let error = Error::new(
+                        Kind::InvalidValue,
+                        format!("line 1: `{}` is no column", visible(header)),
+                    );
+                    match name::nearest(header, COLUMNS) {
+                        Some(near) => error.hint(format!("did you mean `{near}`?")),
+                        None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
+                    }
+                })?;
             if columns.contains(&column) {
-                return Err(Error::new(Kind::InvalidValue, format!("line 1: the column `{column}` stands twice")));
+                return Err(Error::new(
+                    Kind::InvalidValue,
+                    format!("line 1: the column `{column}` stands twice"),
+                ));
             }
             columns.push(column);
         }
         if !columns.contains(&"login") {
-            return Err(Error::new(Kind::InvalidValue, "line 1: the column `login` is missing")
-                .hint(format!("the first line names the columns: {}", COLUMNS.join(","))));
+            return Err(
+                Error::new(Kind::InvalidValue, "line 1: the column `login` is missing").hint(
+                    format!("the first line names the columns: {}", COLUMNS.join(",")),
+                ),
+            );
         }
         let mut lines = Vec::new();
         let mut seen: HashMap<String, u64> = HashMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| broken(&error))?;
             let line = record.position().map_or(0, csv::Position::line);
-            let fields: HashMap<&str, &str> = columns.iter().copied().zip(&record).filter(|(_, value)| !value.is_empty()).collect();
+            let fields: HashMap<&str, &str> = columns
+                .iter()
+                .copied()
+                .zip(&record)
+                .filter(|(_, value)| !value.is_empty())
+                .collect();
             let add = user(&fields).map_err(|error| at(line, &error))?;
             for name in std::iter::once(add.login.as_str()).chain(fields.get("email").copied()) {
-                if let Some(earlier) = seen.insert(fold(name), line).filter(|earlier| *earlier != line) {
-                    return Err(Error::new(Kind::Conflict, format!("line {line}: `{}` stands in line {earlier} already", visible(name))));
+                if let Some(earlier) = seen
+                    .insert(fold(name), line)
+                    .filter(|earlier| *earlier != line)
+                {
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!(
+                            "line {line}: `{}` stands in line {earlier} already",
+                            visible(name)
+                        ),
+                    ));
                 }
             }
             lines.push((line, add));
@@ -84,7 +121,8 @@ impl ImportUsers {
 }
 
 fn at(line: u64, error: &Error) -> Error {
-    let whole = Error::new(error.kind(), format!("line {line}: {}", error.message())).with("line", line);
+    let whole =
+        Error::new(error.kind(), format!("line {line}: {}", error.message())).with("line", line);
     match error.hint_text() {
         Some(hint) => whole.hint(hint),
         None => whole,
@@ -102,23 +140,39 @@ fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
     let text = |column: &str| fields.get(column).map(|value| (*value).to_owned());
     let patch = |column: &str| Patch::from_options(text(column), false);
     if fields.contains_key("password_hash") {
-        return Err(Error::new(Kind::InvalidValue, "password hashes cannot be imported by this version")
-            .hint("leave the column out, and set passwords with `twofa password set`"));
+        return Err(Error::new(
+            Kind::InvalidValue,
+            "password hashes cannot be imported by this version",
+        )
+        .hint("leave the column out, and set passwords with `twofa password set`"));
     }
     let active = match fields.get("active").map(|value| fold(value)).as_deref() {
         None => None,
         Some("true" | "yes" | "on" | "1") => Some(true),
         Some("false" | "no" | "off" | "0") => Some(false),
-        Some(other) => return Err(Error::new(Kind::InvalidValue, format!("`{}` is neither true nor false", visible(other)))),
+        Some(other) => {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                format!("`{}` is neither true nor false", visible(other)),
+            ));
+        }
     };
-    let groups = fields.get("groups").map(|list| list.split(';').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    let groups = fields.get("groups").map(|list| {
+        list.split(';')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect()
+    });
     let add = AddUser {
         login: text("login").unwrap_or_default(),
         fields: Fields {
             name: patch("name"),
             email: patch("email"),
             phone: patch("phone"),
-            kind: fields.get("type").map(|kind| Type::parse(kind)).transpose()?,
+            kind: fields
+                .get("type")
+                .map(|kind| Type::parse(kind))
+                .transpose()?,
             language: text("language"),
             groups,
             active,
@@ -147,9 +201,20 @@ impl Plan for ImportUsers {
             count => {
                 let shown: Vec<String> = bad.iter().take(SHOWN).map(Error::message).collect();
                 let more = count.saturating_sub(SHOWN);
-                let and = if more > 0 { format!("; and {more} more") } else { String::new() };
-                Err(Error::new(bad[0].kind(), format!("{} cannot be imported: {}{and}", counted(count as u64, "line", "lines"), shown.join("; ")))
-                    .hint("nothing was imported; mend the lines and run it again"))
+                let and = if more > 0 {
+                    format!("; and {more} more")
+                } else {
+                    String::new()
+                };
+                Err(Error::new(
+                    bad[0].kind(),
+                    format!(
+                        "{} cannot be imported: {}{and}",
+                        counted(count as u64, "line", "lines"),
+                        shown.join("; ")
+                    ),
+                )
+                .hint("nothing was imported; mend the lines and run it again"))
             }
         }
     }
@@ -173,11 +238,16 @@ impl Plan for ImportUsers {
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
-        Ok(self.touches_administrators(store, changes)?.then(|| "importing administrators".to_owned()))
+        Ok(self
+            .touches_administrators(store, changes)?
+            .then(|| "importing administrators".to_owned()))
     }
 
     fn question(&self, _store: &Store, changes: &[Change]) -> Result<Option<String>> {
-        Ok(Some(format!("{} will be added.", counted(changes.len() as u64, "user", "users"))))
+        Ok(Some(format!(
+            "{} will be added.",
+            counted(changes.len() as u64, "user", "users")
+        )))
     }
 }
 
@@ -193,14 +263,25 @@ mod tests {
         let text = "\u{feff}login,Name,email,groups,active\r\nalice,\"Alice\nA.\",alice@example.com,System administrators; ,yes\r\nbob,,,,\r\n";
         // A line break inside a name is a control character, and refused with its line.
         let error = ImportUsers::read(text.as_bytes()).unwrap_err();
-        assert_eq!(error.message(), "line 2: the name `Alice\\u{a}A.` has a control character in it");
+        assert_eq!(
+            error.message(),
+            "line 2: the name `Alice\\u{a}A.` has a control character in it"
+        );
         let text = text.replace("Alice\nA.", "Alice A.");
         let import = ImportUsers::read(text.as_bytes()).unwrap();
         let fresh = fresh();
         assert_eq!(import.changes(&fresh.store).unwrap().len(), 2);
         fresh.store.write(|tx| import.write(tx)).unwrap();
-        assert!(import.changes(&fresh.store).unwrap().is_empty(), "again is fine");
-        assert_eq!(crate::user::find(&fresh.store, "ALICE@example.com").unwrap().login, "alice");
+        assert!(
+            import.changes(&fresh.store).unwrap().is_empty(),
+            "again is fine"
+        );
+        assert_eq!(
+            crate::user::find(&fresh.store, "ALICE@example.com")
+                .unwrap()
+                .login,
+            "alice"
+        );
     }
 
     #[test]
@@ -208,14 +289,32 @@ mod tests {
         for (text, said) in [
             ("", "line 1: the column `login` is missing"),
             ("login,emial\na,b\n", "line 1: `emial` is no column"),
-            ("login,login\na,b\n", "line 1: the column `login` stands twice"),
-            ("login,phone\nalice,123\n", "line 2: `123` is no phone number: it is + and 7 to 15 digits, the first not 0"),
-            ("login\nalice\nALICE\n", "line 3: `ALICE` stands in line 2 already"),
-            ("login,active\nalice,maybe\n", "line 2: `maybe` is neither true nor false"),
+            (
+                "login,login\na,b\n",
+                "line 1: the column `login` stands twice",
+            ),
+            (
+                "login,phone\nalice,123\n",
+                "line 2: `123` is no phone number: it is + and 7 to 15 digits, the first not 0",
+            ),
+            (
+                "login\nalice\nALICE\n",
+                "line 3: `ALICE` stands in line 2 already",
+            ),
+            (
+                "login,active\nalice,maybe\n",
+                "line 2: `maybe` is neither true nor false",
+            ),
             ("login,name\n,x\n", "line 2: the login is blank"),
-            ("login,password_hash\na,$2b$x\n", "line 2: password hashes cannot be imported by this version"),
+            (
+                "login,password_hash\na,$2b$x\n",
+                "line 2: password hashes cannot be imported by this version",
+            ),
         ] {
-            assert_eq!(ImportUsers::read(text.as_bytes()).unwrap_err().message(), said);
+            assert_eq!(
+                ImportUsers::read(text.as_bytes()).unwrap_err().message(),
+                said
+            );
         }
     }
 

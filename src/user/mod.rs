@@ -50,10 +50,16 @@ impl Type {
     /// [`Kind::InvalidValue`] with the three words.
     pub fn parse(text: &str) -> Result<Type> {
         let wanted = fold(text);
-        Type::ALL.into_iter().find(|kind| kind.code() == wanted).ok_or_else(|| {
-            Error::new(Kind::InvalidValue, format!("`{}` is no user type", visible(text)))
+        Type::ALL
+            .into_iter()
+            .find(|kind| kind.code() == wanted)
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::InvalidValue,
+                    format!("`{}` is no user type", visible(text)),
+                )
                 .hint("it is employee, external or technical")
-        })
+            })
     }
 
     /// The group everybody of this type is in.
@@ -82,7 +88,10 @@ impl ToSql for Type {
 impl FromSql for Type {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let code = value.as_str()?;
-        Type::ALL.into_iter().find(|kind| kind.code() == code).ok_or(FromSqlError::InvalidType)
+        Type::ALL
+            .into_iter()
+            .find(|kind| kind.code() == code)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 
@@ -152,9 +161,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn lookup(store: &Store, name: &str) -> Result<Option<User>> {
-    let mut query = store
-        .db()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM identity JOIN user ON user.id = identity.user WHERE key = ?1"))?;
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM identity JOIN user ON user.id = identity.user WHERE key = ?1"
+    ))?;
     Ok(query.query_row([fold(name)], read).optional()?)
 }
 
@@ -168,7 +177,12 @@ pub fn find(store: &Store, name: &str) -> Result<User> {
     }
     match lookup(store, name)? {
         Some(user) => Ok(user),
-        None => Err(name::not_found("user", name, neighbours(store, name)?, "twofa user list")),
+        None => Err(name::not_found(
+            "user",
+            name,
+            neighbours(store, name)?,
+            "twofa user list",
+        )),
     }
 }
 
@@ -177,18 +191,25 @@ pub fn find(store: &Store, name: &str) -> Result<User> {
 /// # Errors
 /// [`Kind::Storage`], also when there is none.
 pub fn get(store: &Store, id: i64) -> Result<User> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
     Ok(query.query_row([id], read)?)
 }
 
 /// The user of a row id, if there still is one.
 pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
     Ok(query.query_row([id], read).optional()?)
 }
 
 /// Hands every active user who has a password and may log in with it to `each`.
-pub(crate) fn each_with_password(store: &Store, each: &mut dyn FnMut(User) -> Result<()>) -> Result<()> {
+pub(crate) fn each_with_password(
+    store: &Store,
+    each: &mut dyn FnMut(User) -> Result<()>,
+) -> Result<()> {
     let mut query = store.db().prepare(&format!(
         "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical' AND password_hash IS NOT NULL"
     ))?;
@@ -204,7 +225,9 @@ pub(crate) fn each_with_password(store: &Store, each: &mut dyn FnMut(User) -> Re
 /// # Errors
 /// [`Kind::Storage`].
 pub fn by_os_user(store: &Store, account: &str) -> Result<Option<User>> {
-    let mut query = store.db().prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE os_user = ?1"))?;
+    let mut query = store
+        .db()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE os_user = ?1"))?;
     Ok(query.query_row([account], read).optional()?)
 }
 
@@ -213,9 +236,9 @@ pub fn by_os_user(store: &Store, account: &str) -> Result<Option<User>> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn first_administrator(store: &Store) -> Result<Option<User>> {
-    let mut query = store
-        .db()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM store JOIN user ON user.id = store.first_administrator"))?;
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM store JOIN user ON user.id = store.first_administrator"
+    ))?;
     Ok(query.query_row([], read).optional()?)
 }
 
@@ -230,7 +253,9 @@ fn neighbours(store: &Store, name: &str) -> Result<Vec<String>> {
              UNION SELECT user FROM (SELECT user FROM identity WHERE key >= :first ORDER BY key LIMIT 800)
              UNION SELECT user FROM (SELECT user FROM identity ORDER BY key LIMIT 200))",
     )?;
-    let rows = query.query_map(named_params! { ":key": key, ":first": first }, |row| row.get(0))?;
+    let rows = query.query_map(named_params! { ":key": key, ":first": first }, |row| {
+        row.get(0)
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -246,7 +271,10 @@ pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>
         "SELECT login FROM identity JOIN user ON user.id = identity.user
          WHERE key >= :key AND key < :end AND is_login = 1 ORDER BY key LIMIT :limit",
     )?;
-    let rows = query.query_map(named_params! { ":key": key, ":end": end, ":limit": limit }, |row| row.get(0))?;
+    let rows = query.query_map(
+        named_params! { ":key": key, ":end": end, ":limit": limit },
+        |row| row.get(0),
+    )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -309,7 +337,11 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`Kind::Storage`], and what `each` returns.
-pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(UserRow) -> Result<()>) -> Result<()> {
+pub fn list(
+    store: &Store,
+    filter: &Filter,
+    each: &mut dyn FnMut(UserRow) -> Result<()>,
+) -> Result<()> {
     use crate::method::Method;
     let rows = Rows::load(store)?;
     let mut nesting = Nesting::load(store)?;
@@ -318,7 +350,9 @@ pub fn list(store: &Store, filter: &Filter, each: &mut dyn FnMut(UserRow) -> Res
         None => "1",
         Some(Method::Email) => "email IS NULL",
         Some(Method::Sms) => "phone IS NULL",
-        Some(Method::Totp) => "NOT EXISTS (SELECT 1 FROM authenticator WHERE authenticator.user = user.id)",
+        Some(Method::Totp) => {
+            "NOT EXISTS (SELECT 1 FROM authenticator WHERE authenticator.user = user.id)"
+        }
         Some(Method::RecoveryCodes) => {
             "NOT EXISTS (SELECT 1 FROM recovery_code WHERE recovery_code.user = user.id AND used_at IS NULL)"
         }
@@ -357,7 +391,13 @@ pub fn show(store: &Store, user: &User) -> Result<UserRow> {
     let now = store.now();
     let groups = crate::permission::groups_of(store, user.id, user.kind)?;
     let allowed = rows.can_use.allow(user.id, &groups, now);
-    rows.row(store, user.clone(), &direct_groups(store, user.id)?, allowed, now)
+    rows.row(
+        store,
+        user.clone(),
+        &direct_groups(store, user.id)?,
+        allowed,
+        now,
+    )
 }
 
 /// What is read once for many rows.
@@ -368,12 +408,26 @@ struct Rows {
 
 impl Rows {
     fn load(store: &Store) -> Result<Rows> {
-        let mut query = store.db().prepare_cached("SELECT id, name FROM \"group\"")?;
-        let names = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-        Ok(Rows { group_names: names, can_use: Grantees::load(store, Operation::CanUse2FA)? })
+        let mut query = store
+            .db()
+            .prepare_cached("SELECT id, name FROM \"group\"")?;
+        let names = query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Rows {
+            group_names: names,
+            can_use: Grantees::load(store, Operation::CanUse2FA)?,
+        })
     }
 
-    fn row(&self, store: &Store, user: User, direct: &[i64], can_use_2fa: bool, now: Time) -> Result<UserRow> {
+    fn row(
+        &self,
+        store: &Store,
+        user: User,
+        direct: &[i64],
+        can_use_2fa: bool,
+        now: Time,
+    ) -> Result<UserRow> {
         let (authenticator, recovery_codes_left) = store
             .db()
             .prepare_cached(
@@ -381,7 +435,11 @@ impl Rows {
                         (SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL)",
             )?
             .query_row([user.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut groups: Vec<String> = direct.iter().filter_map(|id| self.group_names.get(id)).cloned().collect();
+        let mut groups: Vec<String> = direct
+            .iter()
+            .filter_map(|id| self.group_names.get(id))
+            .cloned()
+            .collect();
         groups.sort_by_cached_key(|group| fold(group));
         Ok(UserRow {
             login: user.login,
@@ -406,7 +464,9 @@ impl Rows {
 
 /// The ids of the groups a user is a direct member of, ascending.
 pub(crate) fn direct_groups(store: &Store, user: i64) -> Result<Vec<i64>> {
-    let mut query = store.db().prepare_cached("SELECT \"group\" FROM group_user WHERE user = ?1 ORDER BY \"group\"")?;
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT \"group\" FROM group_user WHERE user = ?1 ORDER BY \"group\"")?;
     let rows = query.query_map([user], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -39,8 +39,15 @@ pub struct Answer {
 enum Body {
     Text(String),
     Bytes(Vec<u8>),
-    Thing { row: Row, table: Option<String> },
-    List { columns: &'static [&'static str], table: &'static [&'static str], rows: Box<dyn FnOnce(Each<'_>) -> Result<()>> },
+    Thing {
+        row: Row,
+        table: Option<String>,
+    },
+    List {
+        columns: &'static [&'static str],
+        table: &'static [&'static str],
+        rows: Box<dyn FnOnce(Each<'_>) -> Result<()>>,
+    },
 }
 
 /// A struct as a row.
@@ -54,7 +61,13 @@ pub fn row(of: &impl Serialize) -> Result<Row> {
 
 impl Answer {
     fn new(body: Body) -> Answer {
-        Answer { body, status: Vec::new(), warnings: Vec::new(), exit: 0, refusal: None }
+        Answer {
+            body,
+            status: Vec::new(),
+            warnings: Vec::new(),
+            exit: 0,
+            refusal: None,
+        }
     }
 
     /// Text as it is, in any format.
@@ -69,12 +82,21 @@ impl Answer {
 
     /// One thing.
     pub fn thing(thing: &impl Serialize) -> Result<Answer> {
-        Ok(Answer::new(Body::Thing { row: row(thing)?, table: None }))
+        Ok(Answer::new(Body::Thing {
+            row: row(thing)?,
+            table: None,
+        }))
     }
 
     /// A list; `columns` are the fields of a row, `table` those a table shows.
-    pub fn list<T: Serialize + 'static>(columns: &'static [&'static str], table: &'static [&'static str], rows: Vec<T>) -> Answer {
-        Answer::stream(columns, table, move |each| rows.iter().try_for_each(|one| each(row(one)?)))
+    pub fn list<T: Serialize + 'static>(
+        columns: &'static [&'static str],
+        table: &'static [&'static str],
+        rows: Vec<T>,
+    ) -> Answer {
+        Answer::stream(columns, table, move |each| {
+            rows.iter().try_for_each(|one| each(row(one)?))
+        })
     }
 
     /// A list whose rows are made while it is printed.
@@ -83,14 +105,21 @@ impl Answer {
         table: &'static [&'static str],
         rows: impl FnOnce(Each<'_>) -> Result<()> + 'static,
     ) -> Answer {
-        Answer::new(Body::List { columns, table, rows: Box::new(rows) })
+        Answer::new(Body::List {
+            columns,
+            table,
+            rows: Box::new(rows),
+        })
     }
 
     /// Adds `changed` and `warnings`, as every writing verb answers.
     pub fn changed(mut self, changed: bool, warnings: Vec<Warning>) -> Answer {
         if let Body::Thing { row, .. } = &mut self.body {
             row.insert("changed".into(), changed.into());
-            row.insert("warnings".into(), serde_json::to_value(&warnings).unwrap_or_default());
+            row.insert(
+                "warnings".into(),
+                serde_json::to_value(&warnings).unwrap_or_default(),
+            );
         }
         self.warnings = warnings;
         self
@@ -119,7 +148,8 @@ impl Answer {
     /// Prints the body. A closed pipe ends the printing, quietly.
     pub fn print(self, format: Format, width: Option<u16>) -> Result<Printed> {
         let mut out = io::BufWriter::new(io::stdout().lock());
-        let done = write(self.body, format, width, &mut out).and_then(|()| out.flush().map_err(Stop::from));
+        let done = write(self.body, format, width, &mut out)
+            .and_then(|()| out.flush().map_err(Stop::from));
         match done {
             Ok(()) | Err(Stop::ClosedPipe) => Ok(Printed {
                 status: self.status,
@@ -172,11 +202,21 @@ fn write(body: Body, format: Format, width: Option<u16>, out: &mut dyn Write) ->
         }
         Body::Bytes(bytes) => Ok(out.write_all(&bytes)?),
         Body::Thing { row, table } => thing(row, table, format, width, out),
-        Body::List { columns, table, rows } => list(columns, table, rows, format, width, out),
+        Body::List {
+            columns,
+            table,
+            rows,
+        } => list(columns, table, rows, format, width, out),
     }
 }
 
-fn thing(row: Row, shown: Option<String>, format: Format, width: Option<u16>, out: &mut dyn Write) -> Result<(), Stop> {
+fn thing(
+    row: Row,
+    shown: Option<String>,
+    format: Format,
+    width: Option<u16>,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
     match format {
         Format::Json => writeln!(out, "{:#}", Value::Object(row))?,
         Format::Ndjson => writeln!(out, "{}", Value::Object(row))?,
@@ -219,10 +259,19 @@ fn list(
         record(out, columns.iter().map(|name| (*name).to_owned()))?;
     }
     let done = rows(&mut |row| {
-        debug_assert!(row.keys().map(String::as_str).eq(columns.iter().copied()), "the columns of a list are those of its rows");
+        debug_assert!(
+            row.keys().map(String::as_str).eq(columns.iter().copied()),
+            "the columns of a list are those of its rows"
+        );
         count += 1;
         let written = match format {
-            Format::Json => write!(out, "{}\n  {}", if count > 1 { "," } else { "" }, Value::Object(row)).map_err(Stop::from),
+            Format::Json => write!(
+                out,
+                "{}\n  {}",
+                if count > 1 { "," } else { "" },
+                Value::Object(row)
+            )
+            .map_err(Stop::from),
             Format::Ndjson => writeln!(out, "{}", Value::Object(row)).map_err(Stop::from),
             Format::Csv => record(out, columns.iter().map(|name| csv_cell(&row[*name]))),
             Format::Table => {
@@ -246,7 +295,9 @@ fn list(
     done?;
     match format {
         Format::Json => writeln!(out, "{}]", if count > 0 { "\n" } else { "" })?,
-        Format::Table if count == 0 || !count.is_multiple_of(BLOCK) => write_table(&mut table, width, out)?,
+        Format::Table if count == 0 || !count.is_multiple_of(BLOCK) => {
+            write_table(&mut table, width, out)?
+        }
         _ => {}
     }
     Ok(())
@@ -254,14 +305,18 @@ fn list(
 
 fn heads(shown: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(shown.iter().map(|name| spaced(name).to_uppercase()));
+    table
+        .load_style(presets::NOTHING)
+        .set_header(shown.iter().map(|name| spaced(name).to_uppercase()));
     table
 }
 
 /// Wraps at `width` where it is known; without a terminal lines are as long as they are.
 fn write_table(table: &mut Table, width: Option<u16>, out: &mut dyn Write) -> Result<(), Stop> {
     if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -291,19 +346,30 @@ fn csv_cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => {
-            let number = text.strip_prefix(['+', '-']).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
-            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number { format!("'{text}") } else { text.clone() }
+            let number = text.strip_prefix(['+', '-']).is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number {
+                format!("'{text}")
+            } else {
+                text.clone()
+            }
         }
-        Value::Array(items) if items.iter().all(Value::is_string) => items.iter().map(csv_cell).collect::<Vec<_>>().join(";"),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().map(csv_cell).collect::<Vec<_>>().join(";")
+        }
         other => other.to_string(),
     }
 }
 
 fn record(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> Result<(), Stop> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-    let failed = |error: csv::Error| Stop::Failed(Error::new(Kind::Io, "cannot write CSV").because(error));
+    let failed =
+        |error: csv::Error| Stop::Failed(Error::new(Kind::Io, "cannot write CSV").because(error));
     writer.write_record(cells).map_err(failed)?;
-    let bytes = writer.into_inner().map_err(|error| Stop::from(io::Error::other(error.to_string())))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Stop::from(io::Error::other(error.to_string())))?;
     Ok(out.write_all(&bytes)?)
 }
 
@@ -323,16 +389,33 @@ mod tests {
         Body::List {
             columns: &["login", "phone", "groups"],
             table: &["login", "groups"],
-            rows: Box::new(move |each| rows.iter().try_for_each(|row| each(row.as_object().unwrap().clone()))),
+            rows: Box::new(move |each| {
+                rows.iter()
+                    .try_for_each(|row| each(row.as_object().unwrap().clone()))
+            }),
         }
     }
 
     #[test]
     fn one_list_in_four_formats() {
-        let rows = || sample(vec![json!({"login": "=cmd()", "phone": "+4930123", "groups": ["A", "B"]}), json!({"login": "b\u{1b}[1m", "phone": null, "groups": []})]);
-        assert_eq!(printed(rows(), Format::Table), "LOGIN       GROUPS\n=cmd()      A, B\nb\\u{1b}[1m  –\n");
-        assert_eq!(printed(rows(), Format::Ndjson), "{\"login\":\"=cmd()\",\"phone\":\"+4930123\",\"groups\":[\"A\",\"B\"]}\n{\"login\":\"b\\u001b[1m\",\"phone\":null,\"groups\":[]}\n");
-        assert_eq!(printed(rows(), Format::Csv), "login,phone,groups\n'=cmd(),+4930123,A;B\nb\u{1b}[1m,,\n");
+        let rows = || {
+            sample(vec![
+                json!({"login": "=cmd()", "phone": "+4930123", "groups": ["A", "B"]}),
+                json!({"login": "b\u{1b}[1m", "phone": null, "groups": []}),
+            ])
+        };
+        assert_eq!(
+            printed(rows(), Format::Table),
+            "LOGIN       GROUPS\n=cmd()      A, B\nb\\u{1b}[1m  –\n"
+        );
+        assert_eq!(
+            printed(rows(), Format::Ndjson),
+            "{\"login\":\"=cmd()\",\"phone\":\"+4930123\",\"groups\":[\"A\",\"B\"]}\n{\"login\":\"b\\u001b[1m\",\"phone\":null,\"groups\":[]}\n"
+        );
+        assert_eq!(
+            printed(rows(), Format::Csv),
+            "login,phone,groups\n'=cmd(),+4930123,A;B\nb\u{1b}[1m,,\n"
+        );
         let json: Value = serde_json::from_str(&printed(rows(), Format::Json)).unwrap();
         assert_eq!(json.as_array().unwrap().len(), 2);
     }

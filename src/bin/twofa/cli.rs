@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, help, init, key, login, mailbox, method, password, recovery_codes, setting, template, user,
+    audit, authenticator, completions, help, init, key, login, mailbox, method, password,
+    recovery_codes, setting, template, user,
 };
 use crate::complete;
 

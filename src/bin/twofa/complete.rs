@@ -40,12 +40,17 @@ pub fn requested() -> bool {
 pub fn answer() -> ExitCode {
     let shell = std::env::var(VARIABLE).unwrap_or_default();
     let shells = Shells::builtins();
-    let Some(completer) = shells.completer(&shell) else { return ExitCode::FAILURE };
+    let Some(completer) = shells.completer(&shell) else {
+        return ExitCode::FAILURE;
+    };
     let words = words();
     let mut out = Vec::new();
     let directory = std::env::current_dir().ok();
     let mut command = Cli::command();
-    if completer.write_complete(&mut command, words, directory.as_deref(), &mut out).is_ok() {
+    if completer
+        .write_complete(&mut command, words, directory.as_deref(), &mut out)
+        .is_ok()
+    {
         // Nobody listens: nothing to do.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), &out);
     }
@@ -53,12 +58,17 @@ pub fn answer() -> ExitCode {
 }
 
 fn words() -> Vec<OsString> {
-    std::env::args_os().skip_while(|word| word != "--").skip(1).collect()
+    std::env::args_os()
+        .skip_while(|word| word != "--")
+        .skip(1)
+        .collect()
 }
 
 /// Where the store of the line is.
 fn place() -> Option<Place> {
-    let mut words = words().into_iter().map(|word| word.to_string_lossy().into_owned());
+    let mut words = words()
+        .into_iter()
+        .map(|word| word.to_string_lossy().into_owned());
     let mut db = std::env::var_os("TWOFA_DB").map(Into::into);
     while let Some(word) = words.next() {
         if word == "--db" {
@@ -83,14 +93,21 @@ fn place() -> Option<Place> {
 /// What the store of the line has to say, to somebody who may list users; else nothing.
 fn ask(what: impl FnOnce(&Store) -> Result<Vec<String>>) -> Vec<CompletionCandidate> {
     let found = || -> Option<Vec<String>> {
-        let verb = VERBS.iter().find(|verb| verb.path == "user list" && verb.opens == Opens::Read)?;
+        let verb = VERBS
+            .iter()
+            .find(|verb| verb.path == "user list" && verb.opens == Opens::Read)?;
         let store = Store::open(&place()?, verb, Duration::ZERO, Rc::new(System)).ok()?;
         let session = Session::look(store, verb, &process::process()).ok()?;
         what(&session.store).ok()
     };
     // A name that would break the line of the shell's protocol is not offered.
     let sound = |name: &String| !name.chars().any(char::is_control);
-    found().unwrap_or_default().into_iter().filter(sound).map(CompletionCandidate::new).collect()
+    found()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(sound)
+        .map(CompletionCandidate::new)
+        .collect()
 }
 
 fn fixed(words: impl IntoIterator<Item = &'static str>) -> Vec<CompletionCandidate> {
@@ -109,7 +126,12 @@ pub fn users() -> ArgValueCompleter {
 fn named(all: fn(&Store) -> Result<Vec<String>>) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let prefix = twofa::name::fold(&current.to_string_lossy());
-        ask(|store| Ok(all(store)?.into_iter().filter(|name| twofa::name::fold(name).starts_with(&prefix)).collect()))
+        ask(|store| {
+            Ok(all(store)?
+                .into_iter()
+                .filter(|name| twofa::name::fold(name).starts_with(&prefix))
+                .collect())
+        })
     })
 }
 
@@ -125,12 +147,23 @@ pub fn mailboxes() -> ArgValueCompleter {
 
 /// Open challenges.
 pub fn challenges() -> ArgValueCompleter {
-    named(|store| Ok(challenge::list(store, None)?.into_iter().take(50).map(|row| row.challenge).collect()))
+    named(|store| {
+        Ok(challenge::list(store, None)?
+            .into_iter()
+            .take(50)
+            .map(|row| row.challenge)
+            .collect())
+    })
 }
 
 /// Templates.
 pub fn templates() -> ArgValueCompleter {
-    named(|store| Ok(template::list(store)?.into_iter().map(|row| row.name).collect()))
+    named(|store| {
+        Ok(template::list(store)?
+            .into_iter()
+            .map(|row| row.name)
+            .collect())
+    })
 }
 
 /// 2FA methods.
@@ -161,14 +194,28 @@ fn codes(current: &OsStr) -> Vec<CompletionCandidate> {
 pub fn settings_and_values() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let words = words();
-        let before = words.iter().rev().nth(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        let Ok(setting) = setting::find(&before) else { return codes(current) };
+        let before = words
+            .iter()
+            .rev()
+            .nth(1)
+            .map(|word| word.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let Ok(setting) = setting::find(&before) else {
+            return codes(current);
+        };
         let prefix = current.to_string_lossy().into_owned();
-        let starts = |candidate: &CompletionCandidate| candidate.get_value().to_string_lossy().starts_with(&prefix);
+        let starts = |candidate: &CompletionCandidate| {
+            candidate.get_value().to_string_lossy().starts_with(&prefix)
+        };
         let candidates = match setting.shape {
             Shape::Bool => fixed(["true", "false"]),
             Shape::Mailbox => ask(mailbox::candidates),
-            Shape::Template { .. } => ask(|store| Ok(template::list(store)?.into_iter().map(|row| row.name).collect())),
+            Shape::Template { .. } => ask(|store| {
+                Ok(template::list(store)?
+                    .into_iter()
+                    .map(|row| row.name)
+                    .collect())
+            }),
             _ => Vec::new(),
         };
         candidates.into_iter().filter(starts).collect()

@@ -76,8 +76,15 @@ fn typed() -> String {
     let mut words = vec!["twofa".to_owned()];
     for word in std::env::args_os().skip(1) {
         let word = word.to_string_lossy().into_owned();
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
-        words.push(if plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) });
+        let plain = !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
+        words.push(if plain {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        });
     }
     words.join(" ")
 }
@@ -92,8 +99,12 @@ fn misused(error: &clap::Error) -> ExitCode {
     if wants_json() {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        let message = first.strip_prefix("error: ").unwrap_or("a command is missing");
-        let said = Error::new(Kind::Usage, message).hint("`twofa --help` lists the commands").to_json();
+        let message = first
+            .strip_prefix("error: ")
+            .unwrap_or("a command is missing");
+        let said = Error::new(Kind::Usage, message)
+            .hint("`twofa --help` lists the commands")
+            .to_json();
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
     }
     ExitCode::from(Kind::Usage.exit())
@@ -101,12 +112,22 @@ fn misused(error: &clap::Error) -> ExitCode {
 
 /// Whether JSON was asked for, where the command line could not be read.
 fn wants_json() -> bool {
-    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let named = words.iter().enumerate().find_map(|(at, word)| match word.as_str() {
-        "-o" | "--output" => words.get(at + 1).cloned(),
-        _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).map(str::to_owned),
-    });
-    let format = named.or_else(|| std::env::var("TWOFA_OUTPUT").ok()).unwrap_or_default();
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let named = words
+        .iter()
+        .enumerate()
+        .find_map(|(at, word)| match word.as_str() {
+            "-o" | "--output" => words.get(at + 1).cloned(),
+            _ => word
+                .strip_prefix("--output=")
+                .or_else(|| word.strip_prefix("-o"))
+                .map(str::to_owned),
+        });
+    let format = named
+        .or_else(|| std::env::var("TWOFA_OUTPUT").ok())
+        .unwrap_or_default();
     <Format as clap::ValueEnum>::from_str(&format, true).is_ok_and(Format::is_json)
 }
 
@@ -124,7 +145,10 @@ mod tests {
     fn leaves_and_verbs_are_one_to_one() {
         fn leaves(command: &clap::Command, path: &[String], found: &mut Vec<String>) {
             // clap adds a `help` below every group; ours stands at the top.
-            let mut below = command.get_subcommands().filter(|sub| sub.get_name() != "help" || path.is_empty()).peekable();
+            let mut below = command
+                .get_subcommands()
+                .filter(|sub| sub.get_name() != "help" || path.is_empty())
+                .peekable();
             if below.peek().is_none() {
                 found.push(path.join(" "));
             }
@@ -135,14 +159,22 @@ mod tests {
         let mut found = Vec::new();
         leaves(&Cli::command(), &[], &mut found);
         found.sort();
-        let mut table: Vec<String> = twofa::verb::VERBS.iter().map(|verb| verb.path.to_owned()).collect();
+        let mut table: Vec<String> = twofa::verb::VERBS
+            .iter()
+            .map(|verb| verb.path.to_owned())
+            .collect();
         table.sort();
         assert_eq!(found, table);
     }
 
     #[test]
     fn colour_has_a_default() {
-        let cli = Cli::command().try_get_matches_from(["twofa", "status"]).unwrap();
-        assert_eq!(Cli::from_arg_matches(&cli).unwrap().globals.color, cli::Color::Auto);
+        let cli = Cli::command()
+            .try_get_matches_from(["twofa", "status"])
+            .unwrap();
+        assert_eq!(
+            Cli::from_arg_matches(&cli).unwrap().globals.color,
+            cli::Color::Auto
+        );
     }
 }

@@ -18,7 +18,9 @@ pub fn process() -> Process {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let process = Process {
         sudo_uid: number("SUDO_UID"),
-        doas_user: std::env::var("DOAS_USER").ok().filter(|name| !name.is_empty()),
+        doas_user: std::env::var("DOAS_USER")
+            .ok()
+            .filter(|name| !name.is_empty()),
         pkexec_uid: number("PKEXEC_UID"),
         ..Process::default()
     };
@@ -50,21 +52,33 @@ pub fn place(globals: &Globals, process: &Process) -> Result<Place> {
 
 /// Where the store of an ordinary account is.
 pub fn default_place() -> Result<Place> {
-    Ok(Place::new(data_home()?.join("twofa").join("twofa.db"), None))
+    Ok(Place::new(
+        data_home()?.join("twofa").join("twofa.db"),
+        None,
+    ))
 }
 
 fn data_home() -> Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     variable("XDG_DATA_HOME")
         .or_else(|| variable("LOCALAPPDATA"))
         .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
-        .ok_or_else(|| Error::new(Kind::Usage, "nothing tells where the store is").hint("name it with --db FILE"))
+        .ok_or_else(|| {
+            Error::new(Kind::Usage, "nothing tells where the store is")
+                .hint("name it with --db FILE")
+        })
 }
 
 /// How long to wait for a busy store.
 pub fn wait(globals: &Globals) -> Result<Duration> {
-    let seconds = twofa::clock::seconds(&globals.wait)
-        .map_err(|error| Error::new(Kind::Usage, format!("--wait: {}", error.message())).hint("write it as 10s or 1m"))?;
+    let seconds = twofa::clock::seconds(&globals.wait).map_err(|error| {
+        Error::new(Kind::Usage, format!("--wait: {}", error.message()))
+            .hint("write it as 10s or 1m")
+    })?;
     Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
@@ -81,12 +95,20 @@ pub fn source() -> Rc<dyn Source> {
 fn fixed() -> Option<twofa::clock::Fixed> {
     let now = std::env::var("TWOFA_TEST_NOW").ok()?;
     let now = twofa::clock::Time::parse(&now, twofa::clock::Time(0)).ok()?;
-    let seed = std::env::var("TWOFA_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let seed = std::env::var("TWOFA_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0);
     Some(twofa::clock::Fixed::new(now, seed))
 }
 
 /// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
-pub fn refuse_delegated(process: &Process, place: &Place, command: &Command, matches: &ArgMatches) -> Result<()> {
+pub fn refuse_delegated(
+    process: &Process,
+    place: &Place,
+    command: &Command,
+    matches: &ArgMatches,
+) -> Result<()> {
     let delegated = [place.db.as_path(), Path::new(Place::SYSTEM)]
         .into_iter()
         .any(|path| process.authority(owner_of(path)) == Authority::Delegated);
@@ -94,11 +116,17 @@ pub fn refuse_delegated(process: &Process, place: &Place, command: &Command, mat
         return Ok(());
     }
     let refuse = |what: &str| {
-        Err(Error::new(Kind::NotPermitted, format!("{what} is not for delegated callers"))
-            .hint("only root and the store's owner choose the store, its key, files and programs"))
+        Err(Error::new(
+            Kind::NotPermitted,
+            format!("{what} is not for delegated callers"),
+        )
+        .hint("only root and the store's owner choose the store, its key, files and programs"))
     };
     // The name alone: a value may be anything.
-    if let Some(name) = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).find(|name| name.starts_with("TWOFA_")) {
+    if let Some(name) = std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .find(|name| name.starts_with("TWOFA_"))
+    {
         return refuse(&format!("the variable {name}"));
     }
     let (mut command, mut matches) = (command, matches);
@@ -106,19 +134,36 @@ pub fn refuse_delegated(process: &Process, place: &Place, command: &Command, mat
     loop {
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
-            let said = matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+            let said = matches!(
+                matches.value_source(id),
+                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+            );
             let names = matches!(
                 argument.get_value_hint(),
-                ValueHint::FilePath | ValueHint::DirPath | ValueHint::AnyPath | ValueHint::ExecutablePath
+                ValueHint::FilePath
+                    | ValueHint::DirPath
+                    | ValueHint::AnyPath
+                    | ValueHint::ExecutablePath
             );
-            let is_stream = || matches.get_raw(id).is_some_and(|mut values| values.all(|value| value == "-"));
+            let is_stream = || {
+                matches
+                    .get_raw(id)
+                    .is_some_and(|mut values| values.all(|value| value == "-"))
+            };
             if said && (id == "as_login" || (names && !is_stream())) {
-                return refuse(&format!("the option --{}", argument.get_long().unwrap_or(id)));
+                return refuse(&format!(
+                    "the option --{}",
+                    argument.get_long().unwrap_or(id)
+                ));
             }
         }
-        let Some((name, below)) = matches.subcommand() else { break };
+        let Some((name, below)) = matches.subcommand() else {
+            break;
+        };
         path.push(name.to_owned());
-        let Some(next) = command.find_subcommand(name) else { break };
+        let Some(next) = command.find_subcommand(name) else {
+            break;
+        };
         (command, matches) = (next, below);
     }
     match path.first().map(String::as_str) {

@@ -17,8 +17,9 @@ const BLACK: u8 = 16;
 const WHITE: u8 = 231;
 
 fn encode(text: &Secret) -> Result<QrCode> {
-    QrCode::with_error_correction_level(text.expose().as_bytes(), EcLevel::M)
-        .map_err(|error| Error::new(Kind::InvalidValue, "the URI does not fit into a QR code").because(error))
+    QrCode::with_error_correction_level(text.expose().as_bytes(), EcLevel::M).map_err(|error| {
+        Error::new(Kind::InvalidValue, "the URI does not fit into a QR code").because(error)
+    })
 }
 
 /// Whether the module is black; outside of the code everything is white.
@@ -39,7 +40,10 @@ pub fn terminal(text: &Secret, width: Option<u16>) -> Result<Option<String>> {
     for y in (0..size).step_by(2) {
         let mut last = None;
         for x in 0..size {
-            let colours = (paint(is_black(&code, x, y)), paint(is_black(&code, x, y + 1)));
+            let colours = (
+                paint(is_black(&code, x, y)),
+                paint(is_black(&code, x, y + 1)),
+            );
             if last != Some(colours) {
                 lines.push_str(&format!("\u{1b}[38;5;{};48;5;{}m", colours.0, colours.1));
                 last = Some(colours);
@@ -53,7 +57,10 @@ pub fn terminal(text: &Secret, width: Option<u16>) -> Result<Option<String>> {
 
 /// The code as an SVG document.
 pub fn svg(text: &Secret) -> Result<String> {
-    Ok(encode(text)?.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
+    Ok(encode(text)?
+        .render::<svg::Color<'_>>()
+        .min_dimensions(240, 240)
+        .build())
 }
 
 /// The code as a PNG file.
@@ -61,12 +68,20 @@ pub fn png(text: &Secret) -> Result<Vec<u8>> {
     let code = encode(text)?;
     let modules = code.width() + 2 * QUIET;
     let size = modules * SCALE;
-    let failed = |error: png::EncodingError| Error::new(Kind::Io, "cannot write the PNG").because(error);
+    let failed =
+        |error: png::EncodingError| Error::new(Kind::Io, "cannot write the PNG").because(error);
     let pixels: Vec<u8> = (0..size * size)
-        .map(|at| if is_black(&code, at % size / SCALE, at / size / SCALE) { 0 } else { 255 })
+        .map(|at| {
+            if is_black(&code, at % size / SCALE, at / size / SCALE) {
+                0
+            } else {
+                255
+            }
+        })
         .collect();
     let mut bytes = Vec::new();
-    let side = u32::try_from(size).map_err(|_| Error::new(Kind::InvalidValue, "the QR code is too large"))?;
+    let side = u32::try_from(size)
+        .map_err(|_| Error::new(Kind::InvalidValue, "the QR code is too large"))?;
     let mut encoder = png::Encoder::new(&mut bytes, side, side);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
@@ -82,11 +97,20 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_gets_none() {
-        let text = Secret::from("otpauth://totp/twofa:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=twofa");
+        let text = Secret::from(
+            "otpauth://totp/twofa:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=twofa",
+        );
         assert!(terminal(&text, Some(30)).unwrap().is_none());
         let lines = terminal(&text, Some(80)).unwrap().unwrap();
-        let widths: Vec<usize> = lines.lines().map(|line| line.chars().filter(|c| *c == '▀').count()).collect();
-        assert!(widths.iter().all(|width| *width == widths[0] && *width <= 80));
+        let widths: Vec<usize> = lines
+            .lines()
+            .map(|line| line.chars().filter(|c| *c == '▀').count())
+            .collect();
+        assert!(
+            widths
+                .iter()
+                .all(|width| *width == widths[0] && *width <= 80)
+        );
         assert_eq!(widths.len(), widths[0].div_ceil(2));
     }
 }

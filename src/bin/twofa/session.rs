@@ -28,7 +28,12 @@ pub struct Context {
 
 impl Context {
     pub fn new(globals: Globals, process: Process, ui: Ui) -> Context {
-        Context { globals, process, ui, source: process::source() }
+        Context {
+            globals,
+            process,
+            ui,
+            source: process::source(),
+        }
     }
 
     /// Where the store is.
@@ -39,13 +44,25 @@ impl Context {
     /// Opens the store the way the verb needs it, and finds out who acts.
     pub fn session(&self, path: &str) -> Result<Session> {
         let verb = verb(path)?;
-        let store = Store::open(&self.place()?, verb, process::wait(&self.globals)?, Rc::clone(&self.source))?;
-        Session::begin(store, verb, &self.process, self.globals.as_login.as_deref(), self.globals.reason.clone())
+        let store = Store::open(
+            &self.place()?,
+            verb,
+            process::wait(&self.globals)?,
+            Rc::clone(&self.source),
+        )?;
+        Session::begin(
+            store,
+            verb,
+            &self.process,
+            self.globals.as_login.as_deref(),
+            self.globals.reason.clone(),
+        )
     }
 
     /// Reads a time option.
     pub fn time(&self, text: Option<&str>) -> Result<Option<Time>> {
-        text.map(|text| Time::parse(text, self.source.now())).transpose()
+        text.map(|text| Time::parse(text, self.source.now()))
+            .transpose()
     }
 
     /// Refuses formats that a command does not speak.
@@ -53,16 +70,28 @@ impl Context {
         if formats.contains(&self.globals.output) {
             return Ok(());
         }
-        Err(Error::new(Kind::Usage, "this command does not print in that format").hint("leave --output out"))
+        Err(
+            Error::new(Kind::Usage, "this command does not print in that format")
+                .hint("leave --output out"),
+        )
     }
 
     /// Reads the secrets that come on standard input: one line for each option given.
     pub fn lines(&self, wanted: Wanted) -> Result<Lines> {
-        read_lines(Wanted { confirm_code: self.globals.confirm_code_stdin, ..wanted })
+        read_lines(Wanted {
+            confirm_code: self.globals.confirm_code_stdin,
+            ..wanted
+        })
     }
 
     /// A password: from standard input, from a file, or asked for.
-    pub fn password(&self, from: &PasswordFrom, lines: &mut Lines, prompt: &str, twice: bool) -> Result<Secret> {
+    pub fn password(
+        &self,
+        from: &PasswordFrom,
+        lines: &mut Lines,
+        prompt: &str,
+        twice: bool,
+    ) -> Result<Secret> {
         match (lines.password.take(), &from.password_file) {
             (Some(password), _) => Ok(password),
             (None, Some(path)) => read_file(path, "--password-file"),
@@ -82,15 +111,29 @@ impl Context {
     /// What the command line says about the confirmation of an administrator action.
     pub fn given(&self, lines: &mut Lines) -> Result<Given> {
         Ok(Given {
-            code: lines.confirm_code.take().or_else(|| self.globals.confirm_code.clone().map(Secret::new)),
-            method: self.globals.confirm_method.as_deref().map(Method::parse).transpose()?,
+            code: lines
+                .confirm_code
+                .take()
+                .or_else(|| self.globals.confirm_code.clone().map(Secret::new)),
+            method: self
+                .globals
+                .confirm_method
+                .as_deref()
+                .map(Method::parse)
+                .transpose()?,
             challenge: self.globals.confirm_challenge.clone(),
             skip: self.globals.skip_confirmation,
         })
     }
 
     /// Carries out a plan.
-    pub fn commit(&mut self, session: &Session, plan: &dyn Plan, allowance: Allowance, lines: Option<Lines>) -> Result<Committed> {
+    pub fn commit(
+        &mut self,
+        session: &Session,
+        plan: &dyn Plan,
+        allowance: Allowance,
+        lines: Option<Lines>,
+    ) -> Result<Committed> {
         let lines = match lines {
             Some(lines) => lines,
             None => self.lines(Wanted::default())?,
@@ -107,7 +150,11 @@ impl Context {
         own: Option<String>,
         mut lines: Lines,
     ) -> Result<Committed> {
-        let options = Options { confirm: self.given(&mut lines)?, allowance, own };
+        let options = Options {
+            confirm: self.given(&mut lines)?,
+            allowance,
+            own,
+        };
         change::commit(session, plan, &options, &mut self.ui)
     }
 }

@@ -56,7 +56,10 @@ impl Ui {
 
     /// A warning: never silenced.
     pub fn warning(&self, warning: &Warning) {
-        line(self.color, &format!("{WARNING}warning:{WARNING:#} {}\n", warning.message));
+        line(
+            self.color,
+            &format!("{WARNING}warning:{WARNING:#} {}\n", warning.message),
+        );
         if let Some(hint) = &warning.hint {
             line(self.color, &format!("{HINT}   hint:{HINT:#} {hint}\n"));
         }
@@ -85,12 +88,20 @@ impl Ui {
         if !self.can_ask() {
             return Err(missing(prompt, option));
         }
-        Input::<String>::new().with_prompt(prompt).interact_text().map(Secret::new).map_err(unanswered)
+        Input::<String>::new()
+            .with_prompt(prompt)
+            .interact_text()
+            .map(Secret::new)
+            .map_err(unanswered)
     }
 }
 
 fn missing(prompt: &str, option: &str) -> Error {
-    Error::new(Kind::MissingAnswer, format!("{} is needed", prompt.to_lowercase())).hint(format!("give it with {option}"))
+    Error::new(
+        Kind::MissingAnswer,
+        format!("{} is needed", prompt.to_lowercase()),
+    )
+    .hint(format!("give it with {option}"))
 }
 
 fn unanswered(error: dialoguer::Error) -> Error {
@@ -114,12 +125,22 @@ fn line(color: ColorChoice, text: &str) {
 /// Prints an error: for people, and as the last line of stderr for programs.
 pub fn error(error: &Error, choice: Color, json: bool) {
     let choice = color(choice);
-    line(choice, &format!("{ERROR}error:{ERROR:#} {}\n", error.message()));
+    line(
+        choice,
+        &format!("{ERROR}error:{ERROR:#} {}\n", error.message()),
+    );
     if let Some(hint) = error.hint_text() {
         line(choice, &format!("{HINT} hint:{HINT:#} {hint}\n"));
     }
-    if let Some(why) = error.detail().get("not_recorded").and_then(|why| why.as_str()) {
-        line(choice, &format!("{WARNING}warning:{WARNING:#} the refusal could not be recorded: {why}\n"));
+    if let Some(why) = error
+        .detail()
+        .get("not_recorded")
+        .and_then(|why| why.as_str())
+    {
+        line(
+            choice,
+            &format!("{WARNING}warning:{WARNING:#} the refusal could not be recorded: {why}\n"),
+        );
     }
     if json {
         line(choice, &format!("{}\n", error.to_json()));
@@ -132,11 +153,25 @@ impl Ask for Ui {
             return Ok(());
         }
         if !self.can_ask() {
-            return Err(Error::new(Kind::MissingAnswer, format!("are you sure? {question}")).hint("say yes with --yes"));
+            return Err(
+                Error::new(Kind::MissingAnswer, format!("are you sure? {question}"))
+                    .hint("say yes with --yes"),
+            );
         }
-        line(self.color, &format!("{question}\nWithout asking: {} --yes\n", self.typed));
-        let sure = Confirm::new().with_prompt("Are you sure?").default(false).interact().map_err(unanswered)?;
-        if sure { Ok(()) } else { Err(Error::new(Kind::Declined, "nothing was changed")) }
+        line(
+            self.color,
+            &format!("{question}\nWithout asking: {} --yes\n", self.typed),
+        );
+        let sure = Confirm::new()
+            .with_prompt("Are you sure?")
+            .default(false)
+            .interact()
+            .map_err(unanswered)?;
+        if sure {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Declined, "nothing was changed"))
+        }
     }
 
     fn code(&mut self, prompt: &str) -> Result<Option<Secret>> {
@@ -184,8 +219,9 @@ pub fn read_lines(wanted: Wanted) -> Result<Lines> {
 
 /// Reads the first line of a file.
 pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
-    let file = std::fs::File::open(path)
-        .map_err(|error| Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error))?;
+    let file = std::fs::File::open(path).map_err(|error| {
+        Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error)
+    })?;
     read_line(&mut std::io::BufReader::new(file), option)
 }
 
@@ -197,16 +233,31 @@ fn read_line(input: &mut impl std::io::BufRead, option: &str) -> Result<Secret> 
         .by_ref()
         .take(limit)
         .read_until(b'\n', &mut bytes)
-        .map_err(|error| Error::new(Kind::Io, format!("cannot read the line for {option}")).because(error))?;
+        .map_err(|error| {
+            Error::new(Kind::Io, format!("cannot read the line for {option}")).because(error)
+        })?;
     if bytes.is_empty() {
-        return Err(Error::new(Kind::MissingAnswer, format!("standard input has no line for {option}")));
+        return Err(Error::new(
+            Kind::MissingAnswer,
+            format!("standard input has no line for {option}"),
+        ));
     }
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let end = bytes
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+        .map_or(0, |last| last + 1);
     if end > LONGEST {
-        return Err(Error::new(Kind::InvalidValue, format!("the line for {option} is longer than {LONGEST} bytes")));
+        return Err(Error::new(
+            Kind::InvalidValue,
+            format!("the line for {option} is longer than {LONGEST} bytes"),
+        ));
     }
-    let text = std::str::from_utf8(&bytes[..end])
-        .map_err(|_| Error::new(Kind::InvalidValue, format!("the line for {option} is not UTF-8")))?;
+    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| {
+        Error::new(
+            Kind::InvalidValue,
+            format!("the line for {option} is not UTF-8"),
+        )
+    })?;
     Ok(Secret::new(text.to_owned()))
 }
 
@@ -221,15 +272,27 @@ mod tests {
         assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "next");
         assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "last");
         let error = read_line(&mut input, "--x").unwrap_err();
-        assert_eq!((error.kind(), error.message().as_str()), (Kind::MissingAnswer, "standard input has no line for --x"));
+        assert_eq!(
+            (error.kind(), error.message().as_str()),
+            (Kind::MissingAnswer, "standard input has no line for --x")
+        );
         assert_eq!(read_line(&mut &b"\n"[..], "--x").unwrap().expose(), "");
     }
 
     #[test]
     fn a_line_has_a_limit() {
         let fits = [vec![b'a'; LONGEST], b"\n".to_vec()].concat();
-        assert_eq!(read_line(&mut fits.as_slice(), "--x").unwrap().expose().len(), LONGEST);
+        assert_eq!(
+            read_line(&mut fits.as_slice(), "--x")
+                .unwrap()
+                .expose()
+                .len(),
+            LONGEST
+        );
         let over = [vec![b'a'; LONGEST + 1], b"\n".to_vec()].concat();
-        assert_eq!(read_line(&mut over.as_slice(), "--x").unwrap_err().kind(), Kind::InvalidValue);
+        assert_eq!(
+            read_line(&mut over.as_slice(), "--x").unwrap_err().kind(),
+            Kind::InvalidValue
+        );
     }
 }

@@ -12,7 +12,9 @@ use crate::session::Context;
 
 /// Look at the audit log
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa audit list --since '1d ago' --event login\n  twofa audit verify")]
+#[command(
+    after_help = "Examples:\n  twofa audit list --since '1d ago' --event login\n  twofa audit verify"
+)]
 pub enum Audit {
     /// List events, newest first
     List(List),
@@ -55,8 +57,12 @@ pub struct Show {
     seq: i64,
 }
 
-const COLUMNS: &[&str] = &["seq", "at", "actor", "os_user", "event", "subject", "outcome", "reason", "note", "detail"];
-const TABLE: &[&str] = &["seq", "at", "actor", "event", "subject", "outcome", "reason"];
+const COLUMNS: &[&str] = &[
+    "seq", "at", "actor", "os_user", "event", "subject", "outcome", "reason", "note", "detail",
+];
+const TABLE: &[&str] = &[
+    "seq", "at", "actor", "event", "subject", "outcome", "reason",
+];
 
 pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
     match verb {
@@ -70,9 +76,10 @@ pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
             let found = audit::verify(&session.store)?;
             let answer = Answer::thing(&found)?;
             Ok(match (&found.damage, found.first_bad) {
-                (Some(damage), Some(seq)) => answer
-                    .exits(Kind::Findings.exit())
-                    .say(format!("The audit log was tampered with: row {seq} ({}).", damage.replace('_', " "))),
+                (Some(damage), Some(seq)) => answer.exits(Kind::Findings.exit()).say(format!(
+                    "The audit log was tampered with: row {seq} ({}).",
+                    damage.replace('_', " ")
+                )),
                 _ => answer.say("The audit log is intact."),
             })
         }
@@ -82,7 +89,9 @@ pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
 fn list(context: &mut Context, args: List) -> Result<Answer> {
     let session = context.session("audit list")?;
     for event in &args.events {
-        let known = Event::ALL.iter().any(|(known, _)| known.code() == event || known.code().split('.').next() == Some(event));
+        let known = Event::ALL.iter().any(|(known, _)| {
+            known.code() == event || known.code().split('.').next() == Some(event)
+        });
         if !known {
             let codes = Event::ALL.iter().map(|(event, _)| event.code());
             return Err(name::not_found("event", event, codes, "twofa help events"));
@@ -91,23 +100,40 @@ fn list(context: &mut Context, args: List) -> Result<Answer> {
     if let Some(outcome) = &args.outcome
         && !Outcome::ALL.iter().any(|known| known.code() == outcome)
     {
-        return Err(Error::new(Kind::InvalidValue, format!("`{outcome}` is no outcome")).hint("it is ok, denied, refused or failed"));
+        return Err(
+            Error::new(Kind::InvalidValue, format!("`{outcome}` is no outcome"))
+                .hint("it is ok, denied, refused or failed"),
+        );
     }
     let filter = Filter {
         since: context.time(args.since.as_deref())?,
         until: context.time(args.until.as_deref())?,
-        user: args.user.as_deref().map(|login| user::find(&session.store, login)).transpose()?.map(|user| user.id),
-        actor: args.actor.as_deref().map(|login| user::find(&session.store, login)).transpose()?.map(|user| user.login),
+        user: args
+            .user
+            .as_deref()
+            .map(|login| user::find(&session.store, login))
+            .transpose()?
+            .map(|user| user.id),
+        actor: args
+            .actor
+            .as_deref()
+            .map(|login| user::find(&session.store, login))
+            .transpose()?
+            .map(|user| user.login),
         events: args.events,
         outcome: args.outcome,
         limit: args.limit.map(i64::from),
     };
     let understood = [("since", filter.since), ("until", filter.until)];
     let answer = Answer::stream(COLUMNS, TABLE, move |each| {
-        audit::list(&session.store, &filter, &mut |record: Record| each(row(&record)?))
+        audit::list(&session.store, &filter, &mut |record: Record| {
+            each(row(&record)?)
+        })
     });
-    Ok(understood.into_iter().fold(answer, |answer, (name, time)| match time {
-        Some(time) => answer.say(format!("--{name} was understood as {time}.")),
-        None => answer,
-    }))
+    Ok(understood
+        .into_iter()
+        .fold(answer, |answer, (name, time)| match time {
+            Some(time) => answer.say(format!("--{name} was understood as {time}.")),
+            None => answer,
+        }))
 }

@@ -19,7 +19,9 @@ use crate::ui::{Lines, Wanted};
 
 /// Manage authenticator apps
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa authenticator connect alice\n  twofa authenticator confirm alice --code 123456\n  twofa authenticator disconnect alice")]
+#[command(
+    after_help = "Examples:\n  twofa authenticator connect alice\n  twofa authenticator confirm alice --code 123456\n  twofa authenticator disconnect alice"
+)]
 pub enum Authenticator {
     /// Begin to connect a user's app: a QR code, a secret and a setup token
     ///
@@ -92,7 +94,15 @@ pub struct Lost {
     lockout: Lockout,
 }
 
-const COLUMNS: &[&str] = &["user", "connected", "connected_at", "algorithm", "digits", "period", "pending_until"];
+const COLUMNS: &[&str] = &[
+    "user",
+    "connected",
+    "connected_at",
+    "algorithm",
+    "digits",
+    "period",
+    "pending_until",
+];
 const TABLE: &[&str] = &["user", "connected", "connected_at", "pending_until"];
 
 pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
@@ -103,7 +113,9 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
             let session = context.session("authenticator list")?;
             session.permit(None)?;
             Ok(Answer::stream(COLUMNS, TABLE, move |each| {
-                authenticator::list(&session.store, None, &mut |one: AuthenticatorRow| each(row(&one)?))
+                authenticator::list(&session.store, None, &mut |one: AuthenticatorRow| {
+                    each(row(&one)?)
+                })
             }))
         }
         Authenticator::Show(named) => {
@@ -116,16 +128,37 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
 }
 
 fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
-    let to_stdout = args.out.as_deref().is_some_and(|path| path.as_os_str() == "-");
+    let to_stdout = args
+        .out
+        .as_deref()
+        .is_some_and(|path| path.as_os_str() == "-");
     let picture = match (args.qr, &args.out) {
-        (Some(Picture::Terminal), Some(_)) => return Err(Error::new(Kind::Usage, "--out goes with --qr svg or --qr png")),
-        (Some(Picture::Svg | Picture::Png), None) => return Err(Error::new(Kind::Usage, "an SVG or PNG needs a place").hint("name it with --out FILE, or - for standard output")),
-        (None, Some(path)) if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png")) => Some(Picture::Png),
+        (Some(Picture::Terminal), Some(_)) => {
+            return Err(Error::new(
+                Kind::Usage,
+                "--out goes with --qr svg or --qr png",
+            ));
+        }
+        (Some(Picture::Svg | Picture::Png), None) => {
+            return Err(Error::new(Kind::Usage, "an SVG or PNG needs a place")
+                .hint("name it with --out FILE, or - for standard output"));
+        }
+        (None, Some(path))
+            if path
+                .extension()
+                .is_some_and(|end| end.eq_ignore_ascii_case("png")) =>
+        {
+            Some(Picture::Png)
+        }
         (None, Some(_)) => Some(Picture::Svg),
         (picture, _) => picture,
     };
     if to_stdout && context.globals.output != Format::Table {
-        return Err(Error::new(Kind::Usage, "standard output cannot hold both the picture and the answer").hint("name a file with --out"));
+        return Err(Error::new(
+            Kind::Usage,
+            "standard output cannot hold both the picture and the answer",
+        )
+        .hint("name a file with --out"));
     }
     let session = context.session("authenticator connect")?;
     let user = session.about(&args.named.user)?;
@@ -137,14 +170,20 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         Some(Picture::Terminal) | None => None,
     };
     let token = enrolment.setup_token.expose().to_owned();
-    let next = format!("Next: `twofa authenticator confirm {login} --setup-token {token} --code N`, until {}.", enrolment.expires_at);
+    let next = format!(
+        "Next: `twofa authenticator confirm {login} --setup-token {token} --code N`, until {}.",
+        enrolment.expires_at
+    );
     if let (Some(bytes), true) = (&drawn, to_stdout) {
         return Ok(Answer::bytes(bytes.clone()).say(next));
     }
     let mut answer = Answer::thing(&enrolment)?.changed(true, Vec::new());
     if let (Some(bytes), Some(path)) = (drawn, &args.out) {
         write_private(path, &bytes)?;
-        answer = answer.say(format!("The QR code is in {}. Whoever reads it can make codes: remove it when it was scanned.", path.display()));
+        answer = answer.say(format!(
+            "The QR code is in {}. Whoever reads it can make codes: remove it when it was scanned.",
+            path.display()
+        ));
     } else if context.globals.output == Format::Table {
         answer = answer.shown_as(on_terminal(&enrolment, picture.is_some())?);
     }
@@ -154,8 +193,13 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
 /// A file for its owner alone, complete or not at all.
 fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write as _;
-    let failed = |error: std::io::Error| Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error);
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
+    };
+    let directory = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
@@ -173,10 +217,19 @@ pub fn on_terminal(enrolment: &Enrolment, always: bool) -> Result<String> {
         }
         text.push('\n');
     }
-    let spaced: Vec<String> = enrolment.secret.expose().as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four).into_owned()).collect();
+    let spaced: Vec<String> = enrolment
+        .secret
+        .expose()
+        .as_bytes()
+        .chunks(4)
+        .map(|four| String::from_utf8_lossy(four).into_owned())
+        .collect();
     text.push_str(&format!("secret       {}\n", spaced.join(" ")));
     text.push_str(&format!("uri          {}\n", enrolment.uri.expose()));
-    text.push_str(&format!("setup token  {}\n", enrolment.setup_token.expose()));
+    text.push_str(&format!(
+        "setup token  {}\n",
+        enrolment.setup_token.expose()
+    ));
     text.push_str(&format!("expires at   {}\n", enrolment.expires_at));
     Ok(text)
 }
@@ -184,30 +237,62 @@ pub fn on_terminal(enrolment: &Enrolment, always: bool) -> Result<String> {
 fn confirm(context: &mut Context, args: &Confirm) -> Result<Answer> {
     let session = context.session("authenticator confirm")?;
     let user = session.about(&args.named.user)?;
-    let mut lines = context.lines(Wanted { token: args.setup_token_stdin, code: args.code.code_stdin, ..Wanted::default() })?;
-    let token = lines.token.take().or_else(|| args.setup_token.clone().map(Secret::new));
+    let mut lines = context.lines(Wanted {
+        token: args.setup_token_stdin,
+        code: args.code.code_stdin,
+        ..Wanted::default()
+    })?;
+    let token = lines
+        .token
+        .take()
+        .or_else(|| args.setup_token.clone().map(Secret::new));
     if token.is_none() && !session.actor.authority.is_own() {
-        return Err(Error::new(Kind::MissingAnswer, "the setup token is needed").hint("give it with --setup-token; `twofa authenticator connect` printed it"));
+        return Err(Error::new(Kind::MissingAnswer, "the setup token is needed")
+            .hint("give it with --setup-token; `twofa authenticator connect` printed it"));
     }
     let code = context.code(&args.code, &mut lines, "Code of the new app")?;
     enrol::confirm(&session, &user, &code, token.as_ref())?;
     let shown = authenticator::show(&session.store, user.id)?;
-    Ok(Answer::thing(&shown)?.changed(true, Vec::new()).say(format!("The authenticator app of `{}` is connected.", visible(&user.login))))
+    Ok(Answer::thing(&shown)?
+        .changed(true, Vec::new())
+        .say(format!(
+            "The authenticator app of `{}` is connected.",
+            visible(&user.login)
+        )))
 }
 
 fn disconnect(context: &mut Context, args: &Lost) -> Result<Answer> {
     let session = context.session("authenticator disconnect")?;
     let user = session.about(&args.named.user)?;
-    let lines = context.lines(Wanted { code: args.code.code_stdin, ..Wanted::default() })?;
+    let lines = context.lines(Wanted {
+        code: args.code.code_stdin,
+        ..Wanted::default()
+    })?;
     let own = user.id == session.actor.user.id && !session.has(Operation::CanReset2FA)?;
     let own = own.then(|| "disconnecting your authenticator app".to_owned());
-    let done = context.commit_own(&session, &Disconnect { user: user.id }, args.lockout.allowance(), own, own_code(args.code.code.as_ref(), lines))?;
+    let done = context.commit_own(
+        &session,
+        &Disconnect { user: user.id },
+        args.lockout.allowance(),
+        own,
+        own_code(args.code.code.as_ref(), lines),
+    )?;
     let shown = authenticator::show(&session.store, user.id)?;
     let login = visible(&user.login).into_owned();
     let changed = done.changed();
-    let sentence = if changed { format!("The authenticator app of `{login}` is disconnected.") } else { format!("`{login}` has no authenticator app connected.") };
-    let answer = Answer::thing(&shown)?.changed(changed, done.warnings).say(sentence);
-    Ok(if changed { answer.say(format!("Next: `twofa authenticator connect {login}`.")) } else { answer })
+    let sentence = if changed {
+        format!("The authenticator app of `{login}` is disconnected.")
+    } else {
+        format!("`{login}` has no authenticator app connected.")
+    };
+    let answer = Answer::thing(&shown)?
+        .changed(changed, done.warnings)
+        .say(sentence);
+    Ok(if changed {
+        answer.say(format!("Next: `twofa authenticator connect {login}`."))
+    } else {
+        answer
+    })
 }
 
 /// For oneself, `--code` is the confirmation.

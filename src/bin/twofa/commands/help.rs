@@ -44,14 +44,24 @@ struct EventRow {
 pub fn run(_context: &mut Context, args: &Help) -> Result<Answer> {
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["exit-codes"] => Ok(Answer::list(&["exit", "kinds", "meaning"], &["exit", "meaning", "kinds"], exit_codes())),
+        ["exit-codes"] => Ok(Answer::list(
+            &["exit", "kinds", "meaning"],
+            &["exit", "meaning", "kinds"],
+            exit_codes(),
+        )),
         ["environment"] => {
             const COLUMNS: &[&str] = &["variable", "option", "meaning"];
             Ok(Answer::list(COLUMNS, COLUMNS, environment()))
         }
         ["events"] => {
             const COLUMNS: &[&str] = &["event", "meaning"];
-            let rows = Event::ALL.iter().map(|(event, meaning)| EventRow { event: event.code(), meaning }).collect();
+            let rows = Event::ALL
+                .iter()
+                .map(|(event, meaning)| EventRow {
+                    event: event.code(),
+                    meaning,
+                })
+                .collect();
             Ok(Answer::list(COLUMNS, COLUMNS, rows))
         }
         _ => command(&words),
@@ -63,7 +73,11 @@ fn exit_codes() -> Vec<ExitCode> {
         .iter()
         .map(|(exit, meaning)| ExitCode {
             exit: *exit,
-            kinds: Kind::ALL.iter().filter(|kind| kind.exit() == *exit).map(|kind| kind.code()).collect(),
+            kinds: Kind::ALL
+                .iter()
+                .filter(|kind| kind.exit() == *exit)
+                .map(|kind| kind.code())
+                .collect(),
             meaning,
         })
         .collect()
@@ -95,8 +109,14 @@ fn command(words: &[&str]) -> Result<Answer> {
         match current.find_subcommand(word).cloned() {
             Some(next) => current = next,
             None => {
-                let names = current.get_subcommands().map(clap::Command::get_name).chain(["exit-codes", "environment", "events"]);
-                let error = Error::new(Kind::NotFound, format!("there is no command or topic `{}`", words.join(" ")));
+                let names = current
+                    .get_subcommands()
+                    .map(clap::Command::get_name)
+                    .chain(["exit-codes", "environment", "events"]);
+                let error = Error::new(
+                    Kind::NotFound,
+                    format!("there is no command or topic `{}`", words.join(" ")),
+                );
                 return Err(match nearest(word, names) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
                     None => error.hint("`twofa --help` lists the commands"),

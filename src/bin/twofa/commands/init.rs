@@ -17,7 +17,9 @@ use crate::session::Context;
 /// existing store nothing changes. Keep a copy of the key file in a safe place: without it every authenticator app,
 /// recovery code, mailbox password and user password of the store is lost.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  twofa --db ./twofa.db init --admin alice --email alice@example.com")]
+#[command(
+    after_help = "Example:\n  twofa --db ./twofa.db init --admin alice --email alice@example.com"
+)]
 pub struct Init {
     /// Login of the first administrator [default: Supervisor]
     #[arg(long, value_name = "LOGIN")]
@@ -39,7 +41,11 @@ pub struct Status {}
 
 pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
     if args.owner.is_some() && context.process.effective != Some(0) {
-        return Err(Error::new(Kind::NotPermitted, "only root gives files to another account").hint("leave --owner out"));
+        return Err(Error::new(
+            Kind::NotPermitted,
+            "only root gives files to another account",
+        )
+        .hint("leave --owner out"));
     }
     let place = context.place()?;
     let wanted = init::Init {
@@ -48,7 +54,13 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
         os_user: args.os_user.clone(),
         owner: args.owner.clone(),
     };
-    let made = init::init(&place, &wanted, &context.process, process::wait(&context.globals)?, &context.source)?;
+    let made = init::init(
+        &place,
+        &wanted,
+        &context.process,
+        process::wait(&context.globals)?,
+        &context.source,
+    )?;
     let changed = made.changed;
     let admin = visible(&made.admin).into_owned();
     let answer = Answer::thing(&made)?.changed(changed, Vec::new());
@@ -75,9 +87,20 @@ fn table(standing: &Standing) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    say(format!("2FA is {}.", if standing.enabled { "on" } else { "off" }));
-    let locked = if standing.locked > 0 { format!(", {} locked now", standing.locked) } else { String::new() };
-    say(format!("{}, {} active{locked}.", counted(standing.users.unsigned_abs(), "user", "users"), standing.active));
+    say(format!(
+        "2FA is {}.",
+        if standing.enabled { "on" } else { "off" }
+    ));
+    let locked = if standing.locked > 0 {
+        format!(", {} locked now", standing.locked)
+    } else {
+        String::new()
+    };
+    say(format!(
+        "{}, {} active{locked}.",
+        counted(standing.users.unsigned_abs(), "user", "users"),
+        standing.active
+    ));
     say(String::new());
     for method in &standing.methods {
         let state = match (method.row.enabled, method.row.primary) {
@@ -87,18 +110,28 @@ fn table(standing: &Standing) -> String {
         };
         let ready = match method.lacks {
             Some(lacks) if method.row.enabled => lacks.to_owned(),
-            _ => format!("{} could use it", counted(method.ready.unsigned_abs(), "user", "users")),
+            _ => format!(
+                "{} could use it",
+                counted(method.ready.unsigned_abs(), "user", "users")
+            ),
         };
         say(format!("{:<18} {state:<8}  {ready}", method.row.name));
     }
     say(String::new());
     if let Some(mailbox) = &standing.mailbox {
-        say(format!("Codes leave through the mailbox `{}`.", visible(mailbox)));
+        say(format!(
+            "Codes leave through the mailbox `{}`.",
+            visible(mailbox)
+        ));
     }
     if standing.overrides > 0 {
         say(format!(
             "{} went unconfirmed by --override within the last seven days: `twofa audit list --event confirmation.skipped`.",
-            counted(standing.overrides.unsigned_abs(), "administrator action", "administrator actions")
+            counted(
+                standing.overrides.unsigned_abs(),
+                "administrator action",
+                "administrator actions"
+            )
         ));
     }
     say(format!("Next: `{}`.", standing.next));

@@ -22,8 +22,14 @@ pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
     let bad = found.broken.len() as u64;
     let answer = Answer::thing(&found)?;
     Ok(if bad == 0 {
-        answer.say(format!("The key file opens all {}.", counted(found.values, "sealed value", "sealed values")))
+        answer.say(format!(
+            "The key file opens all {}.",
+            counted(found.values, "sealed value", "sealed values")
+        ))
     } else {
-        answer.exits(Kind::Findings.exit()).say(format!("{} cannot be opened.", counted(bad, "sealed value", "sealed values")))
+        answer.exits(Kind::Findings.exit()).say(format!(
+            "{} cannot be opened.",
+            counted(bad, "sealed value", "sealed values")
+        ))
     })
 }

@@ -18,7 +18,9 @@ use crate::ui::Wanted;
 
 /// Run logins
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa login simulate alice\n  twofa login start alice --password-stdin -o json\n  twofa login verify CHALLENGE --code 123456 -o json")]
+#[command(
+    after_help = "Examples:\n  twofa login simulate alice\n  twofa login start alice --password-stdin -o json\n  twofa login verify CHALLENGE --code 123456 -o json"
+)]
 pub enum Login {
     /// Judge the password and ask for the second factor
     Start(Begin),
@@ -109,7 +111,14 @@ pub struct Simulate {
     code: CodeFrom,
 }
 
-const COLUMNS: &[&str] = &["challenge", "user", "purpose", "method", "created_at", "expires_at"];
+const COLUMNS: &[&str] = &[
+    "challenge",
+    "user",
+    "purpose",
+    "method",
+    "created_at",
+    "expires_at",
+];
 
 pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
     match verb {
@@ -119,15 +128,25 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
         }
         Login::Resend(args) => {
             let session = context.session("login resend")?;
-            let verdict = run::resend(&session, &args.named.challenge, method(args.method.as_deref())?)?;
+            let verdict = run::resend(
+                &session,
+                &args.named.challenge,
+                method(args.method.as_deref())?,
+            )?;
             answer(context, &verdict)
         }
         Login::Verify(args) => verify(context, &args),
         Login::Cancel(named) => {
             let session = context.session("login cancel")?;
             let (row, changed) = run::cancel(&session, &named.challenge)?;
-            let sentence = if changed { "The login was cancelled." } else { "The login was over already." };
-            Ok(Answer::thing(&row)?.changed(changed, Vec::new()).say(sentence))
+            let sentence = if changed {
+                "The login was cancelled."
+            } else {
+                "The login was over already."
+            };
+            Ok(Answer::thing(&row)?
+                .changed(changed, Vec::new())
+                .say(sentence))
         }
         Login::List(args) => list(context, &args),
         Login::Simulate(args) => simulate(context, &args),
@@ -138,11 +157,20 @@ fn method(text: Option<&str>) -> Result<Option<Method>> {
     text.map(Method::parse).transpose()
 }
 
-fn start(context: &mut Context, path: &str, args: &Begin) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
+fn start(
+    context: &mut Context,
+    path: &str,
+    args: &Begin,
+) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
     start_with(context, path, args, false)
 }
 
-fn start_with(context: &mut Context, path: &str, args: &Begin, code_stdin: bool) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
+fn start_with(
+    context: &mut Context,
+    path: &str,
+    args: &Begin,
+    code_stdin: bool,
+) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
     if args.user.trim().is_empty() {
         return Err(Error::new(Kind::BlankLogin, "the login is blank"));
     }
@@ -150,14 +178,26 @@ fn start_with(context: &mut Context, path: &str, args: &Begin, code_stdin: bool)
     // The operation is judged before any question.
     session.permit(twofa::user::lookup(&session.store, &args.user)?.as_ref())?;
     let method = method(args.method.as_deref())?;
-    let mut lines = context.lines(Wanted { password: args.password.password_stdin, code: code_stdin, ..Wanted::default() })?;
+    let mut lines = context.lines(Wanted {
+        password: args.password.password_stdin,
+        code: code_stdin,
+        ..Wanted::default()
+    })?;
     let password = context.password(&args.password, &mut lines, "Password", false)?;
     let channel = match args.channel {
         By::Web => Channel::Web,
         By::Forms => Channel::Forms,
         By::Oauth => Channel::Oauth,
     };
-    let verdict = run::start(&session, &Start { login: &args.user, password: &password, method, channel })?;
+    let verdict = run::start(
+        &session,
+        &Start {
+            login: &args.user,
+            password: &password,
+            method,
+            channel,
+        },
+    )?;
     Ok((session, verdict, lines))
 }
 
@@ -165,7 +205,10 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
     let session = context.session("login verify")?;
     run::may_answer(&session, &args.named.challenge)?;
     let method = method(args.method.as_deref())?;
-    let mut lines = context.lines(Wanted { code: args.code.code_stdin, ..Wanted::default() })?;
+    let mut lines = context.lines(Wanted {
+        code: args.code.code_stdin,
+        ..Wanted::default()
+    })?;
     let code = context.code(&args.code, &mut lines, "Code")?;
     let verdict = run::verify(&session, &args.named.challenge, &code, method)?;
     answer(context, &verdict)
@@ -185,8 +228,11 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
 }
 
 fn simulate(context: &mut Context, args: &Simulate) -> Result<Answer> {
-    let (session, verdict, mut lines) = start_with(context, "login simulate", &args.begin, args.code.code_stdin)?;
-    let Some(challenge) = verdict.challenge.clone() else { return answer(context, &verdict) };
+    let (session, verdict, mut lines) =
+        start_with(context, "login simulate", &args.begin, args.code.code_stdin)?;
+    let Some(challenge) = verdict.challenge.clone() else {
+        return answer(context, &verdict);
+    };
     let prompt = match (&verdict.destination, verdict.method) {
         (Some(destination), _) => format!("Code sent to {destination}"),
         (None, Some(method)) => format!("{} code", method.name()),
@@ -218,8 +264,12 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
     let challenge = verdict.challenge.clone().unwrap_or_default();
     Ok(match verdict.outcome {
         Outcome::Granted => answer.say(format!("`{login}` is logged in.")),
-        Outcome::SecondFactorRequired => answer.say(format!("Next: `twofa login verify {challenge} --code N`.")),
-        Outcome::EnrolmentRequired => answer.say(format!("Connect the app, then `twofa login verify {challenge} --code N`.")),
+        Outcome::SecondFactorRequired => {
+            answer.say(format!("Next: `twofa login verify {challenge} --code N`."))
+        }
+        Outcome::EnrolmentRequired => answer.say(format!(
+            "Connect the app, then `twofa login verify {challenge} --code N`."
+        )),
         Outcome::Denied(kind) => {
             let mut refusal = Error::new(kind, kind.meaning());
             if kind == Kind::Locked
@@ -239,9 +289,11 @@ fn table(verdict: &Verdict) -> Result<String> {
     for (name, value) in &fields {
         let shown = match value {
             serde_json::Value::String(text) => visible(text).into_owned(),
-            serde_json::Value::Array(items) if name == "methods" && !items.is_empty() => {
-                items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", ")
-            }
+            serde_json::Value::Array(items) if name == "methods" && !items.is_empty() => items
+                .iter()
+                .filter_map(|item| item.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
             _ => continue,
         };
         text.push_str(&format!("{:<13}{shown}\n", name.replace('_', " ")));

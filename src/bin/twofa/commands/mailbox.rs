@@ -7,7 +7,9 @@ use serde::Serialize;
 use twofa::delivery;
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
-use twofa::mailbox::{self, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls, Transport};
+use twofa::mailbox::{
+    self, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls, Transport,
+};
 use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::secret::Secret;
@@ -20,7 +22,9 @@ use crate::ui::{Lines, Wanted};
 
 /// Manage mailboxes
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa mailbox add ops --smtp smtp://mail.example.com --tls starttls --username ops --from 'Ops <ops@example.com>'\n  twofa mailbox add trial --file ./mail --from ops@example.com\n  twofa mailbox test ops --to me@example.com")]
+#[command(
+    after_help = "Examples:\n  twofa mailbox add ops --smtp smtp://mail.example.com --tls starttls --username ops --from 'Ops <ops@example.com>'\n  twofa mailbox add trial --file ./mail --from ops@example.com\n  twofa mailbox test ops --to me@example.com"
+)]
 pub enum Mailbox {
     /// Add a mailbox
     Add(Add),
@@ -141,7 +145,9 @@ pub struct Test {
     to: Option<String>,
 }
 
-const COLUMNS: &[&str] = &["name", "kind", "from", "host", "port", "tls", "username", "password", "ca_file", "path"];
+const COLUMNS: &[&str] = &[
+    "name", "kind", "from", "host", "port", "tls", "username", "password", "ca_file", "path",
+];
 const TABLE: &[&str] = &["name", "kind", "from", "host", "path"];
 
 pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
@@ -149,12 +155,18 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
         Mailbox::Add(args) => add(context, &args),
         Mailbox::List => {
             let session = context.session("mailbox list")?;
-            let rows: Vec<MailboxRow> = mailbox::list(&session.store)?.iter().map(MailboxRow::from).collect();
+            let rows: Vec<MailboxRow> = mailbox::list(&session.store)?
+                .iter()
+                .map(MailboxRow::from)
+                .collect();
             Ok(Answer::list(COLUMNS, TABLE, rows))
         }
         Mailbox::Show(named) => {
             let session = context.session("mailbox show")?;
-            Answer::thing(&MailboxRow::from(&mailbox::find(&session.store, &named.name)?))
+            Answer::thing(&MailboxRow::from(&mailbox::find(
+                &session.store,
+                &named.name,
+            )?))
         }
         Mailbox::Edit(args) => edit(context, &args),
         Mailbox::Remove(args) => remove(context, &args),
@@ -164,37 +176,61 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
 
 /// A path that means the same from any directory.
 fn absolute(path: &std::path::Path) -> Result<String> {
-    let absolute = std::path::absolute(path).map_err(|error| Error::new(Kind::Io, format!("cannot use `{}`", path.display())).because(error))?;
-    absolute.into_os_string().into_string().map_err(|_| Error::new(Kind::InvalidValue, "the path is not UTF-8"))
+    let absolute = std::path::absolute(path).map_err(|error| {
+        Error::new(Kind::Io, format!("cannot use `{}`", path.display())).because(error)
+    })?;
+    absolute
+        .into_os_string()
+        .into_string()
+        .map_err(|_| Error::new(Kind::InvalidValue, "the path is not UTF-8"))
 }
 
 /// How it sends, as the options say; what they leave out is taken from `have`.
 fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
     if let Some(directory) = &way.file {
         let directory = absolute(directory)?;
-        delivery::prepare_directory(std::path::Path::new(&directory))
-            .map_err(|error| Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error))?;
+        delivery::prepare_directory(std::path::Path::new(&directory)).map_err(|error| {
+            Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
+        })?;
         return Ok(Transport::File { directory });
     }
     if let Some(program) = &way.sendmail {
-        return Ok(Transport::Sendmail { program: absolute(program)? });
+        return Ok(Transport::Sendmail {
+            program: absolute(program)?,
+        });
     }
     let tls = way.tls.map(Protection::tls);
     let mut smtp = match (&way.smtp, have) {
         (Some(url), Some(Transport::Smtp(have))) => {
-            let url = Smtp::parse(url, tls.or(Some(have.tls)).filter(|_| !url.starts_with("smtps")))?;
-            Smtp { username: have.username.clone(), ca_file: have.ca_file.clone(), ..url }
+            let url = Smtp::parse(
+                url,
+                tls.or(Some(have.tls)).filter(|_| !url.starts_with("smtps")),
+            )?;
+            Smtp {
+                username: have.username.clone(),
+                ca_file: have.ca_file.clone(),
+                ..url
+            }
         }
         (Some(url), _) => Smtp::parse(url, tls)?,
-        (None, Some(Transport::Smtp(have))) => Smtp { tls: tls.unwrap_or(have.tls), ..have.clone() },
+        (None, Some(Transport::Smtp(have))) => Smtp {
+            tls: tls.unwrap_or(have.tls),
+            ..have.clone()
+        },
         (None, Some(other)) => {
             if way.tls.is_some() || way.username.is_some() || way.ca_file.is_some() {
-                return Err(Error::new(Kind::Usage, "--tls, --username and --ca-file go with --smtp"));
+                return Err(Error::new(
+                    Kind::Usage,
+                    "--tls, --username and --ca-file go with --smtp",
+                ));
             }
             return Ok(other.clone());
         }
         (None, None) => {
-            return Err(Error::new(Kind::MissingAnswer, "how the mailbox sends is not said").hint("give --smtp URL, --file DIR or --sendmail"));
+            return Err(
+                Error::new(Kind::MissingAnswer, "how the mailbox sends is not said")
+                    .hint("give --smtp URL, --file DIR or --sendmail"),
+            );
         }
     };
     if let Some(username) = &way.username {
@@ -207,18 +243,28 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
 }
 
 /// The password, where the server takes one: from the options, or asked for.
-fn password(context: &Context, way: &Way, transport: &Transport, lines: &mut Lines, have: Option<&Stored>) -> Result<Option<Secret>> {
+fn password(
+    context: &Context,
+    way: &Way,
+    transport: &Transport,
+    lines: &mut Lines,
+    have: Option<&Stored>,
+) -> Result<Option<Secret>> {
     let given = way.password.password_stdin || way.password.password_file.is_some();
     let user = matches!(transport, Transport::Smtp(smtp) if smtp.username.is_some());
     let had = have.is_some_and(|have| MailboxRow::from(have).password.is_some());
     if !given && (!user || had) {
         return Ok(None);
     }
-    context.password(&way.password, lines, "Password of the mail server", false).map(Some)
+    context
+        .password(&way.password, lines, "Password of the mail server", false)
+        .map(Some)
 }
 
 fn warnings(transport: &Transport) -> Option<Warning> {
-    let Transport::Smtp(smtp) = transport else { return None };
+    let Transport::Smtp(smtp) = transport else {
+        return None;
+    };
     (smtp.tls == Tls::None && smtp.username.is_some()).then(|| Warning {
         kind: "password_in_clear",
         message: "the password goes over the network unprotected.".to_owned(),
@@ -226,36 +272,72 @@ fn warnings(transport: &Transport) -> Option<Warning> {
     })
 }
 
-fn put(context: &mut Context, path: &str, plan: &PutMailbox, lines: Lines, session: &twofa::actor::Session) -> Result<Answer> {
+fn put(
+    context: &mut Context,
+    path: &str,
+    plan: &PutMailbox,
+    lines: Lines,
+    session: &twofa::actor::Session,
+) -> Result<Answer> {
     let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
     done.warnings.extend(warnings(&plan.transport));
     let stored = mailbox::find(&session.store, &plan.name)?;
     let name = visible(&stored.name).into_owned();
     let changed = done.changed();
-    let did = if path == "mailbox add" { "was added" } else { "was changed" };
-    let sentence = if changed { format!("The mailbox `{name}` {did}.") } else { format!("The mailbox `{name}` is like that already.") };
+    let did = if path == "mailbox add" {
+        "was added"
+    } else {
+        "was changed"
+    };
+    let sentence = if changed {
+        format!("The mailbox `{name}` {did}.")
+    } else {
+        format!("The mailbox `{name}` is like that already.")
+    };
     Ok(Answer::thing(&MailboxRow::from(&stored))?
         .changed(changed, done.warnings)
         .say(sentence)
-        .say(format!("Next: `twofa mailbox test {name}`, then `twofa setting set 2FAmailbox {name}`.")))
+        .say(format!(
+            "Next: `twofa mailbox test {name}`, then `twofa setting set 2FAmailbox {name}`."
+        )))
 }
 
 fn add(context: &mut Context, args: &Add) -> Result<Answer> {
     let session = context.session("mailbox add")?;
-    let mut lines = context.lines(Wanted { password: args.way.password.password_stdin, ..Wanted::default() })?;
-    let from = args.way.from.as_deref().ok_or_else(|| Error::new(Kind::MissingAnswer, "the sender is needed").hint("give it with --from"))?;
+    let mut lines = context.lines(Wanted {
+        password: args.way.password.password_stdin,
+        ..Wanted::default()
+    })?;
+    let from = args.way.from.as_deref().ok_or_else(|| {
+        Error::new(Kind::MissingAnswer, "the sender is needed").hint("give it with --from")
+    })?;
     let from = From::parse(from)?;
     let transport = transport(&args.way, None)?;
     let password = password(context, &args.way, &transport, &mut lines, None)?;
-    let plan = PutMailbox { id: None, name: args.name.clone(), from, transport, password };
+    let plan = PutMailbox {
+        id: None,
+        name: args.name.clone(),
+        from,
+        transport,
+        password,
+    };
     put(context, "mailbox add", &plan, lines, &session)
 }
 
 fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let session = context.session("mailbox edit")?;
     let have = mailbox::find(&session.store, &args.named.name)?;
-    let mut lines = context.lines(Wanted { password: args.way.password.password_stdin, ..Wanted::default() })?;
-    let from = args.way.from.as_deref().map(From::parse).transpose()?.unwrap_or_else(|| have.from.clone());
+    let mut lines = context.lines(Wanted {
+        password: args.way.password.password_stdin,
+        ..Wanted::default()
+    })?;
+    let from = args
+        .way
+        .from
+        .as_deref()
+        .map(From::parse)
+        .transpose()?
+        .unwrap_or_else(|| have.from.clone());
     let mut transport = transport(&args.way, Some(&have.transport))?;
     if let Transport::Smtp(smtp) = &mut transport {
         if args.no_username {
@@ -267,7 +349,13 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     }
     let password = password(context, &args.way, &transport, &mut lines, Some(&have))?;
     let name = args.new_name.clone().unwrap_or_else(|| have.name.clone());
-    let plan = PutMailbox { id: Some(have.id), name, from, transport, password };
+    let plan = PutMailbox {
+        id: Some(have.id),
+        name,
+        from,
+        transport,
+        password,
+    };
     put(context, "mailbox edit", &plan, lines, &session)
 }
 
@@ -277,13 +365,28 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
         Ok(have) => have,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
             let gone = super::init::only("name", args.named.name.as_str());
-            return Ok(Answer::thing(&gone)?.changed(false, Vec::new()).say(format!("There is no mailbox `{}`.", visible(&args.named.name))));
+            return Ok(Answer::thing(&gone)?
+                .changed(false, Vec::new())
+                .say(format!(
+                    "There is no mailbox `{}`.",
+                    visible(&args.named.name)
+                )));
         }
         Err(error) => return Err(error),
     };
-    let done = context.commit(&session, &RemoveMailbox { id: have.id }, Allowance::Nobody, None)?;
+    let done = context.commit(
+        &session,
+        &RemoveMailbox { id: have.id },
+        Allowance::Nobody,
+        None,
+    )?;
     let changed = done.changed();
-    Ok(Answer::thing(&MailboxRow::from(&have))?.changed(changed, done.warnings).say(format!("The mailbox `{}` was removed.", visible(&have.name))))
+    Ok(Answer::thing(&MailboxRow::from(&have))?
+        .changed(changed, done.warnings)
+        .say(format!(
+            "The mailbox `{}` was removed.",
+            visible(&have.name)
+        )))
 }
 
 #[derive(Serialize)]
@@ -299,16 +402,28 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
     let have = mailbox::find(&session.store, &args.named.name)?;
     let to = match &args.to {
         Some(to) => twofa::user::edit::email(to)?,
-        None => session
-            .actor
-            .user
-            .email
-            .clone()
-            .ok_or_else(|| Error::new(Kind::MissingAnswer, "you have no email address the message could go to").hint("name one with --to ADDRESS"))?,
+        None => session.actor.user.email.clone().ok_or_else(|| {
+            Error::new(
+                Kind::MissingAnswer,
+                "you have no email address the message could go to",
+            )
+            .hint("name one with --to ADDRESS")
+        })?,
     };
     let receipt = delivery::test(&session, &have, &to)?;
-    let tested = Tested { mailbox: have.name.clone(), to: to.clone(), delivered: true, receipt };
+    let tested = Tested {
+        mailbox: have.name.clone(),
+        to: to.clone(),
+        delivered: true,
+        receipt,
+    };
     Ok(Answer::thing(&tested)?
-        .say(format!("The test message to {} was accepted.", visible(&to)))
-        .say(format!("Next: `twofa setting set 2FAmailbox {}`.", visible(&have.name))))
+        .say(format!(
+            "The test message to {} was accepted.",
+            visible(&to)
+        ))
+        .say(format!(
+            "Next: `twofa setting set 2FAmailbox {}`.",
+            visible(&have.name)
+        )))
 }

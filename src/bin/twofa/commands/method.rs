@@ -18,7 +18,9 @@ use crate::session::Context;
 
 /// Manage the 2FA methods: email, SMS, authenticator app, recovery codes
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa method enable email --primary\n  twofa method list -o json")]
+#[command(
+    after_help = "Examples:\n  twofa method enable email --primary\n  twofa method list -o json"
+)]
 pub enum Method {
     /// List the methods
     List,
@@ -65,21 +67,49 @@ pub fn run(context: &mut Context, verb: Method) -> Result<Answer> {
     match verb {
         Method::List => {
             let session = context.session("method list")?;
-            Ok(Answer::list(COLUMNS, COLUMNS, method::list(&session.store)?))
+            Ok(Answer::list(
+                COLUMNS,
+                COLUMNS,
+                method::list(&session.store)?,
+            ))
         }
         Method::Show(named) => {
             let session = context.session("method show")?;
             Answer::thing(&method::show(&session.store, Which::parse(&named.method)?)?)
         }
-        Method::Enable(args) => {
-            set(context, "method enable", &args.named, Set::Enable { primary: args.primary }, Allowance::Nobody)
-        }
-        Method::Disable(args) => set(context, "method disable", &args.named, Set::Disable, args.lockout.allowance()),
-        Method::Primary(named) => set(context, "method primary", &named, Set::Primary, Allowance::Nobody),
+        Method::Enable(args) => set(
+            context,
+            "method enable",
+            &args.named,
+            Set::Enable {
+                primary: args.primary,
+            },
+            Allowance::Nobody,
+        ),
+        Method::Disable(args) => set(
+            context,
+            "method disable",
+            &args.named,
+            Set::Disable,
+            args.lockout.allowance(),
+        ),
+        Method::Primary(named) => set(
+            context,
+            "method primary",
+            &named,
+            Set::Primary,
+            Allowance::Nobody,
+        ),
     }
 }
 
-fn set(context: &mut Context, path: &str, named: &Named, set: Set, allowance: Allowance) -> Result<Answer> {
+fn set(
+    context: &mut Context,
+    path: &str,
+    named: &Named,
+    set: Set,
+    allowance: Allowance,
+) -> Result<Answer> {
     let session = context.session(path)?;
     let method = Which::parse(&named.method)?;
     let mut done = context.commit(&session, &SetMethod { method, set }, allowance, None)?;
@@ -113,7 +143,10 @@ fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
         let lack = match method {
             Which::Email => ("has no address", "have no address"),
             Which::Sms => ("has no phone", "have no phone"),
-            Which::Totp => ("has no authenticator app connected", "have no authenticator app connected"),
+            Which::Totp => (
+                "has no authenticator app connected",
+                "have no authenticator app connected",
+            ),
             Which::RecoveryCodes => ("has no recovery codes", "have no recovery codes"),
         };
         let verb = if count == 1 { lack.0 } else { lack.1 };
@@ -134,12 +167,19 @@ fn sentences(done: &Committed, row: MethodRow, next: Option<String>) -> Vec<Stri
     };
     let already = if done.changed() { "" } else { " already" };
     let mut sentences = vec![format!("{} is {state}{already}.", row.name)];
-    for change in done.changes.iter().filter(|change| change.key != row.code.code()) {
+    for change in done
+        .changes
+        .iter()
+        .filter(|change| change.key != row.code.code())
+    {
         if let Ok(other) = Which::parse(&change.key) {
             sentences.push(format!("{} is no longer primary.", other.name()));
         }
     }
-    let was_primary = done.changes.iter().any(|change| change.key == row.code.code() && change.changes("primary"));
+    let was_primary = done
+        .changes
+        .iter()
+        .any(|change| change.key == row.code.code() && change.changes("primary"));
     if was_primary && !row.enabled {
         sentences.push("No method is primary now.".to_owned());
     }
@@ -151,10 +191,14 @@ fn sentences(done: &Committed, row: MethodRow, next: Option<String>) -> Vec<Stri
 fn next(store: &Store, method: Which) -> Result<Option<String>> {
     let settings = Settings::load(store)?;
     Ok(match method {
-        Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => Some("twofa setting set 2FAmailbox NAME".to_owned()),
+        Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => {
+            Some("twofa setting set 2FAmailbox NAME".to_owned())
+        }
         Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
         Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
-        _ if !settings.flag(&setting::ENABLE_2FA) => Some("twofa setting set Enable2FA on".to_owned()),
+        _ if !settings.flag(&setting::ENABLE_2FA) => {
+            Some("twofa setting set Enable2FA on".to_owned())
+        }
         _ => None,
     })
 }

@@ -17,7 +17,9 @@ use crate::ui::Wanted;
 
 /// Manage passwords
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa password set alice\n  printf '%s\\n' \"$PASSWORD\" | twofa password set alice --password-stdin --must-change")]
+#[command(
+    after_help = "Examples:\n  twofa password set alice\n  printf '%s\\n' \"$PASSWORD\" | twofa password set alice --password-stdin --must-change"
+)]
 pub enum Password {
     /// Set a user's password
     Set(Set),
@@ -40,9 +42,16 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let Password::Set(args) = verb;
     let session = context.session("password set")?;
     let user = user::find(&session.store, &args.login)?;
-    let mut lines = context.lines(Wanted { password: args.password.password_stdin, ..Wanted::default() })?;
+    let mut lines = context.lines(Wanted {
+        password: args.password.password_stdin,
+        ..Wanted::default()
+    })?;
     let secret = context.password(&args.password, &mut lines, "New password", true)?;
-    let plan = SetPassword { user: user.id, hash: password::hash(&session.store, &secret)?, must_change: args.must_change };
+    let plan = SetPassword {
+        user: user.id,
+        hash: password::hash(&session.store, &secret)?,
+        must_change: args.must_change,
+    };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let now = user::get(&session.store, user.id)?;
     let login = visible(&now.login).into_owned();
@@ -55,5 +64,7 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     }
     let changed = done.changed();
     let row = user::show(&session.store, &now)?;
-    Ok(Answer::thing(&row)?.changed(changed, done.warnings).say(format!("The password of `{login}` was set.")))
+    Ok(Answer::thing(&row)?
+        .changed(changed, done.warnings)
+        .say(format!("The password of `{login}` was set.")))
 }

@@ -18,7 +18,9 @@ use crate::ui::Wanted;
 
 /// Manage recovery codes
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa recovery-codes generate alice\n  twofa recovery-codes show alice")]
+#[command(
+    after_help = "Examples:\n  twofa recovery-codes generate alice\n  twofa recovery-codes show alice"
+)]
 pub enum RecoveryCodes {
     /// Make ten new codes and void the old ones; they are shown this once
     Generate(Generate),
@@ -71,11 +73,22 @@ pub fn run(context: &mut Context, verb: RecoveryCodes) -> Result<Answer> {
         RecoveryCodes::Delete(args) => {
             let session = context.session("recovery-codes delete")?;
             let user = session.about(&args.named.user)?;
-            let done = context.commit(&session, &DeleteCodes { user: user.id }, args.lockout.allowance(), None)?;
+            let done = context.commit(
+                &session,
+                &DeleteCodes { user: user.id },
+                args.lockout.allowance(),
+                None,
+            )?;
             let changed = done.changed();
             let login = visible(&user.login);
-            let sentence = if changed { format!("The recovery codes of `{login}` are void.") } else { format!("`{login}` has no recovery codes.") };
-            Ok(Answer::thing(&recovery::show(&session.store, user.id)?)?.changed(changed, done.warnings).say(sentence))
+            let sentence = if changed {
+                format!("The recovery codes of `{login}` are void.")
+            } else {
+                format!("`{login}` has no recovery codes.")
+            };
+            Ok(Answer::thing(&recovery::show(&session.store, user.id)?)?
+                .changed(changed, done.warnings)
+                .say(sentence))
         }
     }
 }
@@ -83,13 +96,22 @@ pub fn run(context: &mut Context, verb: RecoveryCodes) -> Result<Answer> {
 fn generate(context: &mut Context, args: Generate) -> Result<Answer> {
     let session = context.session("recovery-codes generate")?;
     let user = session.about(&args.named.user)?;
-    let lines = context.lines(Wanted { code: args.code.code_stdin, ..Wanted::default() })?;
+    let lines = context.lines(Wanted {
+        code: args.code.code_stdin,
+        ..Wanted::default()
+    })?;
     context.globals.confirm_method = args.method.or(context.globals.confirm_method.take());
     context.globals.confirm_challenge = args.challenge.or(context.globals.confirm_challenge.take());
     let by_right = session.actor.administrator && session.has(Operation::CanReset2FA)?;
     let own = (!by_right).then(|| "generating your recovery codes".to_owned());
     let plan = GenerateCodes::new(user.id);
-    let mut done = context.commit_own(&session, &plan, Allowance::Nobody, own, own_code(args.code.code.as_ref(), lines))?;
+    let mut done = context.commit_own(
+        &session,
+        &plan,
+        Allowance::Nobody,
+        own,
+        own_code(args.code.code.as_ref(), lines),
+    )?;
     if !method::show(&session.store, Method::RecoveryCodes)?.enabled {
         done.warnings.push(Warning {
             kind: "prerequisite",
@@ -97,10 +119,17 @@ fn generate(context: &mut Context, args: Generate) -> Result<Answer> {
             hint: Some("twofa method enable recovery-codes".to_owned()),
         });
     }
-    let codes: Vec<String> = plan.into_codes().iter().map(|code| code.expose().to_owned()).collect();
+    let codes: Vec<String> = plan
+        .into_codes()
+        .iter()
+        .map(|code| code.expose().to_owned())
+        .collect();
     let shown = codes.iter().map(|code| format!("{code}\n")).collect();
     Ok(Answer::thing(&super::init::only("codes", codes))?
         .changed(done.changed(), done.warnings)
         .shown_as(shown)
-        .say(format!("These codes of `{}` are shown this once; each works once. Older ones are void.", visible(&user.login))))
+        .say(format!(
+            "These codes of `{}` are shown this once; each works once. Older ones are void.",
+            visible(&user.login)
+        )))
 }

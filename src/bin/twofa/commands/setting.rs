@@ -13,7 +13,9 @@ use crate::session::Context;
 
 /// Manage system settings
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa setting set Enable2FA on\n  twofa setting set SecondFactorCodeTTL 5m UserLockoutDuration 30\n  twofa setting get Enable2FA")]
+#[command(
+    after_help = "Examples:\n  twofa setting set Enable2FA on\n  twofa setting set SecondFactorCodeTTL 5m UserLockoutDuration 30\n  twofa setting get Enable2FA"
+)]
 pub enum Setting {
     /// List every setting with its value
     List,
@@ -57,7 +59,9 @@ pub struct Reset {
     lockout: Lockout,
 }
 
-const COLUMNS: &[&str] = &["code", "name", "type", "unit", "value", "default", "modified"];
+const COLUMNS: &[&str] = &[
+    "code", "name", "type", "unit", "value", "default", "modified",
+];
 const TABLE: &[&str] = &["code", "value", "unit", "default"];
 
 pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
@@ -74,20 +78,27 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
             context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
             let session = context.session("setting get")?;
             let row = setting::show(&session.store, setting::find(&named.code)?)?;
-            Ok(Answer::text(match (&row.value, context.globals.output.is_json()) {
-                (value, true) => value.to_string(),
-                (Value::Null, false) => "\n".to_owned(),
-                (Value::String(text), false) => text.clone(),
-                (value, false) => value.to_string(),
-            }))
+            Ok(Answer::text(
+                match (&row.value, context.globals.output.is_json()) {
+                    (value, true) => value.to_string(),
+                    (Value::Null, false) => "\n".to_owned(),
+                    (Value::String(text), false) => text.clone(),
+                    (value, false) => value.to_string(),
+                },
+            ))
         }
         Setting::Set(args) => {
             let session = context.session("setting set")?;
             let (pairs, odd) = args.pairs.as_chunks::<2>();
             if let [code] = odd {
-                return Err(Error::new(Kind::Usage, format!("`{code}` has no value")).hint("codes and values come in turn"));
+                return Err(Error::new(Kind::Usage, format!("`{code}` has no value"))
+                    .hint("codes and values come in turn"));
             }
-            let plan = SetSettings::read(pairs.iter().map(|[code, value]| (code.as_str(), Some(value.as_str()))))?;
+            let plan = SetSettings::read(
+                pairs
+                    .iter()
+                    .map(|[code, value]| (code.as_str(), Some(value.as_str()))),
+            )?;
             commit(context, &session, &plan, args.lockout.allowance())
         }
         Setting::Reset(args) => {
@@ -110,11 +121,22 @@ fn show(of: SettingRow) -> Result<Answer> {
     whole.insert("minimum".into(), minimum);
     whole.insert("maximum".into(), maximum);
     whole.insert("meaning".into(), setting.meaning.into());
-    whole.insert("note".into(), setting.later.map(|later| format!("no effect yet: it comes with {later}")).into());
+    whole.insert(
+        "note".into(),
+        setting
+            .later
+            .map(|later| format!("no effect yet: it comes with {later}"))
+            .into(),
+    );
     Answer::thing(&whole)
 }
 
-fn commit(context: &mut Context, session: &twofa::actor::Session, plan: &SetSettings, allowance: Allowance) -> Result<Answer> {
+fn commit(
+    context: &mut Context,
+    session: &twofa::actor::Session,
+    plan: &SetSettings,
+    allowance: Allowance,
+) -> Result<Answer> {
     let done = context.commit(session, plan, allowance, None)?;
     let changed = done.changed();
     let mut sentences = Vec::new();
@@ -122,10 +144,17 @@ fn commit(context: &mut Context, session: &twofa::actor::Session, plan: &SetSett
     for (setting, _) in &plan.0 {
         let row = setting::show(&session.store, setting)?;
         let is_changed = done.changes.iter().any(|change| change.key == row.code);
-        sentences.push(format!("{} is {}{}.", row.code, if is_changed { "" } else { "already " }, row.shown));
+        sentences.push(format!(
+            "{} is {}{}.",
+            row.code,
+            if is_changed { "" } else { "already " },
+            row.shown
+        ));
         rows.push(row);
     }
-    let turned_on = rows.iter().any(|row| row.code == setting::ENABLE_2FA.code && row.value == Value::Bool(true));
+    let turned_on = rows
+        .iter()
+        .any(|row| row.code == setting::ENABLE_2FA.code && row.value == Value::Bool(true));
     if changed && turned_on {
         sentences.push("Next: `twofa login simulate LOGIN`.".to_owned());
     }
@@ -133,8 +162,13 @@ fn commit(context: &mut Context, session: &twofa::actor::Session, plan: &SetSett
     let answer = match rows.as_slice() {
         [only] => show(only.clone())?.changed(changed, done.warnings),
         _ => {
-            let rows: Vec<Value> = rows.iter().map(|one| row(one).map(Value::Object)).collect::<Result<_>>()?;
-            Answer::thing(&super::init::only("settings", rows))?.changed(changed, done.warnings).shown_as(String::new())
+            let rows: Vec<Value> = rows
+                .iter()
+                .map(|one| row(one).map(Value::Object))
+                .collect::<Result<_>>()?;
+            Answer::thing(&super::init::only("settings", rows))?
+                .changed(changed, done.warnings)
+                .shown_as(String::new())
         }
     };
     Ok(sentences.into_iter().fold(answer, Answer::say))

@@ -12,7 +12,9 @@ use crate::session::Context;
 
 /// Manage message templates
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa template show '2FA verification code'\n  twofa template preview '2FA verification code' --user alice")]
+#[command(
+    after_help = "Examples:\n  twofa template show '2FA verification code'\n  twofa template preview '2FA verification code' --user alice"
+)]
 pub enum Template {
     /// List the templates
     List,
@@ -46,7 +48,11 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
     match verb {
         Template::List => {
             let session = context.session("template list")?;
-            Ok(Answer::list(COLUMNS, COLUMNS, template::list(&session.store)?))
+            Ok(Answer::list(
+                COLUMNS,
+                COLUMNS,
+                template::list(&session.store)?,
+            ))
         }
         Template::Show(named) => {
             let session = context.session("template show")?;
@@ -61,7 +67,9 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
                 Some(login) => user::find(&session.store, login)?,
                 None => session.actor.user.clone(),
             };
-            let ttl = Settings::load(&session.store)?.number(&setting::SECOND_FACTOR_CODE_TTL).to_string();
+            let ttl = Settings::load(&session.store)?
+                .number(&setting::SECOND_FACTOR_CODE_TTL)
+                .to_string();
             let name = user.name.as_deref().unwrap_or(&user.login);
             // A code and a token that nothing accepts.
             let values = [
@@ -83,6 +91,16 @@ fn text(row: TemplateRow, words: Words) -> Result<Answer> {
     }
     shown.push_str(&words.text);
     let html = words.html.is_some();
-    let answer = Answer::thing(&TemplateText { name: row.name, kind: row.kind, language: "en", words })?.shown_as(shown);
-    Ok(if html { answer.say("There is an HTML part too: --output json shows it.") } else { answer })
+    let answer = Answer::thing(&TemplateText {
+        name: row.name,
+        kind: row.kind,
+        language: "en",
+        words,
+    })?
+    .shown_as(shown);
+    Ok(if html {
+        answer.say("There is an HTML part too: --output json shows it.")
+    } else {
+        answer
+    })
 }

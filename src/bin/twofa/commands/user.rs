@@ -24,7 +24,9 @@ use crate::ui::Wanted;
 
 /// Manage users
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa user add alice --name 'Alice Adams' --email alice@example.com\n  twofa user list --without totp\n  twofa user import people.csv --yes")]
+#[command(
+    after_help = "Examples:\n  twofa user add alice --name 'Alice Adams' --email alice@example.com\n  twofa user list --without totp\n  twofa user import people.csv --yes"
+)]
 pub enum User {
     /// Add a user
     Add(Add),
@@ -196,7 +198,15 @@ const COLUMNS: &[&str] = &[
     "password_changed_at",
     "last_login_at",
 ];
-const TABLE: &[&str] = &["login", "name", "email", "type", "active", "authenticator", "recovery_codes_left"];
+const TABLE: &[&str] = &[
+    "login",
+    "name",
+    "email",
+    "type",
+    "active",
+    "authenticator",
+    "recovery_codes_left",
+];
 
 pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
     match verb {
@@ -214,9 +224,15 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
         User::Unlock(named) => {
             let session = context.session("user unlock")?;
             let user = user::find(&session.store, &named.login)?;
-            let done = context.commit(&session, &Unlock { id: user.id }, Allowance::Nobody, None)?;
-            let state = if done.changed() { "is unlocked, and wrong tries are forgotten" } else { "was not locked" };
-            shown(&session, user.id, done).map(|answer| answer.say(format!("`{}` {state}.", visible(&user.login))))
+            let done =
+                context.commit(&session, &Unlock { id: user.id }, Allowance::Nobody, None)?;
+            let state = if done.changed() {
+                "is unlocked, and wrong tries are forgotten"
+            } else {
+                "was not locked"
+            };
+            shown(&session, user.id, done)
+                .map(|answer| answer.say(format!("`{}` {state}.", visible(&user.login))))
         }
         User::Import(args) => import(context, &args),
     }
@@ -249,14 +265,23 @@ fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
     let user = user::get(&session.store, id)?;
     Ok((!can_log_in(&session.store, &user)?).then(|| Warning {
         kind: "no_second_factor",
-        message: format!("`{}` has no usable second factor and cannot log in.", visible(&user.login)),
-        hint: Some(format!("twofa user edit {} --email ADDRESS", visible(&user.login))),
+        message: format!(
+            "`{}` has no usable second factor and cannot log in.",
+            visible(&user.login)
+        ),
+        hint: Some(format!(
+            "twofa user edit {} --email ADDRESS",
+            visible(&user.login)
+        )),
     }))
 }
 
 fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let session = context.session("user add")?;
-    let mut lines = context.lines(Wanted { password: args.password.password_stdin, ..Wanted::default() })?;
+    let mut lines = context.lines(Wanted {
+        password: args.password.password_stdin,
+        ..Wanted::default()
+    })?;
     let with_password = args.password.password_stdin || args.password.password_file.is_some();
     let hash = if with_password {
         let secret = context.password(&args.password, &mut lines, "Password", true)?;
@@ -264,12 +289,20 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     } else {
         None
     };
-    let plan = AddUser { login: args.login.clone(), fields: fields(args.described)?, password_hash: hash };
+    let plan = AddUser {
+        login: args.login.clone(),
+        fields: fields(args.described)?,
+        password_hash: hash,
+    };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let user = user::find(&session.store, &args.login)?;
     done.warnings.extend(stranded(&session, user.id)?);
     let login = visible(&user.login).into_owned();
-    let sentence = if done.changed() { format!("The user `{login}` was added.") } else { format!("The user `{login}` is there already.") };
+    let sentence = if done.changed() {
+        format!("The user `{login}` was added.")
+    } else {
+        format!("The user `{login}` is there already.")
+    };
     let answer = shown(&session, user.id, done)?.say(sentence);
     Ok(if user.has_password || user.kind == Type::Technical {
         answer
@@ -281,14 +314,23 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
     let session = context.session("user list")?;
     let filter = Filter {
-        group: args.group.as_deref().map(|name| group::find(&session.store, name)).transpose()?.map(|group| group.id),
+        group: args
+            .group
+            .as_deref()
+            .map(|name| group::find(&session.store, name))
+            .transpose()?
+            .map(|group| group.id),
         kind: args.kind.as_deref().map(Type::parse).transpose()?,
         locked: args.locked,
         inactive: args.inactive,
         without: args.without.as_deref().map(Method::parse).transpose()?,
         limit: args.limit.map(i64::from),
     };
-    Ok(Answer::stream(COLUMNS, TABLE, move |each| user::list(&session.store, &filter, &mut |one: UserRow| each(row(&one)?))))
+    Ok(Answer::stream(COLUMNS, TABLE, move |each| {
+        user::list(&session.store, &filter, &mut |one: UserRow| {
+            each(row(&one)?)
+        })
+    }))
 }
 
 fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
@@ -312,10 +354,27 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
     if args.no_must_change {
         fields.must_change = Some(false);
     }
-    let done = context.commit(&session, &EditUser { id: user.id, fields }, args.lockout.allowance(), None)?;
-    let what: Vec<&str> = done.changes.iter().flat_map(|change| &change.fields).map(|field| field.name).collect();
+    let done = context.commit(
+        &session,
+        &EditUser {
+            id: user.id,
+            fields,
+        },
+        args.lockout.allowance(),
+        None,
+    )?;
+    let what: Vec<&str> = done
+        .changes
+        .iter()
+        .flat_map(|change| &change.fields)
+        .map(|field| field.name)
+        .collect();
     let login = visible(&user.login).into_owned();
-    let sentence = if what.is_empty() { format!("`{login}` is like that already.") } else { format!("`{login}` was changed: {}.", what.join(", ")) };
+    let sentence = if what.is_empty() {
+        format!("`{login}` is like that already.")
+    } else {
+        format!("`{login}` was changed: {}.", what.join(", "))
+    };
     shown(&session, user.id, done).map(|answer| answer.say(sentence))
 }
 
@@ -325,36 +384,57 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
         Ok(user) => user,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
             let gone = super::init::only("login", args.named.login.as_str());
-            return Ok(Answer::thing(&gone)?.changed(false, Vec::new()).say(format!("There is no user `{}`.", visible(&args.named.login))));
+            return Ok(Answer::thing(&gone)?
+                .changed(false, Vec::new())
+                .say(format!(
+                    "There is no user `{}`.",
+                    visible(&args.named.login)
+                )));
         }
         Err(error) => return Err(error),
     };
     let row = user::show(&session.store, &user)?;
-    let done = context.commit(&session, &RemoveUser { id: user.id }, Allowance::Nobody, None)?;
+    let done = context.commit(
+        &session,
+        &RemoveUser { id: user.id },
+        Allowance::Nobody,
+        None,
+    )?;
     let changed = done.changed();
-    Ok(Answer::thing(&row)?.changed(changed, done.warnings).say(format!("The user `{}` was removed.", visible(&user.login))))
+    Ok(Answer::thing(&row)?
+        .changed(changed, done.warnings)
+        .say(format!("The user `{}` was removed.", visible(&user.login))))
 }
 
 fn set_active(context: &mut Context, path: &str, named: &Named, active: bool) -> Result<Answer> {
     let session = context.session(path)?;
     let user = user::find(&session.store, &named.login)?;
-    let plan: &dyn Plan = &SetActive { id: user.id, active };
+    let plan: &dyn Plan = &SetActive {
+        id: user.id,
+        active,
+    };
     let done = context.commit(&session, plan, Allowance::Nobody, None)?;
     let state = if active { "active" } else { "deactivated" };
     let already = if done.changed() { "now" } else { "already" };
-    shown(&session, user.id, done).map(|answer| answer.say(format!("`{}` is {already} {state}.", visible(&user.login))))
+    shown(&session, user.id, done)
+        .map(|answer| answer.say(format!("`{}` is {already} {state}.", visible(&user.login))))
 }
 
 fn import(context: &mut Context, args: &Import) -> Result<Answer> {
     let session = context.session("user import")?;
     let plan = if args.file.as_os_str() == "-" {
         if context.globals.confirm_code_stdin {
-            return Err(Error::new(Kind::Usage, "standard input cannot be both the file and the confirmation code").hint("use --confirm-code"));
+            return Err(Error::new(
+                Kind::Usage,
+                "standard input cannot be both the file and the confirmation code",
+            )
+            .hint("use --confirm-code"));
         }
         ImportUsers::read(std::io::stdin().lock())?
     } else {
-        let file = std::fs::File::open(&args.file)
-            .map_err(|error| Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error))?;
+        let file = std::fs::File::open(&args.file).map_err(|error| {
+            Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error)
+        })?;
         ImportUsers::read(file)?
     };
     let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
@@ -364,5 +444,9 @@ fn import(context: &mut Context, args: &Import) -> Result<Answer> {
     answer.insert("unchanged".into(), (all - added).into());
     Ok(Answer::thing(&answer)?
         .changed(changed, done.warnings)
-        .say(format!("{} were added, {} were there already.", counted(added, "user", "users"), all - added)))
+        .say(format!(
+            "{} were added, {} were there already.",
+            counted(added, "user", "users"),
+            all - added
+        )))
 }
