@@ -39,12 +39,11 @@ impl Time {
         if let Ok(stamp) = Timestamp::from_str(trimmed) {
             return Ok(Time(stamp.as_second()));
         }
-        if let Ok(date) = Date::from_str(trimmed) {
-            if let Ok(stamp) = jiff::tz::TimeZone::UTC
+        if let Ok(date) = Date::from_str(trimmed)
+            && let Ok(stamp) = jiff::tz::TimeZone::UTC
                 .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
-            {
-                return Ok(Time(stamp.as_second()));
-            }
+        {
+            return Ok(Time(stamp.as_second()));
         }
         if trimmed.eq_ignore_ascii_case("now") {
             return Ok(now);

@@ -10,7 +10,7 @@ use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, append};
 use crate::challenge::{self, About, Purpose};
 use crate::error::{Error, Kind, Result};
-use crate::login::decide::{self, Standing};
+use crate::login::decide;
 use crate::login::facts::{Person, System};
 use crate::login::second::{self, Answer, Compare, Question};
 use crate::method::Method;
@@ -272,20 +272,15 @@ pub(crate) fn consume(
     prepared: &Prepared,
     changes: &[Change],
 ) -> Result<Result<()>> {
-    let who = session.who();
-    let user = user::get(tx, session.actor.user.id)?;
-    let entry = |event, outcome| {
-        Entry::new(event, outcome)
-            .user(user.id, user.login.as_str())
-            .detail(json!({ "command": session.verb.path }))
-    };
-    let (method, code, token) = match prepared {
+    let came = match prepared {
         Prepared::NotNeeded => return Ok(Ok(())),
         Prepared::Skipped(why) => {
-            append(
+            keep(
                 tx,
-                &who,
-                &entry(Event::CONFIRMATION_SKIPPED, Outcome::Ok).reason(*why),
+                session,
+                Event::CONFIRMATION_SKIPPED,
+                Outcome::Ok,
+                Some(why),
             )?;
             return Ok(Ok(()));
         }
@@ -293,43 +288,78 @@ pub(crate) fn consume(
             method,
             code,
             challenge,
-        } => (*method, code, challenge),
+        } => judge(tx, session, *method, code, challenge.as_deref(), changes)?,
     };
-    let refuse = |kind: Kind, message: &str| -> Result<Result<()>> {
-        append(
-            tx,
-            &who,
-            &entry(Event::CONFIRMATION_WRONG, Outcome::Denied).reason(kind.code()),
-        )?;
-        Ok(Err(
-            Error::new(kind, message.to_owned()).hint("repeat the command to confirm it anew")
-        ))
-    };
-    let challenge = match token {
-        None => None,
-        Some(token) => match challenge::find(tx, token) {
-            Ok(challenge) => Some(challenge),
-            Err(error) if error.kind() == Kind::NotFound => {
-                return refuse(
-                    Kind::ConfirmationWrong,
-                    "there is no such confirmation challenge",
-                );
-            }
-            Err(error) => return Err(error),
-        },
+    match came {
+        Ok(()) => {
+            keep(tx, session, Event::CONFIRMATION_GIVEN, Outcome::Ok, None)?;
+            Ok(Ok(()))
+        }
+        Err((kind, message)) => {
+            keep(
+                tx,
+                session,
+                Event::CONFIRMATION_WRONG,
+                Outcome::Denied,
+                Some(kind.code()),
+            )?;
+            Ok(Err(
+                Error::new(kind, message).hint("repeat the command to confirm it anew")
+            ))
+        }
+    }
+}
+
+fn keep(
+    tx: &Tx<'_>,
+    session: &Session,
+    event: Event,
+    outcome: Outcome,
+    reason: Option<&str>,
+) -> Result<()> {
+    let user = &session.actor.user;
+    let mut entry = Entry::new(event, outcome)
+        .user(user.id, user.login.as_str())
+        .detail(json!({ "command": session.verb.path }));
+    if let Some(reason) = reason {
+        entry = entry.reason(reason);
+    }
+    append(tx, &session.who(), &entry).map(|_| ())
+}
+
+type Refusal = (Kind, &'static str);
+
+/// Judges the code: the challenge must be this user's and bound to this very change.
+fn judge(
+    tx: &Tx<'_>,
+    session: &Session,
+    method: Method,
+    code: &Secret,
+    token: Option<&str>,
+    changes: &[Change],
+) -> Result<Result<(), Refusal>> {
+    let user = user::get(tx, session.actor.user.id)?;
+    let challenge = match token.map(|token| challenge::find(tx, token)).transpose() {
+        Ok(challenge) => challenge,
+        Err(error) if error.kind() == Kind::NotFound => {
+            return Ok(Err((
+                Kind::ConfirmationWrong,
+                "there is no such confirmation challenge",
+            )));
+        }
+        Err(error) => return Err(error),
     };
     if let Some(challenge) = &challenge {
-        if challenge.standing(tx.now()) == Standing::Expired {
-            return refuse(Kind::ConfirmationExpired, "the confirmation has expired");
-        }
-        let bound = challenge.binding.as_deref().is_some_and(|bound| {
-            binding(session, tx, changes).is_ok_and(|want| same(&want, bound))
-        });
+        let want = binding(session, tx, changes)?;
+        let bound = challenge
+            .binding
+            .as_deref()
+            .is_some_and(|bound| same(&want, bound));
         if challenge.user != user.id || challenge.purpose != Purpose::Confirmation || !bound {
-            return refuse(
+            return Ok(Err((
                 Kind::ConfirmationWrong,
                 "the challenge confirms another command",
-            );
+            )));
         }
     }
     let system = System::load(tx)?;
@@ -339,38 +369,27 @@ pub(crate) fn consume(
         code,
         count_replay: false,
     };
-    match second::judge(tx, &who, &system, &user, compare)? {
-        Answer::Right { .. } => {
-            append(tx, &who, &entry(Event::CONFIRMATION_GIVEN, Outcome::Ok))?;
-            Ok(Ok(()))
-        }
-        Answer::Refused {
-            kind: Kind::SecondFactorUsed,
-            ..
-        } => refuse(
+    let refused = match second::judge(tx, &session.who(), &system, &user, compare)? {
+        Answer::Right { .. } => return Ok(Ok(())),
+        Answer::Refused { kind, .. } => kind,
+    };
+    Ok(Err(match refused {
+        Kind::SecondFactorUsed => (
             Kind::ConfirmationUsed,
             "the confirmation code was used before",
         ),
-        Answer::Refused {
-            kind: Kind::SecondFactorExpired,
-            ..
-        } => refuse(
+        Kind::SecondFactorExpired => (
             Kind::ConfirmationExpired,
             "the confirmation code has expired",
         ),
-        Answer::Refused {
-            kind: Kind::Locked, ..
-        } => refuse(
+        Kind::Locked => (
             Kind::ConfirmationWrong,
-            "the confirmation code is wrong, and you are locked",
+            "the confirmation is refused: you are locked",
         ),
-        Answer::Refused {
-            kind: Kind::Deactivated,
-            ..
-        } => refuse(
+        Kind::Deactivated => (
             Kind::ConfirmationWrong,
-            "the confirmation code is wrong, and you are deactivated",
+            "the confirmation is refused: you are deactivated",
         ),
-        Answer::Refused { .. } => refuse(Kind::ConfirmationWrong, "the confirmation code is wrong"),
-    }
+        _ => (Kind::ConfirmationWrong, "the confirmation code is wrong"),
+    }))
 }

@@ -67,24 +67,23 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
             })
         })
         .optional()?;
-    match group {
-        Some(group) => Ok(group),
-        None => {
-            let names = candidates(store)?;
-            if name::nearest(name, &names).is_some() {
-                return Err(name::not_found("group", name, &names, ""));
-            }
-            let shown: Vec<String> = names
-                .iter()
-                .take(5)
-                .map(|name| format!("`{}`", name::visible(name)))
-                .collect();
-            Err(Error::new(
-                Kind::NotFound,
-                format!("no group is named `{}`", name::visible(name.trim())),
-            )
-            .hint(format!("there is {}", shown.join(", "))))
+    if let Some(group) = group {
+        Ok(group)
+    } else {
+        let names = candidates(store)?;
+        if name::nearest(name, &names).is_some() {
+            return Err(name::not_found("group", name, &names, ""));
         }
+        let shown: Vec<String> = names
+            .iter()
+            .take(5)
+            .map(|name| format!("`{}`", name::visible(name)))
+            .collect();
+        Err(Error::new(
+            Kind::NotFound,
+            format!("no group is named `{}`", name::visible(name.trim())),
+        )
+        .hint(format!("there is {}", shown.join(", "))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! twofa keeps and runs two-factor authentication in one SQLite file.
+//! twofa keeps and runs two-factor authentication in one `SQLite` file.
 //!
 //! This is the library: the rules, which know no terminal, no clock and no process exit. The words, the arguments and
 //! the terminal are the binary's (`src/bin/twofa`).

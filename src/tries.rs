@@ -13,7 +13,7 @@ use crate::login::decide::{First, Penalty, password_lock, penalty};
 use crate::login::facts::System;
 use crate::permission;
 use crate::store::Tx;
-use crate::user::edit::reset_counters;
+use crate::user::state::reset_counters;
 use crate::user::{User, get};
 
 /// A lock that has run out is taken off, with both counters, and kept as an event of its own. Returns the user as they

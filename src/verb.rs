@@ -72,10 +72,10 @@ impl Needs {
     #[must_use]
     pub fn operation(self) -> Option<Operation> {
         match self {
-            Needs::OneselfOr(operation)
-            | Needs::OneselfConfirmedOr(operation)
-            | Needs::Operation(operation) => Some(operation),
-            Needs::Nothing | Needs::Mapped | Needs::OwnerAsAdministrator => None,
+            OneselfOr(operation) | OneselfConfirmedOr(operation) | Needs::Operation(operation) => {
+                Some(operation)
+            }
+            Nothing | Mapped | OwnerAsAdministrator => None,
         }
     }
 }

@@ -61,104 +61,40 @@ pub(crate) fn ask(
     method: Method,
     question: Question<'_>,
 ) -> Result<Asked> {
-    let user = &person.user;
-    let again = match question {
-        Question::Again(challenge) => Some(challenge.clone()),
-        Question::New { .. } => None,
-    };
-    if let Some(challenge) = &again {
+    if let Question::Again(challenge) = &question {
         too_soon(store, system, challenge, method)?;
     }
-    let sender = if method.is_sent() {
-        Some(sender(store, person, method)?)
-    } else {
-        None
-    };
-    let (challenge, sent) = store.write(|tx| {
-        let challenge = match question {
-            Question::New {
-                purpose,
-                about,
-                entry,
-            } => {
-                let challenge = challenge::open(tx, user.id, purpose, method, about)?;
-                append(
-                    tx,
-                    who,
-                    &entry
-                        .user(user.id, user.login.as_str())
-                        .detail(serde_json::json!({ "method": method })),
-                )?;
-                challenge
-            }
-            Question::Again(challenge) => challenge.clone(),
-        };
-        let Some(sender) = &sender else {
+    if !method.is_sent() {
+        let challenge = store.write(|tx| {
+            let challenge = pose(tx, who, &person.user, method, question)?;
             challenge::switch(tx, challenge.id, method)?;
-            return Ok((challenge::get(tx, challenge.id)?, None));
-        };
-        if let Some(full) = full(tx, system, user.id)? {
-            return Ok((challenge, Some(Err(full))));
-        }
-        let code = challenge::new_code(tx, challenge.id, method)?;
-        let words = words(tx, system, person, &sender.template, &code)?;
-        let row = outbox::enqueue(
-            tx,
-            &outbox::Outgoing {
-                challenge: challenge.id,
-                user: user.id,
-                method,
-                recipient: &sender.to,
-                template: &sender.template,
-                sender: &sender.mailbox.name,
-                body: &words.text,
-            },
-        )?;
-        Ok((challenge::get(tx, challenge.id)?, Some(Ok((row, words)))))
-    })?;
-    let (Some(sender), Some(sent)) = (sender, sent) else {
+            challenge::get(tx, challenge.id)
+        })?;
         return Ok(Asked {
-            challenge: challenge.token.clone(),
+            expires_at: challenge.answerable_until(),
+            challenge: challenge.token,
             method,
             destination: None,
-            expires_at: challenge.answerable_until(),
         });
-    };
-    let others = |error: Error| {
-        let methods: Vec<Method> = decide::usable(system, person)
-            .into_iter()
-            .filter(|other| *other != method)
-            .collect();
-        let names = methods
-            .iter()
-            .map(|method| method.code())
-            .collect::<Vec<_>>();
-        let hinted = match names.first() {
-            Some(first) => error.hint(format!(
-                "`twofa login resend {} --method {first}` asks by another method",
-                challenge.token
-            )),
-            None => error
-                .hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox"),
+    }
+    let sender = sender(store, person, method)?;
+    let (challenge, sent) = store.write(|tx| {
+        let challenge = pose(tx, who, &person.user, method, question)?;
+        let sent = match full(tx, system, person.user.id)? {
+            Some(full) => Err(full),
+            None => Ok(enqueue(tx, system, person, method, &sender, challenge.id)?),
         };
-        hinted
-            .with("challenge", challenge.token.as_str())
-            .with("methods", names)
-    };
-    let (row, words) = sent.map_err(others)?;
+        Ok((challenge, sent))
+    })?;
+    let elsewhere =
+        |error: Error| elsewhere(error, &challenge, decide::usable(system, person), method);
+    let (row, words) = sent.map_err(elsewhere)?;
     let deadline = Duration::from_secs(system.code_ttl.unsigned_abs()).min(LONGEST);
     let came = delivery::send(store, &sender.mailbox, &sender.to, &words, deadline)?;
-    let challenge_id = challenge.id;
-    store.write(|tx| {
-        let event = if came.is_ok() {
-            Event::LOGIN_CODE_SENT
-        } else {
-            Event::LOGIN_CODE_FAILED
-        };
-        let outcome = if came.is_ok() {
-            Outcome::Ok
-        } else {
-            Outcome::Failed
+    let challenge = store.write(|tx| {
+        let (event, outcome) = match &came {
+            Ok(_) => (Event::LOGIN_CODE_SENT, Outcome::Ok),
+            Err(_) => (Event::LOGIN_CODE_FAILED, Outcome::Failed),
         };
         outbox::close(
             tx,
@@ -168,26 +104,96 @@ pub(crate) fn ask(
                 .map_err(|failure| failure.said.as_str()),
         )?;
         if came.is_ok() {
-            challenge::accepted(tx, challenge_id, system.code_ttl)?;
+            challenge::accepted(tx, challenge.id, system.code_ttl)?;
         }
         let detail = serde_json::json!({ "method": method, "sender": sender.mailbox.name });
         append(
             tx,
             who,
             &Entry::new(event, outcome)
-                .user(user.id, user.login.as_str())
+                .user(person.user.id, person.user.login.as_str())
                 .detail(detail),
         )?;
-        Ok(())
+        challenge::get(tx, challenge.id)
     })?;
-    came.map_err(|failure| others(failure.into_error(&sender.mailbox.name)))?;
-    let challenge_now = challenge::get(store, challenge_id)?;
+    came.map_err(|failure| elsewhere(failure.into_error(&sender.mailbox.name)))?;
     Ok(Asked {
-        challenge: challenge_now.token.clone(),
+        expires_at: challenge.answerable_until(),
+        challenge: challenge.token,
         method,
         destination: Some(masked(&sender.to)),
-        expires_at: challenge_now.answerable_until(),
     })
+}
+
+/// Opens the challenge of a new question, or takes the open one.
+fn pose(
+    tx: &Tx<'_>,
+    who: &Who,
+    user: &User,
+    method: Method,
+    question: Question<'_>,
+) -> Result<Challenge> {
+    match question {
+        Question::New {
+            purpose,
+            about,
+            entry,
+        } => {
+            let challenge = challenge::open(tx, user.id, purpose, method, about)?;
+            let detail = serde_json::json!({ "method": method });
+            append(
+                tx,
+                who,
+                &entry.user(user.id, user.login.as_str()).detail(detail),
+            )?;
+            Ok(challenge)
+        }
+        Question::Again(challenge) => Ok(challenge.clone()),
+    }
+}
+
+/// Draws the code and keeps the message that will carry it.
+fn enqueue(
+    tx: &Tx<'_>,
+    system: &System,
+    person: &Person,
+    method: Method,
+    sender: &Sender,
+    challenge: i64,
+) -> Result<(i64, template::Words)> {
+    let code = challenge::new_code(tx, challenge, method)?;
+    let words = words(system, person, &sender.template, &code)?;
+    let outgoing = outbox::Outgoing {
+        challenge,
+        user: person.user.id,
+        method,
+        recipient: &sender.to,
+        template: &sender.template,
+        sender: &sender.mailbox.name,
+        body: &words.text,
+    };
+    Ok((outbox::enqueue(tx, &outgoing)?, words))
+}
+
+/// What else a user could do where a code could not be sent.
+fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: Method) -> Error {
+    let others: Vec<&str> = usable
+        .into_iter()
+        .filter(|other| *other != method)
+        .map(Method::code)
+        .collect();
+    let hinted = match others.first() {
+        Some(first) => error.hint(format!(
+            "`twofa login resend {} --method {first}` asks by another method",
+            challenge.token
+        )),
+        None => {
+            error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox")
+        }
+    };
+    hinted
+        .with("challenge", challenge.token.as_str())
+        .with("methods", others)
 }
 
 /// Who sends a code, where it goes, and with which words.
@@ -217,13 +223,11 @@ fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
 }
 
 fn words(
-    store: &Store,
     system: &System,
     person: &Person,
     template: &str,
     code: &Secret,
 ) -> Result<template::Words> {
-    let _ = store;
     let user = &person.user;
     let ttl = system.code_ttl.to_string();
     let values = [

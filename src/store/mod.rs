@@ -41,7 +41,7 @@ pub const SCHEMA: &str = include_str!("../../schema.sql");
 pub struct Store {
     db: Connection,
     place: Place,
-    store_id: String,
+    id: String,
     writable: bool,
     wait: Duration,
     vault: OnceCell<Vault>,
@@ -115,7 +115,7 @@ impl Store {
         Ok(Store {
             db,
             place: place.clone(),
-            store_id,
+            id: store_id,
             writable,
             wait,
             vault: OnceCell::new(),
@@ -137,7 +137,7 @@ impl Store {
     /// The random id of this store.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.store_id
+        &self.id
     }
 
     /// Whether it was opened to write.
@@ -166,7 +166,7 @@ impl Store {
         if let Some(vault) = self.vault.get() {
             return Ok(vault);
         }
-        let vault = Vault::open(&self.db, &self.store_id, &Ring::read(&self.place.key)?)?;
+        let vault = Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?)?;
         Ok(self.vault.get_or_init(|| vault))
     }
 
@@ -227,8 +227,8 @@ impl Tx<'_> {
     }
 }
 
-/// Refuses what is not a store before SQLite touches it: its first bytes are read as a plain file. `application_id`
-/// stands at offset 68 (SQLite file format, section 1.3), and `init` writes it into the main file itself.
+/// Refuses what is not a store before `SQLite` touches it: its first bytes are read as a plain file. `application_id`
+/// stands at offset 68 (`SQLite` file format, section 1.3), and `init` writes it into the main file itself.
 fn check_header(path: &Path) -> Result<()> {
     let shown = path.display();
     let mut head = [0u8; 100];
@@ -329,7 +329,7 @@ fn settle(db: &Connection, writable: bool) -> Result<()> {
     Ok(())
 }
 
-/// SQLite opens a file it may not write all the same and fails at the first write; say so before anything is asked.
+/// `SQLite` opens a file it may not write all the same and fails at the first write; say so before anything is asked.
 fn refuse_read_only(path: &Path) -> Result<()> {
     match fs::OpenOptions::new().write(true).open(path) {
         Ok(_) => Ok(()),
@@ -348,7 +348,7 @@ fn log_is_empty(path: &Path) -> bool {
     fs::metadata(PathBuf::from(log)).map_or(true, |file| file.len() == 0)
 }
 
-/// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (SQLite, "Uniform Resource
+/// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource
 /// Identifiers", section 3.1).
 fn immutable_uri(path: &Path) -> String {
     let escaped = path
@@ -378,7 +378,8 @@ pub(crate) mod tests {
 
     /// A new store in a directory of its own, with a clock that stands at 2026-01-01T00:00:00Z.
     pub(crate) struct Fresh {
-        pub(crate) directory: tempfile::TempDir,
+        /// Removed when this goes.
+        _directory: tempfile::TempDir,
         pub(crate) clock: Rc<Fixed>,
         pub(crate) store: Store,
     }
@@ -398,7 +399,7 @@ pub(crate) mod tests {
         )
         .unwrap();
         Fresh {
-            directory,
+            _directory: directory,
             clock,
             store,
         }

@@ -7,7 +7,7 @@ use crate::error::Result;
 /// The paths of a store and its key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The SQLite file.
+    /// The `SQLite` file.
     pub db: PathBuf,
     /// The key file.
     pub key: PathBuf,

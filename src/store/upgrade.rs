@@ -36,7 +36,7 @@ mod tests {
         Connection::open_in_memory().unwrap()
     }
 
-    /// A schema as SQLite keeps it, without comments and white space.
+    /// A schema as `SQLite` keeps it, without comments and white space.
     fn shape(db: &Connection) -> Vec<String> {
         let mut query = db.prepare("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1").unwrap();
         let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();

@@ -151,18 +151,17 @@ pub(crate) fn reference(store: &Store, name: &str, kind: &str) -> Result<(i64, S
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
-    match found {
-        Some(found) => Ok(found),
-        None => {
-            let row = find(store, name)?;
-            Err(Error::new(
-                Kind::InvalidValue,
-                format!(
-                    "the template `{}` is for {}, not for {kind}",
-                    row.name, row.kind
-                ),
-            ))
-        }
+    if let Some(found) = found {
+        Ok(found)
+    } else {
+        let row = find(store, name)?;
+        Err(Error::new(
+            Kind::InvalidValue,
+            format!(
+                "the template `{}` is for {}, not for {kind}",
+                row.name, row.kind
+            ),
+        ))
     }
 }
 
@@ -205,15 +204,12 @@ fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> 
             let after = from[1..].strip_prefix(name)?.strip_prefix('#')?;
             Some((value, after))
         });
-        match known {
-            Some((value, after)) => {
-                filled.push_str(&treat(value));
-                rest = after;
-            }
-            None => {
-                filled.push('#');
-                rest = &from[1..];
-            }
+        if let Some((value, after)) = known {
+            filled.push_str(&treat(value));
+            rest = after;
+        } else {
+            filled.push('#');
+            rest = &from[1..];
         }
     }
     filled.push_str(rest);

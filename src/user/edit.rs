@@ -1,13 +1,12 @@
-//! What changes a user: add, edit, remove, activate, deactivate, unlock.
-//!
-//! The rules for a value stand here once, and `user import` uses the same.
+//! What a user is: add and edit.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension as _, named_params};
 use serde_json::{Value, json};
 
-use super::{Type, User, direct_groups, first_administrator, get, lookup};
+use super::rules::{email, language, login, os_user, phone};
+use super::{Type, User, direct_groups, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
@@ -106,102 +105,6 @@ impl Fields {
     }
 }
 
-/// A login: 1 to 250 characters, no colon (RFC 7617, section 2, and the otpauth URI take it as a separator).
-///
-/// # Errors
-/// [`Kind::InvalidValue`]; [`Kind::BlankLogin`].
-pub fn login(text: &str) -> Result<String> {
-    if text.trim().is_empty() {
-        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
-    }
-    let login = name::check("login", text, 250)?;
-    if login.contains(':') {
-        return Err(Error::new(
-            Kind::InvalidValue,
-            format!("the login `{}` has a colon in it", visible(&login)),
-        )
-        .hint("authenticator apps and HTTP take a colon as a separator"));
-    }
-    Ok(login)
-}
-
-/// An email address (RFC 5321, section 4.1.2): `name@domain`, at most 254 characters.
-///
-/// # Errors
-/// [`Kind::InvalidValue`].
-pub fn email(text: &str) -> Result<String> {
-    let address = name::check("email address", text, 254)?;
-    address.parse::<lettre::Address>().map_err(|_| {
-        Error::new(
-            Kind::InvalidValue,
-            format!("`{}` is no email address", visible(&address)),
-        )
-        .hint("write it as name@example.com")
-    })?;
-    Ok(address)
-}
-
-/// A phone number: `+` and 7 to 15 digits, the first not 0 (E.164).
-///
-/// # Errors
-/// [`Kind::InvalidValue`] with the rule.
-pub fn phone(text: &str) -> Result<String> {
-    let trimmed = text.trim();
-    let digits = trimmed.strip_prefix('+').unwrap_or("");
-    let sound = (7..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    if sound {
-        return Ok(trimmed.to_owned());
-    }
-    Err(Error::new(
-        Kind::InvalidValue,
-        format!(
-            "`{}` is no phone number: it is + and 7 to 15 digits, the first not 0",
-            visible(trimmed)
-        ),
-    )
-    .hint("write it as +493012345678, without spaces"))
-}
-
-/// A language tag: letters and hyphens, 2 to 35 characters (RFC 5646, section 4.4.1).
-fn language(text: &str) -> Result<String> {
-    let tag = text.trim().to_ascii_lowercase();
-    let sound = (2..=35).contains(&tag.len())
-        && tag.split('-').all(|part| {
-            !part.is_empty()
-                && part.len() <= 8
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
-        && tag
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic());
-    if sound {
-        return Ok(tag);
-    }
-    Err(Error::new(
-        Kind::InvalidValue,
-        format!("`{}` is no language", visible(text)),
-    )
-    .hint("write it as en, de or pt-br"))
-}
-
-/// An account name of the machine, as useradd(8) takes them, and longer.
-fn os_user(text: &str) -> Result<String> {
-    let account = name::check("account", text, 256)?;
-    if account
-        .chars()
-        .any(|c| c.is_whitespace() || matches!(c, ':' | '/'))
-    {
-        return Err(Error::new(
-            Kind::InvalidValue,
-            format!("`{}` is no account name", visible(&account)),
-        ));
-    }
-    Ok(account)
-}
-
 fn taken(store: &Store, what: &str, name: &str, by: Option<i64>) -> Result<()> {
     match lookup(store, name)? {
         Some(other) if Some(other.id) != by => Err(Error::new(
@@ -287,7 +190,7 @@ impl AddUser {
     }
 
     /// What the user is like already, in the fields given; the names of those that differ.
-    fn differs(&self, store: &Store, have: &User, fields: &Fields) -> Result<Vec<&'static str>> {
+    fn differs(store: &Store, have: &User, fields: &Fields) -> Result<Vec<&'static str>> {
         let mut names = Vec::new();
         let mut compare = |name, same: bool| {
             if !same {
@@ -338,7 +241,7 @@ impl Plan for AddUser {
             if fold(&have.login) != fold(&login) {
                 taken(store, "login", &login, None)?;
             }
-            let differs = self.differs(store, &have, &fields)?;
+            let differs = Self::differs(store, &have, &fields)?;
             if differs.is_empty() {
                 return Ok(Vec::new());
             }
@@ -572,180 +475,6 @@ impl Plan for EditUser {
     }
 }
 
-/// `user remove`.
-#[derive(Debug, Clone, Copy)]
-pub struct RemoveUser {
-    /// The user.
-    pub id: i64,
-}
-
-impl Plan for RemoveUser {
-    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
-        let user = get(store, self.id)?;
-        if first_administrator(store)?.is_some_and(|first| first.id == self.id) {
-            return Err(Error::new(
-                Kind::Guard,
-                format!(
-                    "`{}` is the first administrator and cannot be removed",
-                    visible(&user.login)
-                ),
-            )
-            .hint("`twofa user edit` renames it, `twofa user deactivate` shuts it out"));
-        }
-        let change = Change::new("user", &user.login, Op::Remove, Event::USER_REMOVED)
-            .about(self.id)
-            .field("login", user.login.as_str(), Value::Null)
-            .field("email", user.email, Value::Null)
-            .field("type", user.kind.code(), Value::Null);
-        Ok(vec![change])
-    }
-
-    fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db()
-            .execute("DELETE FROM user WHERE id = ?1", [self.id])?;
-        permission::close_gaps(tx)
-    }
-
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
-    }
-
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
-        let user = get(store, self.id)?;
-        Ok(self
-            .touches_administrators(store, changes)?
-            .then(|| format!("removing the administrator `{}`", visible(&user.login))))
-    }
-
-    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        let user = get(store, self.id)?;
-        let grants: i64 = store.db().query_row(
-            "SELECT count(*) FROM grantee WHERE user = ?1",
-            [self.id],
-            |row| row.get(0),
-        )?;
-        let also = if grants > 0 {
-            " and from the permissions that name them"
-        } else {
-            ""
-        };
-        Ok(Some(format!(
-            "The user `{}` will be removed for good, with their authenticator app and recovery codes{also}.",
-            visible(&user.login)
-        )))
-    }
-}
-
-/// `user activate` and `user deactivate`.
-#[derive(Debug, Clone, Copy)]
-pub struct SetActive {
-    /// The user.
-    pub id: i64,
-    /// What they shall be.
-    pub active: bool,
-}
-
-impl Plan for SetActive {
-    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
-        let user = get(store, self.id)?;
-        let event = if self.active {
-            Event::USER_ACTIVATED
-        } else {
-            Event::USER_DEACTIVATED
-        };
-        Ok(Change::new("user", &user.login, Op::Edit, event)
-            .about(self.id)
-            .field("active", user.active, self.active)
-            .if_any())
-    }
-
-    fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute(
-            "UPDATE user SET active = ?1 WHERE id = ?2",
-            rusqlite::params![self.active, self.id],
-        )?;
-        if self.active {
-            reset_counters(tx, self.id)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
-    }
-
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
-        let user = get(store, self.id)?;
-        let doing = if self.active {
-            "activating"
-        } else {
-            "deactivating"
-        };
-        Ok(self
-            .touches_administrators(store, changes)?
-            .then(|| format!("{doing} the administrator `{}`", visible(&user.login))))
-    }
-
-    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        let user = get(store, self.id)?;
-        Ok((!self.active).then(|| {
-            format!(
-                "The user `{}` will no longer be able to log in.",
-                visible(&user.login)
-            )
-        }))
-    }
-}
-
-/// `user unlock`.
-#[derive(Debug, Clone, Copy)]
-pub struct Unlock {
-    /// The user.
-    pub id: i64,
-}
-
-impl Plan for Unlock {
-    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
-        let user = get(store, self.id)?;
-        let until = user.locked_until.filter(|until| store.now() < *until);
-        let change = Change::new("user", &user.login, Op::Edit, Event::USER_UNLOCKED)
-            .about(self.id)
-            .field(
-                "locked_until",
-                until.map(|until| until.to_string()),
-                Value::Null,
-            )
-            .field("second_factor_failures", user.second_factor_failures, 0)
-            .field("password_failures", user.password_failures, 0);
-        Ok(change.if_any())
-    }
-
-    fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        reset_counters(tx, self.id)
-    }
-
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
-    }
-}
-
-/// No lock, no failures.
-pub(crate) fn reset_counters(tx: &Tx<'_>, user: i64) -> Result<()> {
-    tx.db()
-        .prepare_cached("UPDATE user SET locked_until_at = NULL, second_factor_failures = 0, password_failures = 0 WHERE id = ?1")?
-        .execute([user])?;
-    Ok(())
-}
-
 /// Makes the first administrator of a new store.
 ///
 /// # Errors
@@ -766,49 +495,4 @@ pub(crate) fn add_first(tx: &Tx<'_>, plan: &AddUser) -> Result<i64> {
     tx.db()
         .execute("UPDATE store SET first_administrator = ?1", [id])?;
     Ok(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_follow_their_rules() {
-        for good in ["+4930123", "+493012345678901", " +1234567 "] {
-            assert!(phone(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "4930123456",
-            "+0123456789",
-            "+123456",
-            "+1234567890123456",
-            "+49 30 123456",
-            "+49a0123456",
-        ] {
-            assert_eq!(phone(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
-        }
-        for good in [
-            "a@example.com",
-            "zoë@example.com",
-            "first.last+tag@sub.example.org",
-        ] {
-            assert!(email(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "a@",
-            "@b",
-            "a b@example.com",
-            "a@b@c",
-            "a@example.com\r\nBcc: x@y.z",
-        ] {
-            assert_eq!(email(bad).unwrap_err().kind(), Kind::InvalidValue, "{bad}");
-        }
-        assert_eq!(login("  ").unwrap_err().kind(), Kind::BlankLogin);
-        assert_eq!(login("a:b").unwrap_err().kind(), Kind::InvalidValue);
-        assert_eq!(language("pt-BR").unwrap(), "pt-br");
-        assert!(language("1").is_err());
-    }
 }

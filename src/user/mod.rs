@@ -1,10 +1,13 @@
 //! Users: people and technical accounts that log in.
 //!
 //! A user is found by login or by email address, in any case; both share one space of names, so each name leads to
-//! exactly one user. What changes a user is in [`edit`], what brings many in is in [`import`].
+//! exactly one user. What a user is stands in [`edit`] and [`rules`], whether they may log in in [`state`], and what brings
+//! many in in [`import`].
 
 pub mod edit;
 pub mod import;
+pub mod rules;
+pub mod state;
 
 use std::collections::HashMap;
 

@@ -125,6 +125,26 @@ impl Answer {
         self
     }
 
+    /// What the table format shows instead of the fields: rows as a list shows them.
+    pub fn shown_as_list(
+        self,
+        columns: &[&str],
+        rows: &[Row],
+        width: Option<u16>,
+    ) -> Result<Answer> {
+        let mut table = heads(columns);
+        for row in rows {
+            table.add_row(columns.iter().map(|name| table_cell(&row[*name])));
+        }
+        let mut text = Vec::new();
+        match write_table(&mut table, width, &mut text) {
+            Ok(()) | Err(Stop::ClosedPipe) => {
+                Ok(self.shown_as(String::from_utf8_lossy(&text).into_owned()))
+            }
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
     /// What the table format shows instead of the fields.
     pub fn shown_as(mut self, text: String) -> Answer {
         if let Body::Thing { table, .. } = &mut self.body {
@@ -225,9 +245,10 @@ fn thing(
             record(out, columns.iter().map(|name| (*name).to_owned()))?;
             record(out, row.values().map(csv_cell))?;
         }
-        Format::Table => match shown {
-            Some(text) => write!(out, "{text}")?,
-            None => {
+        Format::Table => {
+            if let Some(text) = shown {
+                write!(out, "{text}")?;
+            } else {
                 let mut table = Table::new();
                 table.load_style(presets::NOTHING);
                 for (name, value) in row.iter().filter(|(name, _)| *name != "warnings") {
@@ -235,7 +256,7 @@ fn thing(
                 }
                 write_table(&mut table, width, out)?;
             }
-        },
+        }
     }
     Ok(())
 }
@@ -296,7 +317,7 @@ fn list(
     match format {
         Format::Json => writeln!(out, "{}]", if count > 0 { "\n" } else { "" })?,
         Format::Table if count == 0 || !count.is_multiple_of(BLOCK) => {
-            write_table(&mut table, width, out)?
+            write_table(&mut table, width, out)?;
         }
         _ => {}
     }

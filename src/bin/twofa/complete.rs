@@ -78,15 +78,14 @@ fn place() -> Option<Place> {
         }
     }
     let process = process::process();
-    match db {
-        Some(db) => Some(Place::new(db, None)),
-        None => {
-            let system = std::path::Path::new(Place::SYSTEM);
-            if process.effective == Some(0) || system.exists() {
-                return Some(Place::new(system.to_owned(), None));
-            }
-            process::default_place().ok()
+    if let Some(db) = db {
+        Some(Place::new(db, None))
+    } else {
+        let system = std::path::Path::new(Place::SYSTEM);
+        if process.effective == Some(0) || system.exists() {
+            return Some(Place::new(system.to_owned(), None));
         }
+        process::default_place().ok()
     }
 }
 

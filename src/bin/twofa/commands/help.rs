@@ -29,7 +29,7 @@ struct ExitCode {
 }
 
 #[derive(Serialize)]
-struct Variable {
+struct EnvironmentRow {
     variable: String,
     option: String,
     meaning: String,
@@ -84,17 +84,17 @@ fn exit_codes() -> Vec<ExitCode> {
 }
 
 /// The variables, read off the options they stand for.
-fn environment() -> Vec<Variable> {
+fn environment() -> Vec<EnvironmentRow> {
     let command = Cli::command();
     let variable = |argument: &clap::Arg| {
-        Some(Variable {
+        Some(EnvironmentRow {
             variable: argument.get_env()?.to_string_lossy().into_owned(),
             option: format!("--{}", argument.get_long()?),
             meaning: argument.get_help()?.to_string(),
         })
     };
-    let mut rows: Vec<Variable> = command.get_arguments().filter_map(variable).collect();
-    rows.push(Variable {
+    let mut rows: Vec<EnvironmentRow> = command.get_arguments().filter_map(variable).collect();
+    rows.push(EnvironmentRow {
         variable: "NO_COLOR".to_owned(),
         option: "--color never".to_owned(),
         meaning: "Set to anything, it turns colour off".to_owned(),
@@ -106,22 +106,21 @@ fn command(words: &[&str]) -> Result<Answer> {
     let mut current = Cli::command();
     current.build();
     for word in words {
-        match current.find_subcommand(word).cloned() {
-            Some(next) => current = next,
-            None => {
-                let names = current
-                    .get_subcommands()
-                    .map(clap::Command::get_name)
-                    .chain(["exit-codes", "environment", "events"]);
-                let error = Error::new(
-                    Kind::NotFound,
-                    format!("there is no command or topic `{}`", words.join(" ")),
-                );
-                return Err(match nearest(word, names) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint("`twofa --help` lists the commands"),
-                });
-            }
+        if let Some(next) = current.find_subcommand(word).cloned() {
+            current = next;
+        } else {
+            let names = current
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .chain(["exit-codes", "environment", "events"]);
+            let error = Error::new(
+                Kind::NotFound,
+                format!("there is no command or topic `{}`", words.join(" ")),
+            );
+            return Err(match nearest(word, names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`twofa --help` lists the commands"),
+            });
         }
     }
     Ok(Answer::text(current.render_long_help().to_string()))

@@ -216,12 +216,11 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
 
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
     let session = context.session("login list")?;
-    let user = match &args.user {
-        Some(login) => Some(session.about(login)?.id),
-        None => {
-            session.permit(None)?;
-            None
-        }
+    let user = if let Some(login) = &args.user {
+        Some(session.about(login)?.id)
+    } else {
+        session.permit(None)?;
+        None
     };
     let rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
     Ok(Answer::list(COLUMNS, COLUMNS, rows))

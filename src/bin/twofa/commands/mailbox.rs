@@ -72,7 +72,7 @@ impl Protection {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("way").args(["smtp", "file", "sendmail"]))]
 pub struct Way {
-    /// Send to an SMTP server: smtp://host[:port] or smtps://host[:port]
+    /// Send to an SMTP server: <smtp://host>[:port] or <smtps://host>[:port]
     #[arg(long, value_name = "URL")]
     smtp: Option<String>,
     /// How the connection is protected [default: starttls]
@@ -401,7 +401,7 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
     let session = context.session("mailbox test")?;
     let have = mailbox::find(&session.store, &args.named.name)?;
     let to = match &args.to {
-        Some(to) => twofa::user::edit::email(to)?,
+        Some(to) => twofa::user::rules::email(to)?,
         None => session.actor.user.email.clone().ok_or_else(|| {
             Error::new(
                 Kind::MissingAnswer,

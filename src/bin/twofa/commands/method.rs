@@ -117,7 +117,12 @@ fn set(
     if row.enabled {
         done.warnings.extend(unready(&session.store, method)?);
     }
-    let sentences = sentences(&done, row, next(&session.store, method)?);
+    let next = if row.enabled {
+        next(&session.store, method)?
+    } else {
+        None
+    };
+    let sentences = sentences(&done, row, next);
     let changed = done.changed();
     let answer = Answer::thing(&row)?.changed(changed, done.warnings);
     Ok(sentences.into_iter().fold(answer, Answer::say))
@@ -166,7 +171,12 @@ fn sentences(done: &Committed, row: MethodRow, next: Option<String>) -> Vec<Stri
         (false, false) => "disabled",
     };
     let already = if done.changed() { "" } else { " already" };
-    let mut sentences = vec![format!("{} is {state}{already}.", row.name)];
+    let is = if row.code == Which::RecoveryCodes {
+        "are"
+    } else {
+        "is"
+    };
+    let mut sentences = vec![format!("{} {is}{already} {state}.", row.name)];
     for change in done
         .changes
         .iter()

@@ -124,7 +124,7 @@ fn generate(context: &mut Context, args: Generate) -> Result<Answer> {
         .iter()
         .map(|code| code.expose().to_owned())
         .collect();
-    let shown = codes.iter().map(|code| format!("{code}\n")).collect();
+    let shown = codes.join("\n") + "\n";
     Ok(Answer::thing(&super::init::only("codes", codes))?
         .changed(done.changed(), done.warnings)
         .shown_as(shown)

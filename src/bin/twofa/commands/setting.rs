@@ -78,14 +78,11 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
             context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
             let session = context.session("setting get")?;
             let row = setting::show(&session.store, setting::find(&named.code)?)?;
-            Ok(Answer::text(
-                match (&row.value, context.globals.output.is_json()) {
-                    (value, true) => value.to_string(),
-                    (Value::Null, false) => "\n".to_owned(),
-                    (Value::String(text), false) => text.clone(),
-                    (value, false) => value.to_string(),
-                },
-            ))
+            Ok(Answer::text(match &row.value {
+                Value::Null if !context.globals.output.is_json() => "\n".to_owned(),
+                Value::String(text) if !context.globals.output.is_json() => text.clone(),
+                value => value.to_string(),
+            }))
         }
         Setting::Set(args) => {
             let session = context.session("setting set")?;
@@ -159,17 +156,16 @@ fn commit(
         sentences.push("Next: `twofa login simulate LOGIN`.".to_owned());
     }
     // One setting is shown as `show` would; of several the list.
-    let answer = match rows.as_slice() {
-        [only] => show(only.clone())?.changed(changed, done.warnings),
-        _ => {
-            let rows: Vec<Value> = rows
-                .iter()
-                .map(|one| row(one).map(Value::Object))
-                .collect::<Result<_>>()?;
-            Answer::thing(&super::init::only("settings", rows))?
-                .changed(changed, done.warnings)
-                .shown_as(String::new())
-        }
+    let answer = if let [only] = rows.as_slice() {
+        show(only.clone())?.changed(changed, done.warnings)
+    } else {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|one| row(one).map(Value::Object))
+            .collect::<Result<_>>()?;
+        Answer::thing(&super::init::only("settings", rows))?
+            .changed(changed, done.warnings)
+            .shown_as(String::new())
     };
     Ok(sentences.into_iter().fold(answer, Answer::say))
 }

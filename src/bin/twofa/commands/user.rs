@@ -11,8 +11,9 @@ use twofa::method::Method;
 use twofa::name::{counted, visible};
 use twofa::plan::{Plan, Warning};
 use twofa::status::can_log_in;
-use twofa::user::edit::{AddUser, EditUser, Fields, Patch, RemoveUser, SetActive, Unlock};
+use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
 use twofa::user::import::ImportUsers;
+use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow};
 use twofa::{group, password};
 

@@ -1,0 +1,172 @@
+//! What can happen, how it ends, and the entry that tells of it. The next event is one row of the table below.
+
+use serde_json::Value;
+
+macro_rules! events {
+    ($($constant:ident $code:literal $meaning:literal;)*) => {
+        /// What can happen: dotted nouns and verbs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct Event(&'static str);
+
+        #[allow(missing_docs)]
+        impl Event {
+            $(pub const $constant: Event = Event($code);)*
+
+            /// Every event with its meaning.
+            pub const ALL: &'static [(Event, &'static str)] = &[$((Event($code), $meaning),)*];
+        }
+    };
+}
+
+events! {
+    STORE_CREATED "store.created" "the store was made";
+    PERMISSION_DENIED "permission.denied" "a command was refused for lack of an operation or of a confirmation";
+    CHANGE_REFUSED "change.refused" "a command was refused by a guard";
+    CONFIRMATION_ASKED "confirmation.asked" "the acting user was asked to confirm with a second factor";
+    CONFIRMATION_GIVEN "confirmation.given" "the acting user confirmed with a second factor";
+    CONFIRMATION_WRONG "confirmation.wrong" "a confirmation code was wrong, used or expired";
+    CONFIRMATION_SKIPPED "confirmation.skipped" "an administrator action went unconfirmed";
+    METHOD_CHANGED "method.changed" "a 2FA method was enabled, disabled or made primary";
+    SETTING_CHANGED "setting.changed" "a system setting was set or reset";
+    USER_ADDED "user.added" "a user was added";
+    USER_EDITED "user.edited" "a user was edited";
+    USER_REMOVED "user.removed" "a user was removed";
+    USER_ACTIVATED "user.activated" "a user was activated";
+    USER_DEACTIVATED "user.deactivated" "a user was deactivated, by command or by penalty";
+    USER_LOCKED "user.locked" "a user was locked by penalty";
+    USER_UNLOCKED "user.unlocked" "a user was unlocked by command";
+    USER_LOCK_ENDED "user.lock_ended" "a lock ran out";
+    USERS_IMPORTED "user.imported" "users were imported from a file";
+    PASSWORD_SET "password.set" "an administrator set a password";
+    MAILBOX_ADDED "mailbox.added" "a mailbox was added";
+    MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";
+    MAILBOX_REMOVED "mailbox.removed" "a mailbox was removed";
+    MAILBOX_TESTED "mailbox.tested" "a test message was sent";
+    AUTHENTICATOR_STARTED "authenticator.started" "connecting an authenticator app was begun";
+    AUTHENTICATOR_WRONG "authenticator.wrong" "a code that should confirm an authenticator app was wrong";
+    AUTHENTICATOR_CONNECTED "authenticator.connected" "an authenticator app was connected";
+    AUTHENTICATOR_DISCONNECTED "authenticator.disconnected" "an authenticator app was disconnected";
+    RECOVERY_CODES_GENERATED "recovery_codes.generated" "recovery codes were generated; older ones are void";
+    RECOVERY_CODES_DELETED "recovery_codes.deleted" "recovery codes were deleted";
+    LOGIN_STARTED "login.started" "a first factor was right and the second is asked for";
+    LOGIN_CODE_SENT "login.code_sent" "a code was accepted for delivery";
+    LOGIN_CODE_FAILED "login.code_failed" "a code could not be delivered";
+    LOGIN_GRANTED "login.granted" "a login was granted";
+    LOGIN_DENIED "login.denied" "a login was denied";
+    LOGIN_CANCELLED "login.cancelled" "a pending login was cancelled";
+}
+
+impl Event {
+    /// The dotted words.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Ok,
+    /// A right or a factor is lacking.
+    Denied,
+    /// A guard or rule forbids it.
+    Refused,
+    /// It was tried and did not work.
+    Failed,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 4] = [
+        Outcome::Ok,
+        Outcome::Denied,
+        Outcome::Refused,
+        Outcome::Failed,
+    ];
+
+    /// The word in the log.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Denied => "denied",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+/// Who runs the command, as the log keeps it.
+#[derive(Debug, Clone, Default)]
+pub struct Who {
+    /// Login of the acting user.
+    pub actor: Option<String>,
+    /// Account of the machine.
+    pub os_user: Option<String>,
+    /// `--reason`.
+    pub note: Option<String>,
+}
+
+/// One thing to be kept.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub(super) event: Event,
+    pub(super) outcome: Outcome,
+    pub(super) subject: Option<String>,
+    pub(super) user: Option<i64>,
+    pub(super) reason: Option<String>,
+    pub(super) detail: Option<Value>,
+}
+
+impl Entry {
+    /// `event` ended as `outcome`.
+    #[must_use]
+    pub fn new(event: Event, outcome: Outcome) -> Entry {
+        Entry {
+            event,
+            outcome,
+            subject: None,
+            user: None,
+            reason: None,
+            detail: None,
+        }
+    }
+
+    /// What it is about, by the name it has now.
+    #[must_use]
+    pub fn subject(mut self, name: impl Into<String>) -> Entry {
+        self.subject = Some(name.into());
+        self
+    }
+
+    /// The user it is about: name and id.
+    #[must_use]
+    pub fn user(mut self, id: i64, login: impl Into<String>) -> Entry {
+        self.user = Some(id);
+        self.subject = Some(login.into());
+        self
+    }
+
+    /// The id of the user it is about, beside a subject of its own.
+    #[must_use]
+    pub fn user_id(mut self, id: Option<i64>) -> Entry {
+        self.user = id;
+        self
+    }
+
+    /// Why it was decided so.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Entry {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Old and new values. Never a secret.
+    #[must_use]
+    pub fn detail(mut self, detail: Value) -> Entry {
+        self.detail = Some(detail);
+        self
+    }
+}

@@ -1,0 +1,307 @@
+//! The audit log: what happened, in a chain that shows tampering.
+//!
+//! A row is written in the transaction of the change it tells of. `digest` is SHA-256 over the length-prefixed columns;
+//! `mac` is HMAC(audit key, seq ‖ previous mac ‖ digest); the keyed head row finds a cut tail. Rows are never rewritten.
+//! Editing, inserting, deleting or reordering rows shows without more; a whole file set back to an earlier state shows
+//! only against an anchor kept elsewhere.
+
+mod event;
+mod verify;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+pub use self::event::{Entry, Event, Outcome, Who};
+pub use self::verify::{Verified, verify};
+
+use crate::clock::Time;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Store, Tx};
+use crate::vault::{Vault, same};
+
+/// A row of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Its place in the chain, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+    /// Login of the acting user.
+    pub actor: Option<String>,
+    /// Account of the machine.
+    pub os_user: Option<String>,
+    /// What happened.
+    pub event: String,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// How it ended.
+    pub outcome: String,
+    /// Why it was decided so.
+    pub reason: Option<String>,
+    /// `--reason` of the command.
+    pub note: Option<String>,
+    /// Old and new values.
+    pub detail: Option<Value>,
+    /// The user it is about; in the digest, but not a column of the contract.
+    #[serde(skip)]
+    pub user: Option<i64>,
+}
+
+const COLUMNS: &str =
+    "seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail";
+
+/// The row as it lies in the table; `detail` is still the text whose bytes are in the digest.
+struct Raw {
+    record: Record,
+    detail: Option<String>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
+        Ok(Raw {
+            record: Record {
+                seq: row.get(0)?,
+                at: row.get(1)?,
+                actor: row.get(2)?,
+                os_user: row.get(3)?,
+                event: row.get(4)?,
+                subject: row.get(5)?,
+                user: row.get(6)?,
+                outcome: row.get(7)?,
+                reason: row.get(8)?,
+                note: row.get(9)?,
+                detail: None,
+            },
+            detail: row.get(10)?,
+        })
+    }
+
+    /// SHA-256 over the columns in table order; each is its length as eight bytes, big-endian, and its bytes, and an
+    /// absent one is the length 2^64 − 1 alone.
+    fn digest(&self) -> [u8; 32] {
+        let record = &self.record;
+        let mut hash = Sha256::new();
+        let mut add = |part: Option<&[u8]>| match part {
+            Some(bytes) => {
+                hash.update((bytes.len() as u64).to_be_bytes());
+                hash.update(bytes);
+            }
+            None => hash.update(u64::MAX.to_be_bytes()),
+        };
+        let text = |part: &Option<String>| part.as_ref().map(|text| text.as_bytes().to_vec());
+        add(Some(&record.seq.to_be_bytes()));
+        add(Some(&record.at.0.to_be_bytes()));
+        add(text(&record.actor).as_deref());
+        add(text(&record.os_user).as_deref());
+        add(Some(record.event.as_bytes()));
+        add(text(&record.subject).as_deref());
+        add(record
+            .user
+            .map(i64::to_be_bytes)
+            .as_ref()
+            .map(<[u8; 8]>::as_slice));
+        add(Some(record.outcome.as_bytes()));
+        add(text(&record.reason).as_deref());
+        add(text(&record.note).as_deref());
+        add(text(&self.detail).as_deref());
+        hash.finalize().into()
+    }
+
+    fn into_record(self) -> Record {
+        let detail = self
+            .detail
+            .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        Record {
+            detail,
+            ..self.record
+        }
+    }
+}
+
+struct Head {
+    seq: i64,
+    mac: Vec<u8>,
+    proof: Vec<u8>,
+    key: i64,
+}
+
+fn read_head(db: &Connection) -> Result<Option<Head>> {
+    let mut query = db.prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
+    let head = query.query_row([], |row| {
+        Ok(Head {
+            seq: row.get(0)?,
+            mac: row.get(1)?,
+            proof: row.get(2)?,
+            key: row.get(3)?,
+        })
+    });
+    Ok(head.optional()?)
+}
+
+/// The mac before the first row.
+const GENESIS: [u8; 32] = [0; 32];
+
+fn head_proof(vault: &Vault, key: i64, store_id: &str, seq: i64, mac: &[u8]) -> Result<[u8; 32]> {
+    vault.audit_mac(
+        key,
+        &[b"head", store_id.as_bytes(), &seq.to_be_bytes(), mac],
+    )
+}
+
+fn link(vault: &Vault, key: i64, seq: i64, before: &[u8], digest: &[u8]) -> Result<[u8; 32]> {
+    vault.audit_mac(key, &[&seq.to_be_bytes(), before, digest])
+}
+
+/// Writes the head of an empty log: part of making a store.
+pub(crate) fn begin(db: &Connection, store_id: &str, vault: &Vault) -> Result<()> {
+    let key = vault.audit_key()?;
+    let proof = head_proof(vault, key, store_id, 0, &GENESIS)?;
+    db.execute(
+        "INSERT INTO audit_head (id, seq, mac, proof, \"key\") VALUES (1, 0, :mac, :proof, :key)",
+        named_params! { ":mac": GENESIS, ":proof": proof, ":key": key },
+    )?;
+    Ok(())
+}
+
+/// Appends one row to the chain, in the transaction of what it tells of.
+///
+/// # Errors
+/// [`Kind::Storage`], also when the head does not prove itself: nothing is chained onto a broken end.
+pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
+    let vault = tx.vault()?;
+    let broken = || {
+        Error::new(
+            Kind::Storage,
+            "the audit log's head does not prove itself: the store was changed by something else",
+        )
+        .hint("`twofa audit verify` says where; restore a backup")
+    };
+    let head = read_head(tx.db())?.ok_or_else(broken)?;
+    if !same(
+        &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
+        &head.proof,
+    ) {
+        return Err(broken());
+    }
+    let key = vault.audit_key()?;
+    let raw = Raw {
+        record: Record {
+            seq: head.seq + 1,
+            at: tx.now(),
+            actor: who.actor.clone(),
+            os_user: who.os_user.clone(),
+            event: entry.event.code().to_owned(),
+            subject: entry.subject.clone(),
+            user: entry.user,
+            outcome: entry.outcome.code().to_owned(),
+            reason: entry.reason.clone(),
+            note: who.note.clone(),
+            detail: None,
+        },
+        detail: entry.detail.as_ref().map(ToString::to_string),
+    };
+    let digest = raw.digest();
+    let mac = link(vault, key, raw.record.seq, &head.mac, &digest)?;
+    let proof = head_proof(vault, key, tx.id(), raw.record.seq, &mac)?;
+    let row = &raw.record;
+    tx.db()
+        .prepare_cached(
+            "INSERT INTO audit (seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\")
+             VALUES (:seq, :at, :actor, :os_user, :event, :subject, :user, :outcome, :reason, :note, :detail, :digest, :mac, :key)",
+        )?
+        .execute(named_params! {
+            ":seq": row.seq, ":at": row.at, ":actor": row.actor, ":os_user": row.os_user, ":event": row.event,
+            ":subject": row.subject, ":user": row.user, ":outcome": row.outcome, ":reason": row.reason,
+            ":note": row.note, ":detail": raw.detail, ":digest": digest, ":mac": mac, ":key": key,
+        })?;
+    tx.db()
+        .prepare_cached(
+            "UPDATE audit_head SET seq = :seq, mac = :mac, proof = :proof, \"key\" = :key",
+        )?
+        .execute(named_params! { ":seq": row.seq, ":mac": mac, ":proof": proof, ":key": key })?;
+    Ok(row.seq)
+}
+
+/// What [`list`] leaves out.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Not before.
+    pub since: Option<Time>,
+    /// Not after.
+    pub until: Option<Time>,
+    /// About this user, under any name.
+    pub user: Option<i64>,
+    /// By this acting user.
+    pub actor: Option<String>,
+    /// These events; a word before the dot stands for all of its events.
+    pub events: Vec<String>,
+    /// With this outcome.
+    pub outcome: Option<String>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// Hands the rows to `each`, newest first.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn list(
+    store: &Store,
+    filter: &Filter,
+    each: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
+    let mut sql = format!(
+        "SELECT {COLUMNS} FROM audit
+         WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at <= :until)
+           AND (:actor IS NULL OR actor = :actor) AND (:outcome IS NULL OR outcome = :outcome)"
+    );
+    if filter.user.is_some() {
+        sql.push_str(" AND user = :user");
+    } else {
+        sql.push_str(" AND :user IS NULL");
+    }
+    sql.push_str(" ORDER BY seq DESC");
+    let mut query = store.db().prepare(&sql)?;
+    let mut rows = query.query(named_params! {
+        ":since": filter.since, ":until": filter.until, ":actor": filter.actor, ":outcome": filter.outcome, ":user": filter.user,
+    })?;
+    let wanted = |event: &str| {
+        filter.events.is_empty()
+            || filter
+                .events
+                .iter()
+                .any(|want| event == want || event.split('.').next() == Some(want.as_str()))
+    };
+    let mut left = filter.limit.unwrap_or(i64::MAX);
+    while left > 0 {
+        let Some(row) = rows.next()? else { break };
+        let raw = Raw::read(row)?;
+        if wanted(&raw.record.event) {
+            each(raw.into_record())?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// One row of the log.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn show(store: &Store, seq: i64) -> Result<Record> {
+    store
+        .db()
+        .query_row(
+            &format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1"),
+            [seq],
+            Raw::read,
+        )
+        .optional()?
+        .map(Raw::into_record)
+        .ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("the audit log has no row {seq}"))
+                .hint("`twofa audit list` shows the newest")
+        })
+}

@@ -1,0 +1,224 @@
+//! Following the chain, and naming what was done to it.
+
+use serde::Serialize;
+
+use super::{COLUMNS, GENESIS, Raw, head_proof, link, read_head};
+use crate::error::Result;
+use crate::store::Store;
+use crate::vault::same;
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Whether the whole chain holds.
+    pub intact: bool,
+    /// Rows looked at.
+    pub rows: i64,
+    /// The newest row there should be.
+    pub head: i64,
+    /// The first row that does not fit.
+    pub first_bad: Option<i64>,
+    /// What kind of damage it is: `edited`, `inserted`, `deleted`, `cut_tail`, `head`.
+    pub damage: Option<String>,
+}
+
+/// Follows the chain from the first row to the head.
+///
+/// # Errors
+/// [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`]. Damage is not an error but an answer.
+pub fn verify(store: &Store) -> Result<Verified> {
+    let vault = store.vault()?;
+    let mut answer = Verified {
+        intact: false,
+        rows: 0,
+        head: 0,
+        first_bad: None,
+        damage: None,
+    };
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS}, digest, mac, \"key\" FROM audit ORDER BY seq"
+    ))?;
+    let mut rows = query.query([])?;
+    let mut before = GENESIS.to_vec();
+    let mut expected = 1;
+    let bad = |mut answer: Verified, seq: i64, damage: &str| {
+        answer.first_bad = Some(seq);
+        answer.damage = Some(damage.to_owned());
+        Ok(answer)
+    };
+    let head = read_head(store.db())?;
+    answer.head = head.as_ref().map_or(0, |head| head.seq);
+    while let Some(row) = rows.next()? {
+        let raw = Raw::read(row)?;
+        let (digest, mac, key): (Vec<u8>, Vec<u8>, i64) =
+            (row.get(11)?, row.get(12)?, row.get(13)?);
+        answer.rows += 1;
+        let seq = raw.record.seq;
+        if seq > expected {
+            return bad(answer, expected, "deleted");
+        }
+        if seq < expected {
+            return bad(answer, seq, "inserted");
+        }
+        let chained = link(vault, key, seq, &before, &digest).is_ok_and(|want| same(&want, &mac));
+        if !same(&raw.digest(), &digest) || !chained {
+            let damage = if answer.head < seq {
+                "inserted"
+            } else {
+                "edited"
+            };
+            return bad(answer, seq, damage);
+        }
+        before = mac;
+        expected += 1;
+    }
+    let Some(head) = head else {
+        return bad(answer, expected, "head");
+    };
+    let proven = head_proof(vault, head.key, store.id(), head.seq, &head.mac)
+        .is_ok_and(|want| same(&want, &head.proof));
+    if !proven {
+        return bad(answer, head.seq, "head");
+    }
+    if head.seq >= expected {
+        return bad(answer, expected, "cut_tail");
+    }
+    if head.seq + 1 < expected {
+        return bad(answer, head.seq + 1, "inserted");
+    }
+    if !same(&head.mac, &before) {
+        return bad(answer, head.seq, "edited");
+    }
+    answer.intact = true;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Entry, Event, Outcome, Who, append};
+    use super::*;
+    use crate::error::Kind;
+    use crate::store::tests::{Fresh, fresh};
+
+    fn filled(rows: i64) -> Fresh {
+        let fresh = fresh();
+        fresh
+            .store
+            .write(|tx| {
+                for row in 0..rows {
+                    let entry = Entry::new(Event::SETTING_CHANGED, Outcome::Ok)
+                        .subject(format!("s{row}"))
+                        .detail(serde_json::json!({ "new": row }));
+                    append(tx, &Who::default(), &entry)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        fresh
+    }
+
+    fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<String>) {
+        let fresh = filled(rows);
+        fresh.store.db().execute_batch(sql).unwrap();
+        let found = verify(&fresh.store).unwrap();
+        assert!(!found.intact, "{sql}");
+        (found.first_bad, found.damage)
+    }
+
+    #[test]
+    fn an_untouched_log_verifies() {
+        for rows in [0, 1, 5] {
+            let found = verify(&filled(rows).store).unwrap();
+            assert_eq!(
+                found,
+                Verified {
+                    intact: true,
+                    rows,
+                    head: rows,
+                    first_bad: None,
+                    damage: None
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_of_damage_is_named() {
+        let named = |seq, damage: &str| (Some(seq), Some(damage.to_owned()));
+        assert_eq!(
+            damage_after(5, "UPDATE audit SET subject = 'x' WHERE seq = 3"),
+            named(3, "edited")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq = 2"),
+            named(2, "deleted")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq = 1"),
+            named(1, "deleted")
+        );
+        assert_eq!(
+            damage_after(5, "DELETE FROM audit WHERE seq >= 4"),
+            named(4, "cut_tail")
+        );
+        assert_eq!(
+            damage_after(
+                5,
+                "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"
+            ),
+            named(6, "inserted")
+        );
+        assert_eq!(
+            damage_after(
+                5,
+                "UPDATE audit SET seq = 100 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 100"
+            ),
+            named(2, "edited")
+        );
+        assert_eq!(damage_after(5, "DELETE FROM audit_head"), named(6, "head"));
+        assert_eq!(
+            damage_after(
+                5,
+                "UPDATE audit_head SET seq = 4; DELETE FROM audit WHERE seq = 5"
+            ),
+            named(4, "head")
+        );
+    }
+
+    #[test]
+    fn nothing_is_chained_onto_a_forged_head() {
+        let fresh = filled(3);
+        fresh
+            .store
+            .db()
+            .execute_batch("UPDATE audit_head SET seq = 2; DELETE FROM audit WHERE seq = 3")
+            .unwrap();
+        let error = fresh
+            .store
+            .write(|tx| {
+                append(
+                    tx,
+                    &Who::default(),
+                    &Entry::new(Event::LOGIN_GRANTED, Outcome::Ok),
+                )
+            })
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Storage);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn any_changed_column_of_any_row_is_found(
+            rows in 1i64..8, pick in 0i64..8,
+            column in prop::sample::select(vec!["at", "actor", "os_user", "event", "subject", "user", "reason", "note", "detail"]),
+        ) {
+            let seq = pick % rows + 1;
+            let value = if column == "at" || column == "user" { "coalesce(at, 0) + 1" } else { "'changed'" };
+            let (first, damage) = damage_after(rows, &format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}"));
+            prop_assert_eq!((first, damage.as_deref()), (Some(seq), Some("edited")));
+        }
+    }
+}

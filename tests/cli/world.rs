@@ -1,0 +1,320 @@
+//! What a test stands in: an empty directory, a cleared environment, a clock that stands still, random bytes that
+//! repeat. A new store's name is `twofa.db`, relative to the directory, so that outputs name no path of the machine.
+
+use std::cell::Cell;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use snapbox::IntoData as _;
+use tempfile::TempDir;
+
+/// The moment at which a world begins.
+pub const START: &str = "2026-01-01T00:00:00Z";
+
+/// A directory with its clock.
+pub struct World {
+    directory: TempDir,
+    /// Seconds after [`START`].
+    clock: Cell<i64>,
+    commands: Cell<u64>,
+}
+
+impl World {
+    /// An empty directory.
+    pub fn empty() -> World {
+        World {
+            directory: TempDir::new().unwrap(),
+            clock: Cell::new(0),
+            commands: Cell::new(0),
+        }
+    }
+
+    /// A new store in it, with the first administrator `Supervisor` and nobody else.
+    pub fn new() -> World {
+        let world = World::empty();
+        world.ok("init");
+        world
+    }
+
+    /// A store with `alice` and `bob`, who have passwords (`alice-pw`, `bob-pw`) and addresses, and a mailbox `trial`
+    /// that writes into `mail`, used for codes. 2FA is off and no method is enabled.
+    pub fn peopled() -> World {
+        let world = World::new();
+        world
+            .run("user add alice --name Alice --email alice@example.com --password-stdin")
+            .stdin("alice-pw\n")
+            .succeeds();
+        world
+            .run("user add bob --email bob@example.com --password-stdin")
+            .stdin("bob-pw\n")
+            .succeeds();
+        world.ok("mailbox add trial --file mail --from no-reply@example.com");
+        world.ok("setting set 2FAmailbox trial");
+        world
+    }
+
+    /// As [`World::peopled`], with email enabled, primary, and 2FA on.
+    pub fn with_email() -> World {
+        let world = World::peopled();
+        world.ok("method enable email --primary");
+        world.ok("setting set Enable2FA on --yes");
+        world
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Writes a file into it.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.file(name), text).unwrap();
+    }
+
+    /// Moves the clock.
+    pub fn later(&self, seconds: i64) {
+        self.clock.set(self.clock.get() + seconds);
+    }
+
+    /// Now, in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        1_767_225_600 + self.clock.get()
+    }
+
+    /// A command whose words are split at spaces; quote with `'…'`.
+    pub fn run(&self, line: &str) -> Run<'_> {
+        Run {
+            world: self,
+            words: split(line),
+            stdin: String::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Runs a command that must succeed.
+    pub fn ok(&self, line: &str) -> Done {
+        self.run(line).succeeds()
+    }
+
+    /// Runs a command that must succeed, and reads its JSON.
+    pub fn json(&self, line: &str) -> serde_json::Value {
+        self.run(&format!("{line} -o json")).json(0)
+    }
+
+    /// The code in the newest message.
+    pub fn code(&self) -> String {
+        let mut messages: Vec<PathBuf> = std::fs::read_dir(self.file("mail"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        messages.sort_by_key(|path| (path.metadata().unwrap().modified().unwrap(), path.clone()));
+        let text = std::fs::read_to_string(messages.last().unwrap()).unwrap();
+        let code = text
+            .lines()
+            .map(str::trim)
+            .find(|line| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit()));
+        code.expect("the message carries a code").to_owned()
+    }
+
+    /// What the app of a base32 secret shows now.
+    pub fn app(&self, secret: &str) -> String {
+        let secret = data_encoding::BASE32_NOPAD
+            .decode(secret.as_bytes())
+            .unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        totp.generate(u64::try_from(self.now()).unwrap())
+            .to_string()
+    }
+
+    /// Runs SQL on the store, as somebody with the sqlite3 shell would.
+    pub fn sql(&self, sql: &str) {
+        #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+        let db = rusqlite::Connection::open(self.file("twofa.db")).unwrap();
+        db.execute_batch(sql).unwrap();
+    }
+}
+
+/// A command about to run.
+pub struct Run<'w> {
+    world: &'w World,
+    words: Vec<String>,
+    stdin: String,
+    variables: Vec<(String, String)>,
+}
+
+impl Run<'_> {
+    /// What stands on its standard input.
+    pub fn stdin(mut self, text: &str) -> Self {
+        self.stdin = text.to_owned();
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The process, not started yet: for tests that run several at once.
+    pub fn command(&self) -> Command {
+        let world = self.world;
+        let count = world.commands.get();
+        world.commands.set(count + 1);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_twofa"));
+        command
+            .args(&self.words)
+            .current_dir(world.path())
+            .env_clear()
+            .env("TWOFA_DB", "twofa.db")
+            .env("TWOFA_TEST_NOW", jiff_text(world.now()))
+            .env("TWOFA_TEST_SEED", count.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // Windows finds nothing without it.
+        if let Some(root) = std::env::var_os("SystemRoot") {
+            command.env("SystemRoot", root);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs it.
+    pub fn done(self) -> Done {
+        let mut child = self.command().spawn().unwrap();
+        // A command that reads nothing closes the pipe before it is written; that is its right.
+        let _ = child.stdin.take().unwrap().write_all(self.stdin.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Done {
+            line: self.words.join(" "),
+            code: output.status.code(),
+            stdout: self
+                .world
+                .redact(&String::from_utf8(output.stdout).unwrap()),
+            stderr: self
+                .world
+                .redact(&String::from_utf8(output.stderr).unwrap()),
+        }
+    }
+
+    /// Runs it; it must exit 0.
+    pub fn succeeds(self) -> Done {
+        self.exits(0)
+    }
+
+    /// Runs it; it must exit so.
+    pub fn exits(self, code: i32) -> Done {
+        let done = self.done();
+        assert_eq!(
+            done.code,
+            Some(code),
+            "twofa {}\n{}\n{}",
+            done.line,
+            done.stdout,
+            done.stderr
+        );
+        done
+    }
+
+    /// Runs it; it must exit so and print one JSON document.
+    pub fn json(self, code: i32) -> serde_json::Value {
+        let done = self.exits(code);
+        serde_json::from_str(&done.stdout)
+            .unwrap_or_else(|error| panic!("twofa {}: {error}\n{}", done.line, done.stdout))
+    }
+
+    /// Runs it and compares exit status, stdout and stderr with the snapshot.
+    #[track_caller]
+    pub fn shows(self, snapshot: snapbox::data::Inline) {
+        self.done().shows(snapshot);
+    }
+}
+
+/// A command that has run.
+#[derive(Debug)]
+pub struct Done {
+    pub line: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    /// Compares the whole with the snapshot.
+    #[track_caller]
+    pub fn shows(&self, snapshot: snapbox::data::Inline) {
+        let code = self
+            .code
+            .map_or("killed".to_owned(), |code| code.to_string());
+        let mut whole = format!("$ twofa {}\n? {code}\n", self.line);
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                whole.push_str(&format!("--- {name}\n{text}"));
+                if !text.ends_with('\n') {
+                    whole.push_str("(no line end)\n");
+                }
+            }
+        }
+        snapbox::Assert::new()
+            .action_env(snapbox::assert::DEFAULT_ACTION_ENV)
+            .eq(whole.raw(), snapshot.raw());
+    }
+}
+
+impl World {
+    /// Takes what belongs to this machine out of an output: the directory, and the name of the account.
+    fn redact(&self, text: &str) -> String {
+        let directory = self.path().canonicalize().unwrap().display().to_string();
+        let text = text
+            .replace(&directory, "[DIR]")
+            .replace(&self.path().display().to_string(), "[DIR]");
+        #[cfg(unix)]
+        if let Ok(Some(user)) = nix::unistd::User::from_uid(nix::unistd::getuid()) {
+            return text
+                .replace(
+                    &format!("\"os_user\": \"{}\"", user.name),
+                    "\"os_user\": \"[ACCOUNT]\"",
+                )
+                .replace(
+                    &format!("\"os_user\":\"{}\"", user.name),
+                    "\"os_user\":\"[ACCOUNT]\"",
+                );
+        }
+        text
+    }
+}
+
+/// Splits a line at spaces, as a shell would with `'…'`.
+fn split(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut word, mut open, mut quoted) = (String::new(), false, false);
+    for c in line.chars() {
+        match c {
+            '\'' => (quoted, open) = (!quoted, true),
+            ' ' if !quoted => {
+                if open {
+                    words.push(std::mem::take(&mut word));
+                    open = false;
+                }
+            }
+            _ => {
+                word.push(c);
+                open = true;
+            }
+        }
+    }
+    if open {
+        words.push(word);
+    }
+    words
+}
+
+fn jiff_text(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap().to_string()
+}
