@@ -4,6 +4,19 @@
 //! One binary for all nouns; one file for each. A snapshot is filled in or renewed with `SNAPSHOTS=overwrite cargo test
 //! --test cli`, and then read.
 
+// A test that cannot go on panics; a snapshot is as long as what it shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines
+)]
+#![allow(
+    clippy::needless_raw_string_hashes,
+    clippy::needless_raw_strings,
+    missing_docs
+)]
+
 mod lints;
 mod method;
 mod setting;

@@ -264,6 +264,11 @@ SecondFactorCodeTTL is already 300 seconds (5m).
         .shows(str![[r#"
 $ twofa setting set UserLockoutDuration 1h TotpDriftSteps 2 PasswordNotEqualToUserLogin yes
 ? 0
+--- stdout
+CODE                         VALUE  UNIT     DEFAULT
+UserLockoutDuration          60     minutes  15
+TotpDriftSteps               2      steps    1
+PasswordNotEqualToUserLogin  yes    –        no
 --- stderr
 UserLockoutDuration is 60 minutes (1h).
 TotpDriftSteps is 2 steps.

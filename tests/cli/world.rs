@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use snapbox::IntoData as _;
 use tempfile::TempDir;
 
-/// The moment at which a world begins.
-pub const START: &str = "2026-01-01T00:00:00Z";
+/// The moment at which a world begins: 2026-01-01T00:00:00Z.
+const START: i64 = 1_767_225_600;
 
 /// A directory with its clock.
 pub struct World {
     directory: TempDir,
-    /// Seconds after [`START`].
+    /// Seconds after `START`.
     clock: Cell<i64>,
     commands: Cell<u64>,
 }
@@ -84,7 +84,7 @@ impl World {
 
     /// Now, in seconds since 1970.
     pub fn now(&self) -> i64 {
-        1_767_225_600 + self.clock.get()
+        START + self.clock.get()
     }
 
     /// A command whose words are split at spaces; quote with `'…'`.
@@ -151,7 +151,7 @@ pub struct Run<'w> {
 impl Run<'_> {
     /// What stands on its standard input.
     pub fn stdin(mut self, text: &str) -> Self {
-        self.stdin = text.to_owned();
+        text.clone_into(&mut self.stdin);
         self
     }
 

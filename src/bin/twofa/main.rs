@@ -57,8 +57,7 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     let color = cli.globals.color;
     let mut context = Context::new(cli.globals, process, ui);
     let answer: Answer = commands::run(&mut context, cli.command)?;
-    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
-    let printed = answer.print(format, width)?;
+    let printed = answer.print(format, terminal_width())?;
     for warning in &printed.warnings {
         context.ui.warning(warning);
     }
@@ -69,6 +68,11 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
         ui::error(refusal, color, format.is_json());
     }
     Ok(printed.exit)
+}
+
+/// How wide the answer may be, where it goes to a terminal.
+fn terminal_width() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
 /// The command as it was typed, with the words quoted that a shell would split.

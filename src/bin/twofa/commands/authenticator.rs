@@ -208,7 +208,7 @@ fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
 
 /// The enrolment for eyes: the QR code where it fits and can be seen, and always the text.
 pub fn on_terminal(enrolment: &Enrolment, always: bool) -> Result<String> {
-    let size = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    let size = crate::terminal_width();
     let mut text = String::new();
     if always || size.is_some() {
         match qr::terminal(&enrolment.uri, size)? {

@@ -6,7 +6,7 @@ use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::setting::{self, SetSettings, SettingRow, Shape};
 
-use crate::answer::{Answer, row};
+use crate::answer::{Answer, Row, row};
 use crate::cli::{Format, Lockout};
 use crate::complete;
 use crate::session::Context;
@@ -159,13 +159,11 @@ fn commit(
     let answer = if let [only] = rows.as_slice() {
         show(only.clone())?.changed(changed, done.warnings)
     } else {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(|one| row(one).map(Value::Object))
-            .collect::<Result<_>>()?;
-        Answer::thing(&super::init::only("settings", rows))?
+        let rows: Vec<Row> = rows.iter().map(row).collect::<Result<_>>()?;
+        let listed: Vec<Value> = rows.iter().cloned().map(Value::Object).collect();
+        Answer::thing(&super::init::only("settings", listed))?
             .changed(changed, done.warnings)
-            .shown_as(String::new())
+            .shown_as_list(TABLE, &rows, crate::terminal_width())?
     };
     Ok(sentences.into_iter().fold(answer, Answer::say))
 }
