@@ -271,13 +271,49 @@ impl Session {
         )?))
     }
 
+    /// Whether the acting user may change an administrator, their group, or the mapping of accounts.
+    #[must_use]
+    pub fn may_change_administrators(&self) -> bool {
+        self.actor.administrator || self.actor.authority.is_own()
+    }
+
+    /// The refusal of whoever may not.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn not_an_administrator(&self, store: &Store) -> Result<Error> {
+        let message = format!(
+            "`{}` is not an administrator, and this changes one",
+            visible(&self.actor.user.login)
+        );
+        Ok(Error::new(Kind::NotPermitted, message).hint(format!(
+            "ask an administrator, such as {}",
+            some_administrators(store)?
+        )))
+    }
+
+    /// Refuses to touch an administrator, other than oneself, where one may not. A refusal is kept.
+    ///
+    /// # Errors
+    /// [`Kind::NotPermitted`].
+    pub(crate) fn permit_on(&self, user: &User) -> Result<()> {
+        self.permit(Some(user))?;
+        let other = user.id != self.actor.user.id && !self.may_change_administrators();
+        if other && permission::in_administrators(&self.store, user.id, user.kind)? {
+            let denied = self.not_an_administrator(&self.store)?;
+            return Err(keep_denial(
+                &self.store,
+                &self.who(),
+                self.verb,
+                Some(user),
+                denied,
+            ));
+        }
+        Ok(())
+    }
+
     fn denied(&self, lack: &str, operation: Option<Operation>) -> Result<Error> {
-        let administrators = permission::active_administrators(&self.store, 3)?;
-        let names = administrators
-            .iter()
-            .map(|login| format!("`{}`", visible(login)))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let names = some_administrators(&self.store)?;
         let error = Error::new(
             Kind::NotPermitted,
             format!(
@@ -312,6 +348,16 @@ impl Session {
             }
         }
     }
+}
+
+/// A few administrators one could ask.
+fn some_administrators(store: &Store) -> Result<String> {
+    let logins = permission::active_administrators(store, 3)?;
+    Ok(logins
+        .iter()
+        .map(|login| format!("`{}`", visible(login)))
+        .collect::<Vec<_>>()
+        .join(", "))
 }
 
 fn acting_user(

@@ -10,8 +10,6 @@ use crate::audit::{Entry, Event, Outcome, append};
 use crate::confirmation::{self, Ask, Given, Need, Prepared};
 use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Allowance};
-use crate::name::visible;
-use crate::permission::active_administrators;
 use crate::plan::{Change, Plan, Warning};
 use crate::store::{Store, Tx};
 
@@ -178,26 +176,10 @@ fn only_administrators(
     plan: &dyn Plan,
     changes: &[Change],
 ) -> Result<Result<()>> {
-    let actor = &session.actor;
-    if actor.administrator
-        || actor.authority.is_own()
-        || !plan.touches_administrators(store, changes)?
-    {
+    if session.may_change_administrators() || !plan.touches_administrators(store, changes)? {
         return Ok(Ok(()));
     }
-    let names = active_administrators(store, 3)?
-        .iter()
-        .map(|login| format!("`{}`", visible(login)))
-        .collect::<Vec<_>>()
-        .join(", ");
-    Ok(Err(Error::new(
-        Kind::NotPermitted,
-        format!(
-            "`{}` is not an administrator, and this changes one",
-            visible(&actor.user.login)
-        ),
-    )
-    .hint(format!("ask one: {names}"))))
+    session.not_an_administrator(store).map(Err)
 }
 
 fn entry(change: &Change) -> Entry {

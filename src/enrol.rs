@@ -13,7 +13,7 @@ use crate::user::User;
 /// # Errors
 /// [`Kind::NotPermitted`]; [`Kind::InvalidValue`] for a login the URI cannot carry; storage and key errors.
 pub fn connect(session: &Session, user: &User) -> Result<Enrolment> {
-    session.permit(Some(user))?;
+    session.permit_on(user)?;
     let life = authenticator::setup_life(&session.store)?;
     session.store.write(|tx| {
         authenticator::begin(tx, &session.who(), user, life).map(|(_, enrolment)| enrolment)
@@ -30,7 +30,7 @@ pub fn confirm(
     code: &Secret,
     token: Option<&Secret>,
 ) -> Result<()> {
-    session.permit(Some(user))?;
+    session.permit_on(user)?;
     let drift = System::load(&session.store)?.drift;
     let came = session
         .store

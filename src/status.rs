@@ -98,7 +98,7 @@ pub fn status(store: &Store) -> Result<Status> {
 /// Active employees and external users who have what a method needs of them.
 fn ready(store: &Store, method: Method) -> Result<i64> {
     let has = match method {
-        Method::Email => "(email IS NOT NULL OR login LIKE '%_@_%')",
+        Method::Email => user::HAS_ADDRESS,
         Method::Sms => "phone IS NOT NULL",
         Method::Totp => "id IN (SELECT user FROM authenticator)",
         Method::RecoveryCodes => "id IN (SELECT user FROM recovery_code WHERE used_at IS NULL)",

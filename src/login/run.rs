@@ -324,7 +324,8 @@ pub fn answer(
             return enrolled(tx, who, &system, &challenge, &user, code);
         }
         let method = method.unwrap_or(challenge.method);
-        if !system.is_enabled(method) {
+        let open = decide::before_compare(challenge.standing(tx.now()), &user, tx.now()).is_none();
+        if open && !system.is_enabled(method) {
             deny(tx, who, &user, Kind::NoSecondFactor.code())?;
             return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
         }

@@ -135,18 +135,20 @@ fn os_user_taken(store: &Store, account: &str, by: Option<i64>) -> Result<()> {
 }
 
 /// Writes the names that lead to a user.
-fn write_identity(tx: &Tx<'_>, user: i64, login: &str, email: Option<&str>) -> Result<()> {
+fn write_identity(tx: &Tx<'_>, user: i64, login: &str, address: Option<&str>) -> Result<()> {
     tx.db()
         .prepare_cached("DELETE FROM identity WHERE user = ?1")?
         .execute([user])?;
     let login_key = fold(login);
-    let email_key = email.map(fold);
+    let email_key = address.map(fold);
     let mut insert = tx
         .db()
         .prepare_cached("INSERT INTO identity (key, user, is_login, is_email) VALUES (:key, :user, :is_login, :is_email)")?;
     let shared = email_key.as_ref() == Some(&login_key);
+    // Codes go to a login that is an address where there is no other.
+    let is_address = shared || email(login).is_ok();
     insert.execute(
-        named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": shared },
+        named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": is_address },
     )?;
     if let Some(key) = email_key.filter(|_| !shared) {
         insert.execute(

@@ -319,6 +319,9 @@ pub struct UserRow {
     pub last_login_at: Option<Time>,
 }
 
+/// SQL that holds for a user codes can be sent to by email: the address, else the login if it is one.
+pub(crate) const HAS_ADDRESS: &str = "EXISTS (SELECT 1 FROM identity AS address WHERE address.user = user.id AND address.is_email = 1)";
+
 /// What [`list`] leaves out.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -351,7 +354,7 @@ pub fn list(
     let now = store.now();
     let without = match filter.without {
         None => "1",
-        Some(Method::Email) => "email IS NULL",
+        Some(Method::Email) => &format!("NOT {HAS_ADDRESS}"),
         Some(Method::Sms) => "phone IS NULL",
         Some(Method::Totp) => {
             "NOT EXISTS (SELECT 1 FROM authenticator WHERE authenticator.user = user.id)"

@@ -7,7 +7,7 @@ use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission;
-use crate::plan::{Change, Op, Plan, Reach};
+use crate::plan::{Change, Op, Plan};
 use crate::store::{Store, Tx};
 
 /// `user remove`.
@@ -42,10 +42,6 @@ impl Plan for RemoveUser {
         tx.db()
             .execute("DELETE FROM user WHERE id = ?1", [self.id])?;
         permission::close_gaps(tx)
-    }
-
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
@@ -111,10 +107,6 @@ impl Plan for SetActive {
         } else {
             Ok(())
         }
-    }
-
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {

@@ -60,7 +60,7 @@ CREATE TABLE identity (
     key      TEXT    PRIMARY KEY NOT NULL,                      -- folded login or address
     user     INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
     is_login INTEGER NOT NULL CHECK (is_login IN (0, 1)),
-    is_email INTEGER NOT NULL CHECK (is_email IN (0, 1)),
+    is_email INTEGER NOT NULL CHECK (is_email IN (0, 1)),       -- an address that codes can go to, be it a login or not
     CHECK (is_login + is_email > 0)
 ) STRICT, WITHOUT ROWID;
 -- the names of one user (edit, remove)
