@@ -283,7 +283,7 @@ impl Desk {
         messages.sort();
         let (_, newest) = messages.last().ok_or("no message has arrived")?;
         println!(
-            "\n$ grep -A 2 'code is$' {}",
+            "\n$ grep -A 2 'code is' mail/{}",
             newest.file_name().unwrap_or_default().display()
         );
         let text = fs::read_to_string(newest)?;

@@ -19,5 +19,7 @@
 
 mod lints;
 mod method;
+#[cfg(unix)]
+mod readme;
 mod setting;
 mod world;

@@ -87,6 +87,13 @@ impl World {
         START + self.clock.get()
     }
 
+    /// Now, as the program is told.
+    pub fn clock(&self) -> String {
+        jiff::Timestamp::from_second(self.now())
+            .unwrap()
+            .to_string()
+    }
+
     /// A command whose words are split at spaces; quote with `'…'`.
     pub fn run(&self, line: &str) -> Run<'_> {
         Run {
@@ -172,7 +179,7 @@ impl Run<'_> {
             .current_dir(world.path())
             .env_clear()
             .env("TWOFA_DB", "twofa.db")
-            .env("TWOFA_TEST_NOW", jiff_text(world.now()))
+            .env("TWOFA_TEST_NOW", world.clock())
             .env("TWOFA_TEST_SEED", count.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -313,8 +320,4 @@ fn split(line: &str) -> Vec<String> {
         words.push(word);
     }
     words
-}
-
-fn jiff_text(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap().to_string()
 }
