@@ -62,7 +62,9 @@ impl Process {
                 let named = self.sudo_uid.is_some()
                     || self.doas_user.is_some()
                     || self.pkexec_uid.is_some();
-                if named && self.caller() != Some(effective) {
+                // A program that runs with its owner's rights for others delegates just as sudo does.
+                let lent = self.real.is_some_and(|real| real != effective);
+                if (named || lent) && self.caller() != Some(effective) {
                     Authority::Delegated
                 } else {
                     Authority::Owner
@@ -469,6 +471,14 @@ mod tests {
             (
                 Process {
                     pkexec_uid: Some(1000),
+                    ..sudo(200, None)
+                },
+                Some(200),
+                Authority::Delegated,
+            ),
+            (
+                Process {
+                    real: Some(1000),
                     ..sudo(200, None)
                 },
                 Some(200),

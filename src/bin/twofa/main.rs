@@ -2,6 +2,8 @@
 //! prints the one answer that comes back; what it decides itself is only how things are said.
 
 #![forbid(unsafe_code)]
+// The doc comments of arguments are the help, which has no markup.
+#![allow(clippy::doc_markdown)]
 
 mod answer;
 mod cli;
