@@ -78,6 +78,27 @@ fn show() -> Result<()> {
     desk.run("setting set 2FAmailbox trial", None, 0)?;
     desk.run("setting set Enable2FA on --yes", None, 0)?;
 
+    let (phone, recovery) = set_up_app(&desk)?;
+    log_in(&desk, phone, &recovery)?;
+
+    chapter("What happened");
+    desk.run("audit list --limit 12", None, 0)?;
+    desk.run("audit verify", None, 0)?;
+    desk.run("status", None, 0)?;
+    println!(
+        "\nThe store is {}; the password of everybody is `{PASSWORD}`. Go on with it:",
+        desk.directory.join("twofa.db").display()
+    );
+    println!(
+        "  cd {} && TWOFA_DB=twofa.db {} login simulate carol@partner.example",
+        desk.directory.display(),
+        desk.program.display()
+    );
+    Ok(())
+}
+
+/// An app for bob, and recovery codes: the phone, at the step that confirmed it, and one of the codes.
+fn set_up_app(desk: &Desk) -> Result<(Phone, String)> {
     chapter("Set up 2FA via the authenticator app");
     desk.run("method enable totp", None, 0)?;
     desk.run("authenticator connect bob --qr png --out bob.png", None, 0)?;
@@ -99,7 +120,12 @@ fn show() -> Result<()> {
         .lines()
         .find(|line| line.len() == 11 && line.contains('-'))
         .ok_or("no recovery code")?;
+    let recovery = recovery.to_owned();
+    Ok((confirmed, recovery))
+}
 
+/// Granted three ways, refused three ways.
+fn log_in(desk: &Desk, confirmed: Phone, recovery: &str) -> Result<()> {
     chapter("Logins: granted by email");
     let challenge = desk.start("alice", "", 18)?;
     let code = desk.mailed()?;
@@ -146,20 +172,6 @@ fn show() -> Result<()> {
             exit,
         )?;
     }
-
-    chapter("What happened");
-    desk.run("audit list --limit 12", None, 0)?;
-    desk.run("audit verify", None, 0)?;
-    desk.run("status", None, 0)?;
-    println!(
-        "\nThe store is {}; the password of everybody is `{PASSWORD}`. Go on with it:",
-        desk.directory.join("twofa.db").display()
-    );
-    println!(
-        "  cd {} && TWOFA_DB=twofa.db {} login simulate carol@partner.example",
-        desk.directory.display(),
-        desk.program.display()
-    );
     Ok(())
 }
 
