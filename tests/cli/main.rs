@@ -17,7 +17,15 @@
     missing_docs
 )]
 
+mod authenticator;
+mod concurrency;
 mod lints;
+mod login;
+mod login_enrolment;
+mod login_method;
+mod login_start;
+mod login_verify;
 mod method;
+mod recovery_codes;
 mod setting;
 mod world;
