@@ -83,7 +83,7 @@ pub(crate) fn succeed(tx: &Tx<'_>, user: i64) -> Result<()> {
 }
 
 /// Counts a password before it is compared. `TooMany`: tries reserved by logins under way have used up what the limit
-/// allows, so this one must not be compared; `Wrong` stands until [`settle_password`] says otherwise.
+/// allows, so this one does not log in even if it is right; `Wrong` stands until [`settle_password`] says otherwise.
 pub(crate) fn reserve_password(tx: &Tx<'_>, system: &System, user: Option<&User>) -> Result<First> {
     let Some(user) = user else {
         // An unknown login costs the same write.
@@ -108,12 +108,18 @@ pub(crate) fn settle_password(
     who: &Who,
     system: &System,
     user: &User,
-    right: bool,
+    first: First,
 ) -> Result<()> {
-    if right {
-        tx.db()
-            .prepare_cached("UPDATE user SET password_failures = 0 WHERE id = ?1")?
-            .execute([user.id])?;
+    let settled = match first {
+        First::Right => Some("UPDATE user SET password_failures = 0 WHERE id = ?1"),
+        // Right as well: it gives its own try back, so that right passwords alone never lock.
+        First::TooMany => {
+            Some("UPDATE user SET password_failures = max(password_failures - 1, 0) WHERE id = ?1")
+        }
+        First::Wrong => None,
+    };
+    if let Some(sql) = settled {
+        tx.db().prepare_cached(sql)?.execute([user.id])?;
         return Ok(());
     }
     let now = get(tx, user.id)?;

@@ -67,7 +67,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         return unknown(store, &who, start.login);
     };
     let (person, next) = store.write(|tx| {
-        tries::settle_password(tx, &who, &system, &user, first == First::Right)?;
+        tries::settle_password(tx, &who, &system, &user, first)?;
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         let next = decide::after_first(
             &system,
@@ -324,7 +324,10 @@ pub fn answer(
             return enrolled(tx, who, &system, &challenge, &user, code);
         }
         let method = method.unwrap_or(challenge.method);
-        if !system.is_enabled(method) {
+        // A method switched off in between; what is closed, locked or expired is said first.
+        let now = tx.now();
+        let open = decide::before_compare(challenge.standing(now), &user, now).is_none();
+        if open && !system.is_enabled(method) {
             deny(tx, who, &user, Kind::NoSecondFactor.code())?;
             return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
         }

@@ -129,6 +129,24 @@ fn wrong_passwords_at_once_are_all_counted() {
 }
 
 #[test]
+fn right_passwords_at_once_never_lock() {
+    let world = World::peopled();
+    world.ok("setting set LoginAttemptCount 1");
+    let line = "login start alice --password-stdin --wait 60s -o json";
+    let runs = (0..8)
+        .map(|_| (world.run(line), "alice-pw\n".to_owned()))
+        .collect();
+    let (codes, _) = together(runs);
+    // Those beyond the tries that were under way are refused, and that is all.
+    assert!(
+        codes[0] == 0 && codes.iter().all(|code| [0, 10].contains(code)),
+        "{codes:?}"
+    );
+    assert_eq!(world.kept("user.locked"), Vec::<String>::new());
+    world.start("alice").succeeds();
+}
+
+#[test]
 fn one_enrolment_is_confirmed_once() {
     let world = World::peopled();
     world.ok("method primary totp");

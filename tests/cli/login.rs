@@ -636,5 +636,16 @@ error: standard input has no line for --code-stdin
         world.json("user show alice")["last_login_at"],
         "2026-01-01T00:00:30Z"
     );
-    assert_eq!(world.kept("login"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("login"),
+        [
+            r#"login.started alice ok - {"method":"totp"}"#,
+            r#"login.granted alice ok - {"method":"totp"}"#,
+            r#"login.started alice ok - {"method":"totp"}"#,
+            "login.denied alice denied second_factor_used null",
+            r#"login.started alice ok - {"method":"email"}"#,
+            r#"login.code_sent alice ok - {"method":"email","sender":"trial"}"#,
+            "login.denied alice denied second_factor_wrong null",
+        ]
+    );
 }

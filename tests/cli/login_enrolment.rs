@@ -94,8 +94,26 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 098439 -o json
     world.verify(&next, &code).exits(12);
     world.later(30);
     world.verify(&next, &world.app(&secret)).succeeds();
-    assert_eq!(world.kept("login"), Vec::<String>::new());
-    assert_eq!(world.kept("authenticator"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("login"),
+        [
+            r#"login.started alice ok - {"method":"totp","enrolment":true}"#,
+            r#"login.started alice ok - {"method":"totp","enrolment":true}"#,
+            r#"login.granted alice ok - {"method":"totp"}"#,
+            "login.denied alice denied second_factor_used null",
+            r#"login.started alice ok - {"method":"totp"}"#,
+            "login.denied alice denied second_factor_used null",
+            r#"login.granted alice ok - {"method":"totp"}"#,
+        ]
+    );
+    assert_eq!(
+        world.kept("authenticator"),
+        [
+            r#"authenticator.started alice ok - {"expires_at":"2026-01-01T00:02:00Z"}"#,
+            r#"authenticator.started alice ok - {"expires_at":"2026-01-01T00:02:00Z"}"#,
+            "authenticator.connected alice ok - null",
+        ]
+    );
 }
 
 #[test]

@@ -450,7 +450,13 @@ fn too_many_wrong_passwords_lock() {
     world.start("alice").exits(14);
     world.later(1);
     world.challenge("alice");
-    assert_eq!(world.kept("user"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("user.locked --event user.lock_ended"),
+        [
+            r#"user.locked alice ok first_factor_wrong {"failures":3,"locked_until":"2026-01-01T00:15:00Z"}"#,
+            r#"user.lock_ended alice ok - {"locked_until":"2026-01-01T00:15:00Z"}"#,
+        ]
+    );
 }
 
 #[test]

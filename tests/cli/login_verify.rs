@@ -155,11 +155,54 @@ error: second factor wrong
 {"error":{"kind":"second_factor_wrong","message":"second factor wrong","hint":null}}
 
 "#]]);
-    world.verify(&challenge, "").exits(11);
+    // Nothing at all is an answer too.
+    world.verify(&challenge, "''").exits(11);
     // The try that reaches the limit is answered with the lock already.
-    world.verify(&challenge, WRONG).shows(str![]);
+    world.verify(&challenge, WRONG).shows(str![[r#"
+$ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 000000 -o json
+? 14
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "locked",
+  "user": "alice",
+  "challenge": "qtv3klsi4djhl6ivmtch7gakoi",
+  "method": "email",
+  "methods": [],
+  "destination": null,
+  "expires_at": "2026-01-01T00:15:00Z",
+  "enrolment": null,
+  "warnings": []
+}
+--- stderr
+error: the user is locked
+ hint: the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock alice`
+{"error":{"kind":"locked","message":"the user is locked","hint":"the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock alice`"}}
+
+"#]]);
     // While it lasts the right code is not compared, and nothing is counted.
-    world.verify(&challenge, &code).shows(str![]);
+    world.verify(&challenge, &code).shows(str![[r#"
+$ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
+? 14
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "locked",
+  "user": "alice",
+  "challenge": "qtv3klsi4djhl6ivmtch7gakoi",
+  "method": "email",
+  "methods": [],
+  "destination": null,
+  "expires_at": "2026-01-01T00:15:00Z",
+  "enrolment": null,
+  "warnings": []
+}
+--- stderr
+error: the user is locked
+ hint: the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock alice`
+{"error":{"kind":"locked","message":"the user is locked","hint":"the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock alice`"}}
+
+"#]]);
     world.later(899);
     world.verify(&challenge, &code).exits(14);
     world
@@ -171,7 +214,15 @@ error: second factor wrong
     );
     world
         .run("audit list --event user.locked -o json")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa audit list --event user.locked -o json
+? 0
+--- stdout
+[
+  {"seq":14,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"user.locked","subject":"alice","outcome":"ok","reason":"second_factor_attempts","note":null,"detail":{"failures":3,"locked_until":"2026-01-01T00:15:00Z"}}
+]
+
+"#]]);
 }
 
 #[test]
@@ -315,20 +366,44 @@ error: the user is deactivated
     assert_eq!(world.json("user show alice")["active"], false);
     // From outside it is one of the answers of a wrong first factor.
     world.start("alice").exits(10);
-    assert_eq!(world.kept("user"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("user.deactivated"),
+        [r#"user.deactivated alice ok second_factor_attempts {"failures":2}"#,]
+    );
 }
 
 #[test]
 fn the_last_active_administrator_is_locked_instead() {
     let world = World::with_email();
-    world.ok("user edit Supervisor --email root@example.com");
     world
         .run("password set Supervisor --password-stdin")
         .stdin("Supervisor-pw\n")
         .succeeds();
+    world.ok("user edit Supervisor --email root@example.com");
     world.ok("setting set SecondFactorAttemptCount 1 UserLockoutDuration 0");
     let challenge = world.challenge("Supervisor");
-    world.verify(&challenge, WRONG).shows(str![]);
+    world.verify(&challenge, WRONG).shows(str![[r#"
+$ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 -o json
+? 14
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "locked",
+  "user": "Supervisor",
+  "challenge": "bvulkurxm2tbsmwtbd6s4z3uty",
+  "method": "email",
+  "methods": [],
+  "destination": null,
+  "expires_at": "2026-01-01T00:15:00Z",
+  "enrolment": null,
+  "warnings": []
+}
+--- stderr
+error: the user is locked
+ hint: the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock Supervisor`
+{"error":{"kind":"locked","message":"the user is locked","hint":"the lock ends at 2026-01-01T00:15:00Z; an administrator can take it off with `twofa user unlock Supervisor`"}}
+
+"#]]);
     assert_eq!(world.json("user show Supervisor")["active"], true);
     world.later(900);
     world.logs_in("Supervisor");
@@ -455,7 +530,27 @@ fn answers_are_judged_in_their_order() {
     // So it stays when the method is switched off under them.
     world.ok("method disable email --yes --allow-lockout");
     world.verify(&answered, WRONG).exits(12);
-    world.verify(&open, WRONG).shows(str![]);
+    world.verify(&open, WRONG).shows(str![[r#"
+$ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 -o json
+? 16
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "no_second_factor",
+  "user": "alice",
+  "challenge": "bvulkurxm2tbsmwtbd6s4z3uty",
+  "method": "email",
+  "methods": [],
+  "destination": null,
+  "expires_at": null,
+  "enrolment": null,
+  "warnings": []
+}
+--- stderr
+error: no usable second factor
+{"error":{"kind":"no_second_factor","message":"no usable second factor","hint":null}}
+
+"#]]);
 }
 
 #[test]
@@ -516,7 +611,18 @@ error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not the
 {"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"mdissb5fvrrqfmfjowtjzd6qye","methods":[]}}
 
 "#]]);
-    assert_eq!(world.kept("login"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("login"),
+        [
+            r#"login.started alice ok - {"method":"email"}"#,
+            r#"login.code_failed alice failed - {"method":"email","sender":"trial"}"#,
+            "login.denied alice denied code_not_sent null",
+            r#"login.code_failed alice failed - {"method":"email","sender":"trial"}"#,
+            r#"login.granted alice ok - {"method":"totp"}"#,
+            r#"login.started bob ok - {"method":"email"}"#,
+            r#"login.code_failed bob failed - {"method":"email","sender":"trial"}"#,
+        ]
+    );
     let counted = world.json("audit list --event user.locked");
     assert_eq!(counted, serde_json::json!([]));
 }

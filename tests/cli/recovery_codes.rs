@@ -165,7 +165,13 @@ fn a_new_set_voids_the_old_one() {
     world.verify(&challenge, &old[1]).exits(11);
     world.verify(&challenge, &new[0]).succeeds();
     assert_eq!(world.json("recovery-codes show alice")["left"], 9);
-    assert_eq!(world.kept("recovery_codes"), Vec::<String>::new());
+    assert_eq!(
+        world.kept("recovery_codes"),
+        [
+            r#"recovery_codes.generated alice ok - {"left":{"old":0,"new":10},"generated_at":{"old":null,"new":"now"}}"#,
+            r#"recovery_codes.generated alice ok - {"left":{"old":9,"new":10},"generated_at":{"old":"2026-01-01T00:00:00Z","new":"now"}}"#,
+        ]
+    );
 }
 
 #[test]
