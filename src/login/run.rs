@@ -259,6 +259,16 @@ pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<
             person.user.locked_until.filter(|_| kind == Kind::Locked),
         ));
     }
+    if challenge.purpose == Purpose::Enrolment {
+        return Err(Error::new(
+            Kind::InvalidValue,
+            "this login waits for an authenticator app to be connected, and nothing is sent for it",
+        )
+        .hint(format!(
+            "answer with a code of the app, or begin anew with `twofa login start {}`",
+            visible(&person.user.login)
+        )));
+    }
     let methods = decide::usable(&system, &person);
     let method = method.unwrap_or(challenge.method);
     if !methods.contains(&method) {
@@ -324,9 +334,7 @@ pub fn answer(
             return enrolled(tx, who, &system, &challenge, &user, code);
         }
         let method = method.unwrap_or(challenge.method);
-        // A method switched off in between; what is closed, locked or expired is said first.
-        let now = tx.now();
-        let open = decide::before_compare(challenge.standing(now), &user, now).is_none();
+        let open = decide::before_compare(challenge.standing(tx.now()), &user, tx.now()).is_none();
         if open && !system.is_enabled(method) {
             deny(tx, who, &user, Kind::NoSecondFactor.code())?;
             return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
@@ -346,7 +354,7 @@ pub fn answer(
                 verdict.warnings.extend(
                     recovery_codes
                         .filter(|left| *left <= recovery::FEW)
-                        .map(few_left),
+                        .map(|left| few_left(left, &user.login)),
                 );
                 let person = Person::load(tx, user)?;
                 if decide::offers_connection(&system, &person) {
@@ -374,7 +382,7 @@ pub fn answer(
     })
 }
 
-fn few_left(left: i64) -> Warning {
+fn few_left(left: i64, login: &str) -> Warning {
     Warning {
         kind: "few_recovery_codes",
         message: format!(
@@ -385,7 +393,7 @@ fn few_left(left: i64) -> Warning {
                 "recovery codes are"
             )
         ),
-        hint: Some("twofa recovery-codes generate USER".to_owned()),
+        hint: Some(format!("twofa recovery-codes generate {}", visible(login))),
     }
 }
 
@@ -468,7 +476,13 @@ fn enrolled(
         ),
         Confirmed::Void => {
             challenge::close(tx, challenge.id, Closed::Void)?;
-            refuse(Kind::SecondFactorWrong, None, "setup_void")
+            let mut verdict = refuse(Kind::SecondFactorWrong, None, "setup_void")?;
+            verdict.warnings.push(Warning {
+                kind: "setup_void",
+                message: "It was the last try: the set-up is void.".to_owned(),
+                hint: Some(format!("twofa login start {}", visible(&user.login))),
+            });
+            Ok(verdict)
         }
         Confirmed::Expired => refuse(
             Kind::SecondFactorExpired,

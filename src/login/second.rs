@@ -187,9 +187,10 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
             "`twofa login resend {} --method {first}` asks by another method",
             challenge.token
         )),
-        None => {
+        None if error.kind() == Kind::Delivery => {
             error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox")
         }
+        None => error,
     };
     hinted
         .with("challenge", challenge.token.as_str())
@@ -266,10 +267,15 @@ fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
             Error::new(
                 Kind::SendLimit,
                 format!(
-                    "{} codes were sent to this user within the hour",
-                    system.send_limit
+                    "{} sent to this user within the hour",
+                    crate::name::counted(
+                        system.send_limit.unsigned_abs(),
+                        "code was",
+                        "codes were"
+                    )
                 ),
             )
+            .hint(format!("try again in {left} s"))
             .with("retry_after", left)
         }),
     )

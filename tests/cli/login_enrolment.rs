@@ -193,9 +193,17 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
-  "warnings": []
+  "warnings": [
+    {
+      "kind": "setup_void",
+      "message": "It was the last try: the set-up is void.",
+      "hint": "twofa login start alice"
+    }
+  ]
 }
 --- stderr
+warning: It was the last try: the set-up is void.
+   hint: twofa login start alice
 error: second factor wrong
 {"error":{"kind":"second_factor_wrong","message":"second factor wrong","hint":null}}
 
@@ -328,7 +336,7 @@ fn an_enrolment_cannot_be_answered_while_locked() {
 }
 
 #[test]
-fn nothing_can_be_sent_for_an_enrolment() {
+fn nothing_is_sent_for_an_enrolment() {
     let world = app_only();
     let (challenge, _) = world.enrols("alice");
     world
@@ -337,9 +345,9 @@ fn nothing_can_be_sent_for_an_enrolment() {
 $ twofa login resend ijmneh5iwcexoxrftku75p6zma -o json
 ? 4
 --- stderr
-error: `alice` cannot use the method `totp` now
- hint: they can use none
-{"error":{"kind":"invalid_value","message":"`alice` cannot use the method `totp` now","hint":"they can use none","methods":[]}}
+error: this login waits for an authenticator app to be connected, and nothing is sent for it
+ hint: answer with a code of the app, or begin anew with `twofa login start alice`
+{"error":{"kind":"invalid_value","message":"this login waits for an authenticator app to be connected, and nothing is sent for it","hint":"answer with a code of the app, or begin anew with `twofa login start alice`"}}
 
 "#]]);
 }
@@ -423,42 +431,4 @@ fn a_recovery_code_goes_before_an_enrolment_too() {
     // Bob has none and must connect the app, whatever method he would rather use.
     world.enrols("bob");
     world.enrols("bob --method recovery-codes");
-}
-
-#[test]
-fn simulate_connects_the_app_when_its_code_is_known() {
-    let world = app_only();
-    world
-        .run(&format!(
-            "login simulate alice --password-stdin --code {WRONG} -o json"
-        ))
-        .stdin("alice-pw\n")
-        .shows(str![[r#"
-$ twofa login simulate alice --password-stdin --code 000000 -o json
-? 11
---- stdout
-{
-  "outcome": "denied",
-  "reason": "second_factor_wrong",
-  "user": "alice",
-  "challenge": "ijmneh5iwcexoxrftku75p6zma",
-  "method": "totp",
-  "methods": [],
-  "destination": null,
-  "expires_at": null,
-  "enrolment": null,
-  "warnings": [
-    {
-      "kind": "tries_left",
-      "message": "4 tries are left.",
-      "hint": null
-    }
-  ]
-}
---- stderr
-warning: 4 tries are left.
-error: second factor wrong
-{"error":{"kind":"second_factor_wrong","message":"second factor wrong","hint":null}}
-
-"#]]);
 }

@@ -334,9 +334,9 @@ These codes of `alice` are shown this once; each works once. Older ones are void
 $ twofa recovery-codes generate alice --as alice --challenge ww4utcsdjnrzbrd567o6c7th54 --code 565353 -o json
 ? 5
 --- stderr
-error: the challenge confirms another command
+error: the confirmation code was used before
  hint: repeat the command to confirm it anew
-{"error":{"kind":"confirmation_wrong","message":"the challenge confirms another command","hint":"repeat the command to confirm it anew"}}
+{"error":{"kind":"confirmation_used","message":"the confirmation code was used before","hint":"repeat the command to confirm it anew"}}
 
 "#]]);
     // With the app one run is enough.
