@@ -448,6 +448,10 @@ fn enrolled(
             user.locked_until.filter(|_| kind == Kind::Locked),
         ));
     }
+    if !system.is_enabled(Method::Totp) {
+        deny(tx, who, user, Kind::NoSecondFactor.code())?;
+        return Ok(denied(challenge, user, Kind::NoSecondFactor, None, None));
+    }
     // A later `connect` replaced the set-up this challenge was about.
     if challenge.setup.is_none() {
         challenge::close(tx, challenge.id, Closed::Void)?;

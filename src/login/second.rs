@@ -61,9 +61,6 @@ pub(crate) fn ask(
     method: Method,
     question: Question<'_>,
 ) -> Result<Asked> {
-    if let Question::Again(challenge) = &question {
-        too_soon(store, system, challenge, method)?;
-    }
     if !method.is_sent() {
         let challenge = store.write(|tx| {
             let challenge = pose(tx, who, &person.user, method, question)?;
@@ -79,6 +76,10 @@ pub(crate) fn ask(
     }
     let sender = sender(store, person, method)?;
     let (challenge, sent) = store.write(|tx| {
+        // Under the write lock: of several at once one is sent.
+        if let Question::Again(challenge) = &question {
+            too_soon(tx, system, challenge, method)?;
+        }
         let challenge = pose(tx, who, &person.user, method, question)?;
         let sent = match full(tx, system, person.user.id)? {
             Some(full) => Err(full),

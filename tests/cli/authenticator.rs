@@ -225,6 +225,9 @@ error: standard output cannot hold both the picture and the answer
         "{}",
         done.stderr
     );
+    world
+        .run("authenticator connect alice --out mail -q")
+        .exits(1);
     let code = world.app(setup["secret"].as_str().unwrap());
     world.ok(&format!("authenticator confirm alice --code {code}"));
 }

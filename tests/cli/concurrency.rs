@@ -147,6 +147,19 @@ fn right_passwords_at_once_never_lock() {
 }
 
 #[test]
+fn of_eight_resends_one_is_sent() {
+    let world = World::with_email();
+    let challenge = world.challenge("alice");
+    world.later(30);
+    let line = format!("login resend {challenge} --wait 60s -o json");
+    let runs = (0..8).map(|_| (world.run(&line), String::new())).collect();
+    let (codes, _) = together(runs);
+    assert_eq!(codes, [[4; 7].as_slice(), &[18]].concat());
+    assert_eq!(world.kept("login.code_sent").len(), 2);
+    world.verify(&challenge, &world.code()).succeeds();
+}
+
+#[test]
 fn one_enrolment_is_confirmed_once() {
     let world = World::peopled();
     world.ok("method primary totp");

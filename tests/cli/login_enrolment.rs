@@ -336,6 +336,16 @@ fn an_enrolment_cannot_be_answered_while_locked() {
 }
 
 #[test]
+fn an_enrolment_ends_when_the_app_is_switched_off() {
+    let world = app_only();
+    let (challenge, secret) = world.enrols("alice");
+    world.ok("method disable totp --yes --allow-lockout");
+    let verdict = world.verify(&challenge, &world.app(&secret)).json(16);
+    assert_eq!(verdict["reason"], "no_second_factor");
+    assert_eq!(world.json("authenticator show alice")["connected"], false);
+}
+
+#[test]
 fn nothing_is_sent_for_an_enrolment() {
     let world = app_only();
     let (challenge, _) = world.enrols("alice");
