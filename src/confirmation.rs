@@ -355,7 +355,10 @@ fn judge(
             .binding
             .as_deref()
             .is_some_and(|bound| same(&want, bound));
-        if challenge.user != user.id || challenge.purpose != Purpose::Confirmation || !bound {
+        let own = challenge.user == user.id && challenge.purpose == Purpose::Confirmation;
+        // What it confirmed has changed things, so a used one no longer fits; it is said to be used.
+        let closed = challenge.standing(tx.now()) == decide::Standing::Closed;
+        if !own || !(bound || closed) {
             return Ok(Err((
                 Kind::ConfirmationWrong,
                 "the challenge confirms another command",

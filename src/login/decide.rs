@@ -81,7 +81,7 @@ pub enum First {
     Right,
     /// It was wrong, or there is none.
     Wrong,
-    /// It was not compared: the tries are used up by logins under way.
+    /// It was right, but logins under way had used up the tries before it was compared.
     TooMany,
 }
 
@@ -123,8 +123,11 @@ pub fn after_first(
             return Next::Denied(Kind::FirstFactorWrong, "wrong_password");
         }
         First::Wrong => return Next::Denied(Kind::FirstFactorWrong, "no_password"),
-        First::TooMany => return Next::Denied(Kind::FirstFactorWrong, "too_many_at_once"),
-        First::Right => {}
+        // A lock explains why the tries are used up; whoever has the right password learns of it.
+        First::TooMany if !person.is_locked(now) => {
+            return Next::Denied(Kind::FirstFactorWrong, "too_many_at_once");
+        }
+        First::Right | First::TooMany => {}
     }
     if person.is_locked(now) {
         return Next::Denied(Kind::Locked, Kind::Locked.code());

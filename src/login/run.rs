@@ -67,7 +67,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         return unknown(store, &who, start.login);
     };
     let (person, next) = store.write(|tx| {
-        tries::settle_password(tx, &who, &system, &user, first == First::Right)?;
+        tries::settle_password(tx, &who, &system, &user, first)?;
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         let next = decide::after_first(
             &system,
@@ -259,6 +259,16 @@ pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<
             person.user.locked_until.filter(|_| kind == Kind::Locked),
         ));
     }
+    if challenge.purpose == Purpose::Enrolment {
+        return Err(Error::new(
+            Kind::InvalidValue,
+            "this login waits for an authenticator app to be connected, and nothing is sent for it",
+        )
+        .hint(format!(
+            "answer with a code of the app, or begin anew with `twofa login start {}`",
+            visible(&person.user.login)
+        )));
+    }
     let methods = decide::usable(&system, &person);
     let method = method.unwrap_or(challenge.method);
     if !methods.contains(&method) {
@@ -344,7 +354,7 @@ pub fn answer(
                 verdict.warnings.extend(
                     recovery_codes
                         .filter(|left| *left <= recovery::FEW)
-                        .map(few_left),
+                        .map(|left| few_left(left, &user.login)),
                 );
                 let person = Person::load(tx, user)?;
                 if decide::offers_connection(&system, &person) {
@@ -372,7 +382,7 @@ pub fn answer(
     })
 }
 
-fn few_left(left: i64) -> Warning {
+fn few_left(left: i64, login: &str) -> Warning {
     Warning {
         kind: "few_recovery_codes",
         message: format!(
@@ -383,7 +393,7 @@ fn few_left(left: i64) -> Warning {
                 "recovery codes are"
             )
         ),
-        hint: Some("twofa recovery-codes generate USER".to_owned()),
+        hint: Some(format!("twofa recovery-codes generate {}", visible(login))),
     }
 }
 
@@ -438,6 +448,10 @@ fn enrolled(
             user.locked_until.filter(|_| kind == Kind::Locked),
         ));
     }
+    if !system.is_enabled(Method::Totp) {
+        deny(tx, who, user, Kind::NoSecondFactor.code())?;
+        return Ok(denied(challenge, user, Kind::NoSecondFactor, None, None));
+    }
     // A later `connect` replaced the set-up this challenge was about.
     if challenge.setup.is_none() {
         challenge::close(tx, challenge.id, Closed::Void)?;
@@ -466,7 +480,13 @@ fn enrolled(
         ),
         Confirmed::Void => {
             challenge::close(tx, challenge.id, Closed::Void)?;
-            refuse(Kind::SecondFactorWrong, None, "setup_void")
+            let mut verdict = refuse(Kind::SecondFactorWrong, None, "setup_void")?;
+            verdict.warnings.push(Warning {
+                kind: "setup_void",
+                message: "It was the last try: the set-up is void.".to_owned(),
+                hint: Some(format!("twofa login start {}", visible(&user.login))),
+            });
+            Ok(verdict)
         }
         Confirmed::Expired => refuse(
             Kind::SecondFactorExpired,

@@ -61,9 +61,6 @@ pub(crate) fn ask(
     method: Method,
     question: Question<'_>,
 ) -> Result<Asked> {
-    if let Question::Again(challenge) = &question {
-        too_soon(store, system, challenge, method)?;
-    }
     if !method.is_sent() {
         let challenge = store.write(|tx| {
             let challenge = pose(tx, who, &person.user, method, question)?;
@@ -79,6 +76,10 @@ pub(crate) fn ask(
     }
     let sender = sender(store, person, method)?;
     let (challenge, sent) = store.write(|tx| {
+        // Under the write lock: of several at once one is sent.
+        if let Question::Again(challenge) = &question {
+            too_soon(tx, system, challenge, method)?;
+        }
         let challenge = pose(tx, who, &person.user, method, question)?;
         let sent = match full(tx, system, person.user.id)? {
             Some(full) => Err(full),
@@ -187,9 +188,10 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
             "`twofa login resend {} --method {first}` asks by another method",
             challenge.token
         )),
-        None => {
+        None if error.kind() == Kind::Delivery => {
             error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox")
         }
+        None => error,
     };
     hinted
         .with("challenge", challenge.token.as_str())
@@ -266,10 +268,15 @@ fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
             Error::new(
                 Kind::SendLimit,
                 format!(
-                    "{} codes were sent to this user within the hour",
-                    system.send_limit
+                    "{} sent to this user within the hour",
+                    crate::name::counted(
+                        system.send_limit.unsigned_abs(),
+                        "code was",
+                        "codes were"
+                    )
                 ),
             )
+            .hint(format!("try again in {left} s"))
             .with("retry_after", left)
         }),
     )

@@ -17,9 +17,21 @@
     missing_docs
 )]
 
+mod authenticator;
+mod authenticator_confirm;
+mod concurrency;
 mod lints;
+mod login;
+mod login_enrolment;
+mod login_method;
+mod login_resend;
+mod login_simulate;
+mod login_start;
+mod login_tries;
+mod login_verify;
 mod method;
 #[cfg(unix)]
 mod readme;
+mod recovery_codes;
 mod setting;
 mod world;

@@ -1,6 +1,6 @@
 //! `authenticator`: authenticator apps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use twofa::authenticator::{self, AuthenticatorRow, Disconnect, Enrolment};
@@ -162,6 +162,11 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     }
     let session = context.session("authenticator connect")?;
     let user = session.about(&args.named.user)?;
+    // A place that cannot be written is found before a pending set-up is replaced.
+    let place = match &args.out {
+        Some(path) if !to_stdout => Some((path, PrivateFile::begin(path)?)),
+        _ => None,
+    };
     let enrolment = enrol::connect(&session, &user)?;
     let login = visible(&user.login).into_owned();
     let drawn = match picture {
@@ -178,8 +183,8 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         return Ok(Answer::bytes(bytes.clone()).say(next));
     }
     let mut answer = Answer::thing(&enrolment)?.changed(true, Vec::new());
-    if let (Some(bytes), Some(path)) = (drawn, &args.out) {
-        write_private(path, &bytes)?;
+    if let (Some(bytes), Some((path, file))) = (drawn, place) {
+        file.finish(&bytes)?;
         answer = answer.say(format!(
             "The QR code is in {}. Whoever reads it can make codes: remove it when it was scanned.",
             path.display()
@@ -191,19 +196,38 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
 }
 
 /// A file for its owner alone, complete or not at all.
-fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write as _;
-    let failed = |error: std::io::Error| {
-        Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
-    };
-    let directory = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(std::path::Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+struct PrivateFile<'a> {
+    path: &'a Path,
+    file: tempfile::NamedTempFile,
+}
+
+impl<'a> PrivateFile<'a> {
+    fn begin(path: &'a Path) -> Result<PrivateFile<'a>> {
+        let directory = path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        if path.is_dir() {
+            let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+            return Err(unwritable(path, error));
+        }
+        let file =
+            tempfile::NamedTempFile::new_in(directory).map_err(|error| unwritable(path, error))?;
+        Ok(PrivateFile { path, file })
+    }
+
+    fn finish(mut self, bytes: &[u8]) -> Result<()> {
+        use std::io::Write as _;
+        let failed = |error| unwritable(self.path, error);
+        self.file.write_all(bytes).map_err(failed)?;
+        let persisted = self.file.persist(self.path);
+        persisted.map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
 }
 
 /// The enrolment for eyes: the QR code where it fits and can be seen, and always the text.
