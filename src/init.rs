@@ -9,7 +9,7 @@ use crate::actor::Process;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::name::visible;
+use crate::name::{argument, visible};
 use crate::plan::Plan as _;
 use crate::store::{self, Created, Place, Store, account_id};
 use crate::user::edit::{AddUser, Fields, Patch, add_first};
@@ -113,7 +113,7 @@ pub fn init(
         )
         .hint(format!(
             "`twofa user edit {} --login NEW` renames them",
-            visible(&admin.login)
+            argument(&admin.login)
         )));
     }
     drop(store);

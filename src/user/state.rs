@@ -113,10 +113,6 @@ impl Plan for SetActive {
         }
     }
 
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
-    }
-
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         permission::in_administrators(store, self.id, get(store, self.id)?.kind)
     }

@@ -20,4 +20,8 @@
 mod lints;
 mod method;
 mod setting;
+mod user;
+mod user_edit;
+mod user_list;
+mod user_state;
 mod world;

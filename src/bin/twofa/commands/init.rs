@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
 use twofa::init;
-use twofa::name::{counted, visible};
+use twofa::name::{argument, counted, visible};
 use twofa::status::{self, Status as Standing};
 
 use crate::answer::Answer;
@@ -62,7 +62,7 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
         &context.source,
     )?;
     let changed = made.changed;
-    let admin = visible(&made.admin).into_owned();
+    let admin = argument(&made.admin);
     let answer = Answer::thing(&made)?.changed(changed, Vec::new());
     Ok(if changed {
         answer
