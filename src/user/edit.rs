@@ -254,7 +254,7 @@ impl Plan for AddUser {
             return Err(Error::new(
                 Kind::Conflict,
                 format!(
-                    "the user `{}` exists and has another {}",
+                    "the user `{}` exists and differs in {}",
                     visible(&have.login),
                     differs.join(", ")
                 ),

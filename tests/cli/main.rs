@@ -18,10 +18,14 @@
 )]
 
 mod lints;
+mod key;
 mod method;
+mod password;
 mod setting;
+mod template;
 mod user;
 mod user_edit;
+mod user_import;
 mod user_list;
 mod user_state;
 mod world;

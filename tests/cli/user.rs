@@ -155,7 +155,7 @@ Next: `twofa password set alice`.
 $ twofa user add alice --name Alicia --email a@example.com --phone +4930123456 --type external --language de --os-user al --group System administrators
 ? 4
 --- stderr
-error: the user `alice` exists and has another name, email, phone, type, language, os_user, groups
+error: the user `alice` exists and differs in name, email, phone, type, language, os_user, groups
  hint: `twofa user edit alice` changes it
 
 "#]]);

@@ -21,15 +21,23 @@ pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
     let found = twofa::sealed::check(&session.store)?;
     let bad = found.broken.len() as u64;
     let answer = Answer::thing(&found)?;
-    Ok(if bad == 0 {
+    Ok(if bad == 0 && found.values == 0 {
+        answer.say("The key file is the right one; nothing is sealed yet.")
+    } else if bad == 0 {
         answer.say(format!(
-            "The key file opens all {}.",
-            counted(found.values, "sealed value", "sealed values")
+            "The key file opens every sealed value: {}.",
+            counted(found.values, "value", "values")
         ))
     } else {
+        let named: Vec<String> = found
+            .broken
+            .iter()
+            .map(|broken| format!("{} of row {}", broken.column, broken.row))
+            .collect();
         answer.exits(Kind::Findings.exit()).say(format!(
-            "{} cannot be opened.",
-            counted(bad, "sealed value", "sealed values")
+            "{} cannot be opened: {}.",
+            counted(bad, "sealed value", "sealed values"),
+            named.join(", ")
         ))
     })
 }
