@@ -30,6 +30,8 @@ pub struct Init {
     pub os_user: Option<String>,
     /// The account the files shall belong to.
     pub owner: Option<String>,
+    /// Why, for the audit log.
+    pub reason: Option<String>,
 }
 
 /// What `init` answers.
@@ -80,7 +82,7 @@ pub fn init(
         let who = Who {
             actor: None,
             os_user: process.caller_name(),
-            note: None,
+            note: init.reason.clone(),
         };
         store.write(|tx| {
             if first_administrator(tx)?.is_some() {

@@ -18,6 +18,8 @@
 )]
 
 mod lints;
+mod audit;
+mod init;
 mod key;
 mod method;
 mod password;

@@ -53,6 +53,7 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
         email: args.email.clone(),
         os_user: args.os_user.clone(),
         owner: args.owner.clone(),
+        reason: context.globals.reason.clone(),
     };
     let made = init::init(
         &place,
