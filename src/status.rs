@@ -133,7 +133,9 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, mailboxes: bool) 
     }
     if let Some(unready) = enabled.iter().find(|method| method.lacks.is_some()) {
         return match unready.row.code {
-            Method::Email if !mailboxes => "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned(),
+            Method::Email if !mailboxes => {
+                "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned()
+            }
             Method::Email => "twofa setting set 2FAmailbox NAME".to_owned(),
             _ => "twofa setting set SmsProvider NAME".to_owned(),
         };

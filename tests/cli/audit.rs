@@ -58,7 +58,12 @@ $ twofa audit list --limit 3 -o json
     // The account of the machine is the fourth column.
     let csv = world.ok("audit list --limit 1 -o csv").stdout;
     assert!(csv.starts_with("seq,at,actor,os_user,event,subject,outcome,reason,note,detail\n13,2026-01-01T00:30:00Z,carol,"), "{csv}");
-    assert!(csv.ends_with(",user.deactivated,bob,ok,,,\"{\"\"active\"\":{\"\"old\"\":true,\"\"new\"\":false}}\"\n"), "{csv}");
+    assert!(
+        csv.ends_with(
+            ",user.deactivated,bob,ok,,,\"{\"\"active\"\":{\"\"old\"\":true,\"\"new\"\":false}}\"\n"
+        ),
+        "{csv}"
+    );
     world.run("audit list --event user.edited -o ndjson").shows(str![[r#"
 $ twofa audit list --event user.edited -o ndjson
 ? 0
@@ -80,7 +85,9 @@ SEQ  AT                    ACTOR       EVENT                 SUBJECT     OUTCOME
 --since was understood as 2026-01-01T00:15:00Z.
 
 "#]]);
-    world.run("audit list --since 2026-01-01T00:10:00Z --until 2026-01-01T01:20:00+01:00").shows(str![[r#"
+    world
+        .run("audit list --since 2026-01-01T00:10:00Z --until 2026-01-01T01:20:00+01:00")
+        .shows(str![[r#"
 $ twofa audit list --since 2026-01-01T00:10:00Z --until 2026-01-01T01:20:00+01:00
 ? 0
 --- stdout
@@ -92,7 +99,9 @@ SEQ  AT                    ACTOR       EVENT         SUBJECT  OUTCOME  REASON
 --until was understood as 2026-01-01T00:20:00Z.
 
 "#]]);
-    world.run("audit list --since 2026-01-02 -q -o json").shows(str![[r#"
+    world
+        .run("audit list --since 2026-01-02 -q -o json")
+        .shows(str![[r#"
 $ twofa audit list --since 2026-01-02 -q -o json
 ? 0
 --- stdout
@@ -125,7 +134,9 @@ SEQ  AT                    ACTOR       EVENT         SUBJECT  OUTCOME  REASON
 2    2026-01-01T00:00:00Z  Supervisor  user.added    alice    ok       –
 
 "#]]);
-    world.run("audit list --event method --event setting").shows(str![[r#"
+    world
+        .run("audit list --event method --event setting")
+        .shows(str![[r#"
 $ twofa audit list --event method --event setting
 ? 0
 --- stdout
@@ -188,7 +199,9 @@ error: `yesterday` is not a time
  hint: write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`
 
 "#]]);
-    world.run("audit list --until '5 apples ago'").shows(str![[r#"
+    world
+        .run("audit list --until '5 apples ago'")
+        .shows(str![[r#"
 $ twofa audit list --until 5 apples ago
 ? 4
 --- stderr
@@ -290,10 +303,16 @@ For more information, try '--help'.
 #[test]
 fn a_password_typed_as_login_is_not_kept() {
     let world = World::peopled();
-    world.run("login start hunter2-hunter2 --password-stdin").stdin("x\n").exits(10);
+    world
+        .run("login start hunter2-hunter2 --password-stdin")
+        .stdin("x\n")
+        .exits(10);
     let done = world.run("audit list --limit 1 -o ndjson").succeeds();
     assert!(!done.stdout.contains("hunter2"), "{done:?}");
-    assert!(done.stdout.contains("\"event\":\"login.denied\""), "{done:?}");
+    assert!(
+        done.stdout.contains("\"event\":\"login.denied\""),
+        "{done:?}"
+    );
 }
 
 #[test]
@@ -345,17 +364,33 @@ The audit log is intact.
 #[test]
 fn every_tampering_is_found() {
     for (sql, seq, damage) in [
-        ("UPDATE audit SET subject = 'eve' WHERE seq = 3", 3, "edited"),
+        (
+            "UPDATE audit SET subject = 'eve' WHERE seq = 3",
+            3,
+            "edited",
+        ),
         ("UPDATE audit SET at = at + 1 WHERE seq = 1", 1, "edited"),
-        ("UPDATE audit SET note = 'because' WHERE seq = 4", 4, "edited"),
+        (
+            "UPDATE audit SET note = 'because' WHERE seq = 4",
+            4,
+            "edited",
+        ),
         ("DELETE FROM audit WHERE seq = 2", 2, "deleted"),
-        ("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)", 13, "cut_tail"),
+        (
+            "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
+            13,
+            "cut_tail",
+        ),
         (
             "INSERT INTO audit SELECT seq + 1, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 13",
             14,
             "inserted",
         ),
-        ("UPDATE audit_head SET seq = 12; DELETE FROM audit WHERE seq = 13", 12, "head"),
+        (
+            "UPDATE audit_head SET seq = 12; DELETE FROM audit WHERE seq = 13",
+            12,
+            "head",
+        ),
         ("DELETE FROM audit_head", 14, "head"),
     ] {
         let world = eventful();

@@ -55,7 +55,9 @@ changed   no
 The store was there already; nothing was changed.
 
 "#]]);
-    world.run("init --admin SUPERVISOR -o ndjson").shows(str![[r#"
+    world
+        .run("init --admin SUPERVISOR -o ndjson")
+        .shows(str![[r#"
 $ twofa init --admin SUPERVISOR -o ndjson
 ? 0
 --- stdout
@@ -130,7 +132,9 @@ error: the store's first administrator is `Zoë Day`
  hint: `twofa user edit 'Zoë Day' --login NEW` renames them
 
 "#]]);
-    world.run("init --admin 'zoë day' -q -o ndjson").shows(str![[r#"
+    world
+        .run("init --admin 'zoë day' -q -o ndjson")
+        .shows(str![[r#"
 $ twofa init --admin zoë day -q -o ndjson
 ? 0
 --- stdout
@@ -142,7 +146,9 @@ $ twofa init --admin zoë day -q -o ndjson
 #[test]
 fn bad_values_leave_nothing_behind() {
     let world = World::empty();
-    world.run("init --db new/twofa.db --email supervisor").shows(str![[r#"
+    world
+        .run("init --db new/twofa.db --email supervisor")
+        .shows(str![[r#"
 $ twofa init --db new/twofa.db --email supervisor
 ? 4
 --- stderr
@@ -150,7 +156,9 @@ error: `supervisor` is no email address
  hint: write it as name@example.com
 
 "#]]);
-    world.run("init --db new/twofa.db --admin ' '").shows(str![[r#"
+    world
+        .run("init --db new/twofa.db --admin ' '")
+        .shows(str![[r#"
 $ twofa init --db new/twofa.db --admin  
 ? 2
 --- stderr
@@ -166,14 +174,18 @@ error: the login `a:b` has a colon in it
 {"error":{"kind":"invalid_value","message":"the login `a:b` has a colon in it","hint":"authenticator apps and HTTP take a colon as a separator"}}
 
 "#]]);
-    world.run("init --db new/twofa.db --os-user 'a b'").shows(str![[r#"
+    world
+        .run("init --db new/twofa.db --os-user 'a b'")
+        .shows(str![[r#"
 $ twofa init --db new/twofa.db --os-user a b
 ? 4
 --- stderr
 error: `a b` is no account name
 
 "#]]);
-    world.run("init --db new/twofa.db --owner no-such-account-here").exits(if is_root() { 3 } else { 5 });
+    world
+        .run("init --db new/twofa.db --owner no-such-account-here")
+        .exits(if is_root() { 3 } else { 5 });
     world.run("init --db new/twofa.db -o xml").exits(2);
     assert_eq!(files(&world, "."), Vec::<String>::new());
     // A file in the way of the directory.
@@ -192,7 +204,10 @@ fn is_root() -> bool {
 #[test]
 fn what_is_no_store_is_left_alone() {
     let world = World::empty();
-    world.write("twofa.db", &"not a store, but long enough to be read as one. ".repeat(4));
+    world.write(
+        "twofa.db",
+        &"not a store, but long enough to be read as one. ".repeat(4),
+    );
     let before = std::fs::read(world.file("twofa.db")).unwrap();
     world.run("init").shows(str![[r#"
 $ twofa init
@@ -253,7 +268,9 @@ error: the key file `other.key` is missing
 
 "#]]);
     assert_eq!(files(&world, "."), ["safe", "twofa.db"]);
-    world.run("init --key-file safe -q -o ndjson").shows(str![[r#"
+    world
+        .run("init --key-file safe -q -o ndjson")
+        .shows(str![[r#"
 $ twofa init --key-file safe -q -o ndjson
 ? 0
 --- stdout
@@ -294,7 +311,10 @@ error: `twofa.db.key` is not a twofa key file (line 1)
 
 "#]]);
     assert_eq!(files(&other, "."), ["twofa.db.key"]);
-    assert_eq!(std::fs::read(other.file("twofa.db.key")).unwrap(), b"precious\n");
+    assert_eq!(
+        std::fs::read(other.file("twofa.db.key")).unwrap(),
+        b"precious\n"
+    );
 }
 
 #[test]
@@ -316,12 +336,22 @@ Next: `twofa password set Supervisor`.
 
 "#]]);
     let mode = |name: &str| world.file(name).metadata().unwrap().permissions().mode() & 0o7777;
-    assert_eq!(format!("{:o} {:o}", mode("a/b/store.db"), mode("keys/store.key")), "600 600");
-    assert_eq!(format!("{:o} {:o} {:o}", mode("a"), mode("a/b"), mode("keys")), "700 700 700");
+    assert_eq!(
+        format!("{:o} {:o}", mode("a/b/store.db"), mode("keys/store.key")),
+        "600 600"
+    );
+    assert_eq!(
+        format!("{:o} {:o} {:o}", mode("a"), mode("a/b"), mode("keys")),
+        "700 700 700"
+    );
     // Files that a writing command makes beside it are no looser.
     world.ok("user add alice --db a/b/store.db --key-file keys/store.key");
     for name in files(&world, "a/b") {
-        assert_eq!(format!("{:o}", mode(&format!("a/b/{name}"))), "600", "{name}");
+        assert_eq!(
+            format!("{:o}", mode(&format!("a/b/{name}"))),
+            "600",
+            "{name}"
+        );
     }
 }
 
@@ -457,7 +487,10 @@ fn status_counts_the_locked_and_the_overridden() {
         .stdin("alice-pw\n")
         .json(18);
     world
-        .run(&format!("login verify {} --code 0", login["challenge"].as_str().unwrap()))
+        .run(&format!(
+            "login verify {} --code 0",
+            login["challenge"].as_str().unwrap()
+        ))
         .exits(14);
     world.ok("user deactivate bob --yes");
     world.run("status").shows(str![[r#"

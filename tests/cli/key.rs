@@ -102,7 +102,9 @@ fn a_value_moved_to_another_row_does_not_open() {
     let secret = world.json("authenticator connect alice")["secret"].clone();
     let code = world.app(secret.as_str().unwrap());
     world.ok(&format!("authenticator confirm alice --code {code}"));
-    world.sql("UPDATE authenticator SET secret = (SELECT secret FROM authenticator ORDER BY id LIMIT 1)");
+    world.sql(
+        "UPDATE authenticator SET secret = (SELECT secret FROM authenticator ORDER BY id LIMIT 1)",
+    );
     world.run("key check -o ndjson").shows(str![[r#"
 $ twofa key check -o ndjson
 ? 20
@@ -132,7 +134,10 @@ error: the key file `other.key` does not open this store: it lacks the key `3747
 
 "#]]);
     world.run("key check").exits(0);
-    world.run("key check").env("TWOFA_KEY_FILE", "other.key").exits(1);
+    world
+        .run("key check")
+        .env("TWOFA_KEY_FILE", "other.key")
+        .exits(1);
     world.write("broken.key", "not a key file\n");
     world.run("key check --key-file broken.key").shows(str![[r#"
 $ twofa key check --key-file broken.key

@@ -17,10 +17,12 @@
     missing_docs
 )]
 
-mod lints;
 mod audit;
+mod completions;
+mod help;
 mod init;
 mod key;
+mod lints;
 mod method;
 mod password;
 mod setting;
@@ -29,5 +31,6 @@ mod user;
 mod user_edit;
 mod user_import;
 mod user_list;
+mod user_names;
 mod user_state;
 mod world;

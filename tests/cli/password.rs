@@ -37,8 +37,14 @@ The password of `alice` was set.
 
 "#]]);
     // What ends the line is no part of it, and nothing else is taken off.
-    world.run("login start alice --password-stdin").stdin("first\n").exits(17);
-    world.run("login start alice --password-stdin").stdin(" first\n").exits(10);
+    world
+        .run("login start alice --password-stdin")
+        .stdin("first\n")
+        .exits(17);
+    world
+        .run("login start alice --password-stdin")
+        .stdin(" first\n")
+        .exits(10);
     world.later(60);
     world.write("password", " second \nnot this\n");
     world
@@ -52,8 +58,14 @@ $ twofa password set alice --password-file password -o ndjson
 The password of `alice` was set.
 
 "#]]);
-    world.run("login start alice --password-stdin").stdin(" second \n").exits(0);
-    world.run("login start alice --password-stdin").stdin("first\n").exits(10);
+    world
+        .run("login start alice --password-stdin")
+        .stdin(" second \n")
+        .exits(0);
+    world
+        .run("login start alice --password-stdin")
+        .stdin("first\n")
+        .exits(10);
     // The same password again is a change: a salted hash does not tell.
     world
         .run("password set alice --password-file password -q -o ndjson")
@@ -79,9 +91,14 @@ $ twofa audit list --event password.set -o ndjson
 fn a_password_is_never_shown() {
     let world = World::new();
     world.ok("user add alice");
-    let run = world.run("password set alice --password-stdin -o json").stdin("hunter2-hunter2\n");
+    let run = world
+        .run("password set alice --password-stdin -o json")
+        .stdin("hunter2-hunter2\n");
     let done = run.succeeds();
-    assert!(!done.stdout.contains("hunter2") && !done.stderr.contains("hunter2"), "{done:?}");
+    assert!(
+        !done.stdout.contains("hunter2") && !done.stderr.contains("hunter2"),
+        "{done:?}"
+    );
     let log = world.ok("audit list -o json").stdout;
     assert!(!log.contains("hunter2") && !log.contains("argon2"), "{log}");
     let bytes = std::fs::read(world.file("twofa.db")).unwrap();
@@ -110,14 +127,19 @@ error: new password is needed
 {"error":{"kind":"missing_answer","message":"new password is needed","hint":"give it with --password-stdin"}}
 
 "#]]);
-    world.run("password set alice --password-stdin").shows(str![[r#"
+    world
+        .run("password set alice --password-stdin")
+        .shows(str![[r#"
 $ twofa password set alice --password-stdin
 ? 2
 --- stderr
 error: standard input has no line for --password-stdin
 
 "#]]);
-    world.run("password set alice --password-stdin").stdin("\n").shows(str![[r#"
+    world
+        .run("password set alice --password-stdin")
+        .stdin("\n")
+        .shows(str![[r#"
 $ twofa password set alice --password-stdin
 ? 4
 --- stderr
@@ -125,24 +147,37 @@ error: the password is empty
 
 "#]]);
     let long = format!("{}\n", "x".repeat(4097));
-    world.run("password set alice --password-stdin").stdin(&long).shows(str![[r#"
+    world
+        .run("password set alice --password-stdin")
+        .stdin(&long)
+        .shows(str![[r#"
 $ twofa password set alice --password-stdin
 ? 4
 --- stderr
 error: the line for --password-stdin is longer than 4096 bytes
 
 "#]]);
-    world.run("password set alice --password-stdin").stdin(&long[1..]).exits(0);
-    world.run("password set alice --password-file nowhere").exits(1);
+    world
+        .run("password set alice --password-stdin")
+        .stdin(&long[1..])
+        .exits(0);
+    world
+        .run("password set alice --password-file nowhere")
+        .exits(1);
     world.write("empty", "");
-    world.run("password set alice --password-file empty").shows(str![[r#"
+    world
+        .run("password set alice --password-file empty")
+        .shows(str![[r#"
 $ twofa password set alice --password-file empty
 ? 2
 --- stderr
 error: `empty` has no line for --password-file
 
 "#]]);
-    world.run("password set alcie --password-stdin").stdin("x\n").shows(str![[r#"
+    world
+        .run("password set alcie --password-stdin")
+        .stdin("x\n")
+        .shows(str![[r#"
 $ twofa password set alcie --password-stdin
 ? 3
 --- stderr
@@ -150,14 +185,20 @@ error: no user is named `alcie`
  hint: did you mean `alice`?
 
 "#]]);
-    world.run("password set '' --password-stdin").stdin("x\n").shows(str![[r#"
+    world
+        .run("password set '' --password-stdin")
+        .stdin("x\n")
+        .shows(str![[r#"
 $ twofa password set  --password-stdin
 ? 2
 --- stderr
 error: the login is blank
 
 "#]]);
-    world.run("password set robot --password-stdin").stdin("x\n").shows(str![[r#"
+    world
+        .run("password set robot --password-stdin")
+        .stdin("x\n")
+        .shows(str![[r#"
 $ twofa password set robot --password-stdin
 ? 4
 --- stderr
@@ -205,7 +246,11 @@ fn the_password_of_an_administrator_is_confirmed() {
         .run("password set Supervisor --password-stdin -o json")
         .stdin("secret\n")
         .exits(5);
-    assert!(asked.stderr.contains("\"kind\":\"confirmation_required\""), "{}", asked.stderr);
+    assert!(
+        asked.stderr.contains("\"kind\":\"confirmation_required\""),
+        "{}",
+        asked.stderr
+    );
     let list = world.json("login list");
     let challenge = list[0]["challenge"].as_str().unwrap();
     let code = world.code();

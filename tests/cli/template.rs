@@ -83,7 +83,9 @@ $ twofa template show Password recovery -o json
 }
 
 "#]]);
-    world.run("template show '2FA verificaton code'").shows(str![[r#"
+    world
+        .run("template show '2FA verificaton code'")
+        .shows(str![[r#"
 $ twofa template show 2FA verificaton code
 ? 3
 --- stderr
@@ -151,7 +153,9 @@ $ twofa template preview 2FA SMS code
 123456 is your verification code. It is valid for 90 seconds.
 
 "#]]);
-    world.run("template preview '2FA SMS code' --user alcie").shows(str![[r#"
+    world
+        .run("template preview '2FA SMS code' --user alcie")
+        .shows(str![[r#"
 $ twofa template preview 2FA SMS code --user alcie
 ? 3
 --- stderr
@@ -160,5 +164,11 @@ error: no user is named `alcie`
 
 "#]]);
     // Nothing was sent.
-    assert!(!world.file("mail").exists() || std::fs::read_dir(world.file("mail")).unwrap().next().is_none());
+    assert!(
+        !world.file("mail").exists()
+            || std::fs::read_dir(world.file("mail"))
+                .unwrap()
+                .next()
+                .is_none()
+    );
 }

@@ -90,7 +90,9 @@ $ twofa user edit alice --no-name --no-email --no-phone --no-os-user --no-must-c
 `alice` is like that already.
 
 "#]]);
-    world.run("user edit alice --no-email --email a@example.com").shows(str![[r#"
+    world
+        .run("user edit alice --no-email --email a@example.com")
+        .shows(str![[r#"
 $ twofa user edit alice --no-email --email a@example.com
 ? 2
 --- stderr
@@ -152,7 +154,9 @@ $ twofa user edit anna --login
 error: the login is blank
 
 "#]]);
-    world.run("user edit anna --login Supervisor").shows(str![[r#"
+    world
+        .run("user edit anna --login Supervisor")
+        .shows(str![[r#"
 $ twofa user edit anna --login Supervisor
 ? 4
 --- stderr
@@ -199,7 +203,10 @@ fn groups_are_replaced() {
         groups("user edit alice --group ÉTÉ --group staff --group STAFF"),
         serde_json::json!(["Staff", "Été"])
     );
-    assert_eq!(groups("user edit alice --group été"), serde_json::json!(["Été"]));
+    assert_eq!(
+        groups("user edit alice --group été"),
+        serde_json::json!(["Été"])
+    );
     world.run("user edit alice --group été").shows(str![[r#"
 $ twofa user edit alice --group été
 ? 0
@@ -233,7 +240,9 @@ error: no group is named `stuff`
  hint: did you mean `Staff`?
 
 "#]]);
-    world.run("user edit alice --group 'all EMPLOYEES'").shows(str![[r#"
+    world
+        .run("user edit alice --group 'all EMPLOYEES'")
+        .shows(str![[r#"
 $ twofa user edit alice --group all EMPLOYEES
 ? 4
 --- stderr
@@ -263,7 +272,9 @@ $ twofa user edit
 error: the login is blank
 
 "#]]);
-    world.run("user edit alice --name Alice --email alice").shows(str![[r#"
+    world
+        .run("user edit alice --name Alice --email alice")
+        .shows(str![[r#"
 $ twofa user edit alice --name Alice --email alice
 ? 4
 --- stderr
@@ -271,7 +282,9 @@ error: `alice` is no email address
  hint: write it as name@example.com
 
 "#]]);
-    world.run("user edit alice --name Alice --phone +0123456789").shows(str![[r#"
+    world
+        .run("user edit alice --name Alice --phone +0123456789")
+        .shows(str![[r#"
 $ twofa user edit alice --name Alice --phone +0123456789
 ? 4
 --- stderr
@@ -302,7 +315,9 @@ $ twofa user edit alice --os-user a/b
 error: `a/b` is no account name
 
 "#]]);
-    world.run("user edit alice --no-phone --phone +4930123456").shows(str![[r#"
+    world
+        .run("user edit alice --no-phone --phone +4930123456")
+        .shows(str![[r#"
 $ twofa user edit alice --no-phone --phone +4930123456
 ? 2
 --- stderr
@@ -313,7 +328,10 @@ Usage: twofa user edit --no-phone --db <FILE> <LOGIN>
 For more information, try '--help'.
 
 "#]]);
-    assert_eq!(world.json("user show alice")["name"], serde_json::Value::Null);
+    assert_eq!(
+        world.json("user show alice")["name"],
+        serde_json::Value::Null
+    );
     let events = world.json("audit list --event user.edited");
     assert_eq!(events, serde_json::json!([]));
 }
@@ -400,7 +418,9 @@ $ twofa user edit alice --type External -o ndjson
 `alice` was changed: type.
 
 "#]]);
-    world.run("user list --group 'All external users'").shows(str![[r#"
+    world
+        .run("user list --group 'All external users'")
+        .shows(str![[r#"
 $ twofa user list --group All external users
 ? 0
 --- stdout

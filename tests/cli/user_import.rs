@@ -66,8 +66,13 @@ $ twofa user import people.csv -o json
 0 users were added, 3 were there already.
 
 "#]]);
-    world.write("people.csv", &format!("{PEOPLE}dora\n").replace("dora", "dora,,,,,,,"));
-    world.run("user import people.csv --yes -o ndjson").shows(str![[r#"
+    world.write(
+        "people.csv",
+        &format!("{PEOPLE}dora\n").replace("dora", "dora,,,,,,,"),
+    );
+    world
+        .run("user import people.csv --yes -o ndjson")
+        .shows(str![[r#"
 $ twofa user import people.csv --yes -o ndjson
 ? 0
 --- stdout
@@ -92,7 +97,9 @@ $ twofa audit list --event user -o ndjson
 fn an_empty_field_is_one_that_is_not_given() {
     let world = imported(PEOPLE);
     world.write("people.csv", "Login,EMAIL,Name\nALICE,,\nbob,,\n");
-    world.run("user import people.csv -q -o ndjson").shows(str![[r#"
+    world
+        .run("user import people.csv -q -o ndjson")
+        .shows(str![[r#"
 $ twofa user import people.csv -q -o ndjson
 ? 0
 --- stdout
@@ -104,7 +111,10 @@ $ twofa user import people.csv -q -o ndjson
 #[test]
 fn a_row_that_differs_is_refused_with_its_line() {
     let world = imported(PEOPLE);
-    world.write("people.csv", "login,name,active\ncarol,Carol,\nalice,Alicia,\nzoë,,yes\nbob,,\n");
+    world.write(
+        "people.csv",
+        "login,name,active\ncarol,Carol,\nalice,Alicia,\nzoë,,yes\nbob,,\n",
+    );
     world.run("user import people.csv --yes -o json").shows(str![[r#"
 $ twofa user import people.csv --yes -o json
 ? 4
@@ -140,11 +150,17 @@ fn a_bad_row_is_named_and_nothing_is_imported() {
         ("active", "login,active\nalice,perhaps\n"),
         ("column", "login,emial\nalice,a@example.com\n"),
         ("missing", "name,email\nAlice,alice@example.com\n"),
-        ("twice", "login,email\nalice,bob@example.com\nBOB@example.com,\n"),
+        (
+            "twice",
+            "login,email\nalice,bob@example.com\nBOB@example.com,\n",
+        ),
         ("ragged", "login,name\nalice,A\nbob\n"),
         ("hash", "login,password_hash\nalice,$2y$10$x\n"),
         ("collides", "login,email\nalice,\nbob,TAKEN@example.com\n"),
-        ("several", "login,phone\nalice,0\nbob\nalice,\nALICE,\ncarol,1,2\n"),
+        (
+            "several",
+            "login,phone\nalice,0\nbob\nalice,\nALICE,\ncarol,1,2\n",
+        ),
         ("group", "login,groups\nalice,\nbob,Sytem administrators\n"),
     ] {
         world.write(&format!("{name}.csv"), text);
@@ -295,7 +311,9 @@ fn byte_order_mark_and_line_ends_do_not_matter() {
     let world = World::new();
     let text = format!("\u{feff}{}", PEOPLE.replace('\n', "\r\n"));
     world.write("people.csv", &text);
-    world.run("user import people.csv --yes -q -o ndjson").shows(str![[r#"
+    world
+        .run("user import people.csv --yes -q -o ndjson")
+        .shows(str![[r#"
 $ twofa user import people.csv --yes -q -o ndjson
 ? 0
 --- stdout
@@ -303,7 +321,9 @@ $ twofa user import people.csv --yes -q -o ndjson
 
 "#]]);
     world.write("people.csv", PEOPLE);
-    world.run("user import people.csv -q -o ndjson").shows(str![[r#"
+    world
+        .run("user import people.csv -q -o ndjson")
+        .shows(str![[r#"
 $ twofa user import people.csv -q -o ndjson
 ? 0
 --- stdout
@@ -325,7 +345,10 @@ error: line 4: `0` is no phone number: it is + and 7 to 15 digits, the first not
 #[test]
 fn standard_input_is_a_file_too() {
     let world = World::new();
-    world.run("user import - --yes -o ndjson").stdin("login\nalice\n").shows(str![[r#"
+    world
+        .run("user import - --yes -o ndjson")
+        .stdin("login\nalice\n")
+        .shows(str![[r#"
 $ twofa user import - --yes -o ndjson
 ? 0
 --- stdout
@@ -334,7 +357,10 @@ $ twofa user import - --yes -o ndjson
 1 user was added, 0 were there already.
 
 "#]]);
-    world.run("user import -").stdin("login\nbob\n").shows(str![[r#"
+    world
+        .run("user import -")
+        .stdin("login\nbob\n")
+        .shows(str![[r#"
 $ twofa user import -
 ? 2
 --- stderr
@@ -350,7 +376,10 @@ error: line 1: the column `login` is missing
  hint: the first line names the columns: login,name,email,phone,type,language,groups,password_hash,active
 
 "#]]);
-    world.run("user import - --yes").stdin("login\n").shows(str![[r#"
+    world
+        .run("user import - --yes")
+        .stdin("login\n")
+        .shows(str![[r#"
 $ twofa user import - --yes
 ? 0
 --- stdout
@@ -361,7 +390,10 @@ changed    no
 0 users were added, 0 were there already.
 
 "#]]);
-    world.run("user import - --yes --confirm-code-stdin").stdin("login\nbob\n").shows(str![[r#"
+    world
+        .run("user import - --yes --confirm-code-stdin")
+        .stdin("login\nbob\n")
+        .shows(str![[r#"
 $ twofa user import - --yes --confirm-code-stdin
 ? 2
 --- stderr
@@ -375,7 +407,11 @@ error: standard input cannot be both the file and the confirmation code
 fn what_is_no_file_of_people() {
     let world = World::new();
     let done = world.run("user import nowhere.csv --yes").exits(1);
-    assert!(done.stderr.starts_with("error: cannot read `nowhere.csv`: "), "{done:?}");
+    assert!(
+        done.stderr
+            .starts_with("error: cannot read `nowhere.csv`: "),
+        "{done:?}"
+    );
     std::fs::write(world.file("latin1.csv"), b"login,name\nalice,Zo\xeb\n").unwrap();
     world.run("user import latin1.csv --yes").shows(str![[r#"
 $ twofa user import latin1.csv --yes
@@ -403,8 +439,13 @@ For more information, try '--help'.
 fn only_new_administrators_are_confirmed() {
     let world = World::with_email();
     world.ok("user edit Supervisor --email supervisor@example.com");
-    world.write("staff.csv", "login,groups\ncarol,\nSupervisor,System administrators\n");
-    world.run("user import staff.csv --yes -q -o ndjson").shows(str![[r#"
+    world.write(
+        "staff.csv",
+        "login,groups\ncarol,\nSupervisor,System administrators\n",
+    );
+    world
+        .run("user import staff.csv --yes -q -o ndjson")
+        .shows(str![[r#"
 $ twofa user import staff.csv --yes -q -o ndjson
 ? 0
 --- stdout

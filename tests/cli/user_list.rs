@@ -22,7 +22,10 @@ fn crowd() -> World {
         .stdin("alice-pw\n")
         .json(18);
     world
-        .run(&format!("login verify {} --code 0", login["challenge"].as_str().unwrap()))
+        .run(&format!(
+            "login verify {} --code 0",
+            login["challenge"].as_str().unwrap()
+        ))
         .exits(14);
     world
 }
@@ -74,10 +77,18 @@ $ twofa user list -o ndjson --locked
     let logins = |options: &str| -> Vec<String> {
         let rows = world.json(&format!("user list {options}"));
         let rows = rows.as_array().unwrap();
-        rows.iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect()
+        rows.iter()
+            .map(|row| row["login"].as_str().unwrap().to_owned())
+            .collect()
     };
-    assert_eq!(logins("--group 'system administrators'"), ["carol", "Supervisor"]);
-    assert_eq!(logins("--group 'All employees'"), ["alice", "bob", "Supervisor"]);
+    assert_eq!(
+        logins("--group 'system administrators'"),
+        ["carol", "Supervisor"]
+    );
+    assert_eq!(
+        logins("--group 'All employees'"),
+        ["alice", "bob", "Supervisor"]
+    );
     assert_eq!(logins("--group 'All external users'"), ["carol"]);
     assert_eq!(logins("--type Technical"), ["dora@example.org"]);
     assert_eq!(logins("--locked"), ["alice"]);
@@ -85,9 +96,15 @@ $ twofa user list -o ndjson --locked
     assert_eq!(logins("--type employee --inactive"), ["bob"]);
     // A login that is an address is one.
     assert_eq!(logins("--without email"), ["carol", "Supervisor"]);
-    assert_eq!(logins("--without SMS"), ["alice", "bob", "dora@example.org", "Supervisor"]);
+    assert_eq!(
+        logins("--without SMS"),
+        ["alice", "bob", "dora@example.org", "Supervisor"]
+    );
     assert_eq!(logins("--without totp --limit 1"), ["alice"]);
-    assert_eq!(logins("--without 'recovery codes' --type external"), Vec::<String>::new());
+    assert_eq!(
+        logins("--without 'recovery codes' --type external"),
+        Vec::<String>::new()
+    );
     assert_eq!(logins("--limit 0"), Vec::<String>::new());
     world.later(15 * 60);
     assert_eq!(logins("--locked"), Vec::<String>::new());

@@ -41,7 +41,9 @@ error: no user is named `alice`
  hint: `twofa user list` lists what there is
 
 "#]]);
-    world.run("user remove alice --yes --if-exists").shows(str![[r#"
+    world
+        .run("user remove alice --yes --if-exists")
+        .shows(str![[r#"
 $ twofa user remove alice --yes --if-exists
 ? 0
 --- stdout
@@ -51,7 +53,9 @@ changed  no
 There is no user `alice`.
 
 "#]]);
-    world.run("user remove alice --if-exists -o json").shows(str![[r#"
+    world
+        .run("user remove alice --if-exists -o json")
+        .shows(str![[r#"
 $ twofa user remove alice --if-exists -o json
 ? 0
 --- stdout
@@ -72,7 +76,9 @@ error: no user is named `bbo`
  hint: did you mean `bob`?
 
 "#]]);
-    world.run("user remove '' --yes --if-exists").shows(str![[r#"
+    world
+        .run("user remove '' --yes --if-exists")
+        .shows(str![[r#"
 $ twofa user remove  --yes --if-exists
 ? 2
 --- stderr
@@ -124,7 +130,10 @@ USER  CONNECTED  CONNECTED AT  PENDING UNTIL
 "#]]);
     world.run("key check").exits(0);
     world.run("audit verify").exits(0);
-    world.run("login start alice --password-stdin").stdin("alice-pw\n").exits(10);
+    world
+        .run("login start alice --password-stdin")
+        .stdin("alice-pw\n")
+        .exits(10);
 }
 
 #[test]
@@ -334,7 +343,9 @@ $ twofa user unlock alice -o ndjson
         login["challenge"].as_str().unwrap().to_owned()
     };
     let challenge = start();
-    world.run(&format!("login verify {challenge} --code 0")).exits(11);
+    world
+        .run(&format!("login verify {challenge} --code 0"))
+        .exits(11);
     // One try is forgotten too, though there is no lock yet.
     world.run("user unlock alice -o ndjson").shows(str![[r#"
 $ twofa user unlock alice -o ndjson
@@ -346,9 +357,16 @@ $ twofa user unlock alice -o ndjson
 
 "#]]);
     let challenge = start();
-    world.run(&format!("login verify {challenge} --code 0")).exits(11);
-    world.run(&format!("login verify {challenge} --code 1")).exits(14);
-    assert_eq!(world.json("user show alice")["locked_until"], "2026-01-01T00:15:00Z");
+    world
+        .run(&format!("login verify {challenge} --code 0"))
+        .exits(11);
+    world
+        .run(&format!("login verify {challenge} --code 1"))
+        .exits(14);
+    assert_eq!(
+        world.json("user show alice")["locked_until"],
+        "2026-01-01T00:15:00Z"
+    );
     world.run("user unlock alice").shows(str![[r#"
 $ twofa user unlock alice
 ? 0
@@ -384,7 +402,9 @@ $ twofa audit list --event user.unlocked -o ndjson
 "#]]);
     let challenge = start();
     let code = world.code();
-    world.run(&format!("login verify {challenge} --code {code}")).exits(0);
+    world
+        .run(&format!("login verify {challenge} --code {code}"))
+        .exits(0);
     world.run("user unlock nobody").shows(str![[r#"
 $ twofa user unlock nobody
 ? 3
@@ -404,7 +424,10 @@ fn activating_forgets_a_lock_too() {
         .stdin("alice-pw\n")
         .json(18);
     world
-        .run(&format!("login verify {} --code 0", login["challenge"].as_str().unwrap()))
+        .run(&format!(
+            "login verify {} --code 0",
+            login["challenge"].as_str().unwrap()
+        ))
         .exits(15);
     world.run("user unlock alice").shows(str![[r#"
 $ twofa user unlock alice

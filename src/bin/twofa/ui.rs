@@ -272,15 +272,35 @@ mod tests {
     #[test]
     fn lines_lose_their_ends_and_nothing_else() {
         let mut input: &[u8] = b" secret \r\nnext\nlast";
-        assert_eq!(read_line(&mut input, "standard input", "--x").unwrap().expose(), " secret ");
-        assert_eq!(read_line(&mut input, "standard input", "--x").unwrap().expose(), "next");
-        assert_eq!(read_line(&mut input, "standard input", "--x").unwrap().expose(), "last");
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            " secret "
+        );
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            "next"
+        );
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            "last"
+        );
         let error = read_line(&mut input, "standard input", "--x").unwrap_err();
         assert_eq!(
             (error.kind(), error.message().as_str()),
             (Kind::MissingAnswer, "standard input has no line for --x")
         );
-        assert_eq!(read_line(&mut &b"\n"[..], "standard input", "--x").unwrap().expose(), "");
+        assert_eq!(
+            read_line(&mut &b"\n"[..], "standard input", "--x")
+                .unwrap()
+                .expose(),
+            ""
+        );
     }
 
     #[test]
@@ -295,7 +315,9 @@ mod tests {
         );
         let over = [vec![b'a'; LONGEST + 1], b"\n".to_vec()].concat();
         assert_eq!(
-            read_line(&mut over.as_slice(), "standard input", "--x").unwrap_err().kind(),
+            read_line(&mut over.as_slice(), "standard input", "--x")
+                .unwrap_err()
+                .kind(),
             Kind::InvalidValue
         );
     }

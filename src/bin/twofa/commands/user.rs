@@ -232,8 +232,8 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
             } else {
                 "was not locked"
             };
-            let answer = shown(&session, user.id, done)?
-                .say(format!("`{}` {state}.", visible(&user.login)));
+            let answer =
+                shown(&session, user.id, done)?.say(format!("`{}` {state}.", visible(&user.login)));
             Ok(if user.active {
                 answer
             } else {
