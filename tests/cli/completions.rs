@@ -179,7 +179,7 @@ fn the_store_of_the_line_is_asked() {
 }
 
 #[test]
-fn a_store_that_is_broken_busy_or_missing_is_silence() {
+fn a_store_that_is_broken_or_missing_is_silence() {
     let world = World::peopled();
     world.write("foreign", &"not a store at all ".repeat(20));
     for db in ["nowhere.db", "foreign", "."] {
@@ -200,6 +200,40 @@ fn a_store_that_is_broken_busy_or_missing_is_silence() {
     assert_eq!(told(&world, "twofa user show al"), ["alice"]);
     world.sql("DROP TABLE identity");
     assert_eq!(told(&world, "twofa user show al"), Vec::<String>::new());
+}
+
+#[test]
+fn a_locked_store_is_not_waited_for() {
+    let world = World::peopled();
+    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+    let db = rusqlite::Connection::open(world.file("twofa.db")).unwrap();
+    db.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE user SET name = 'x'",
+    )
+    .unwrap();
+    let before = std::time::Instant::now();
+    assert_eq!(told(&world, "twofa user show al"), Vec::<String>::new());
+    world.run("user list --wait 0s").shows(str![[r#"
+$ twofa user list --wait 0s
+? 75
+--- stderr
+error: the store is busy: database is locked: Error code 5: database is locked
+ hint: another command is writing; try again, or wait longer with --wait
+
+"#]]);
+    world
+        .run("user edit bob --name Bob --wait 0s -o json")
+        .shows(str![[r#"
+$ twofa user edit bob --name Bob --wait 0s -o json
+? 75
+--- stderr
+error: the store is busy: database is locked: Error code 5: database is locked
+ hint: another command is writing; try again, or wait longer with --wait
+{"error":{"kind":"busy","message":"the store is busy: database is locked: Error code 5: database is locked","hint":"another command is writing; try again, or wait longer with --wait"}}
+
+"#]]);
+    // Whoever does not say how long they wait, waits for ten seconds.
+    assert!(before.elapsed() < std::time::Duration::from_secs(5));
 }
 
 #[test]

@@ -488,3 +488,80 @@ SEQ  AT                    ACTOR       EVENT             SUBJECT  OUTCOME  REASO
 
 "#]]);
 }
+
+#[test]
+fn what_makes_an_administrator_is_confirmed_and_the_rest_is_not() {
+    let world = World::with_email();
+    world.ok("user add carol --group 'System administrators'");
+    world.ok("user edit Supervisor --email supervisor@example.com");
+    for change in [
+        "user edit carol --login anna",
+        "user edit carol --email carol@example.com",
+        "user edit carol --phone +4930123456",
+        "user edit carol --no-group",
+        "user edit alice --group 'System administrators'",
+        "user deactivate carol --yes",
+        "user remove carol --yes",
+    ] {
+        let refused = world.run(&format!("{change} -o json")).exits(5);
+        assert!(
+            refused
+                .stderr
+                .contains("\"kind\":\"confirmation_required\""),
+            "{refused:?}"
+        );
+        // What is confirmed is judged before anything is written.
+        assert_eq!(world.json("user show carol")["active"], true, "{change}");
+    }
+    for change in [
+        "user edit carol --name Carol --language de --os-user carol --must-change",
+        "user edit alice --login anna --phone +4930123456",
+        "user unlock carol",
+        "user activate carol",
+        "user deactivate bob --yes",
+    ] {
+        world.ok(change);
+    }
+}
+
+#[test]
+fn an_ordinary_user_sees_themselves_only() {
+    let world = World::peopled();
+    assert_eq!(
+        world.json("user show ALICE@example.com --as alice")["login"],
+        "alice"
+    );
+    world.run("user show bob --as alice").shows(str![[r#"
+$ twofa user show bob --as alice
+? 5
+--- stderr
+error: `alice` lacks the operation `CanManageUsers`, which `twofa user show` needs
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+
+"#]]);
+    world.run("user list --as alice -o json").shows(str![[r#"
+$ twofa user list --as alice -o json
+? 5
+--- stderr
+error: `alice` lacks the operation `CanManageUsers`, which `twofa user list` needs
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+{"error":{"kind":"not_permitted","message":"`alice` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`","operation":"CanManageUsers"}}
+
+"#]]);
+    // The operation is judged before any question, and before the name is looked up.
+    world.run("user remove bob --as alice").exits(5);
+    world.run("user remove nobody --as alice").exits(5);
+    world.run("user add carol --as alice").exits(5);
+    world.run("user edit alice --name Anna --as alice").exits(5);
+    world
+        .run("audit list --outcome denied --limit 2")
+        .shows(str![[r#"
+$ twofa audit list --outcome denied --limit 2
+? 0
+--- stdout
+SEQ  AT                    ACTOR  EVENT              SUBJECT    OUTCOME  REASON
+11   2026-01-01T00:00:00Z  alice  permission.denied  user edit  denied   not_permitted
+10   2026-01-01T00:00:00Z  alice  permission.denied  user add   denied   not_permitted
+
+"#]]);
+}
