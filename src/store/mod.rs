@@ -21,7 +21,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use self::create::{Created, create};
-pub use self::place::{Place, account_id, account_name, owner_of};
+pub use self::place::{Loose, Place, account_id, account_name, owner_of};
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};

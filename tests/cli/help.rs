@@ -192,6 +192,32 @@ Usage: twofa [OPTIONS] <COMMAND>
 For more information, try '--help'.
 
 "#]]);
+    world.run("user add -o json").shows(str![[r#"
+$ twofa user add -o json
+? 2
+--- stderr
+error: the following required arguments were not provided:
+  <LOGIN>
+
+Usage: twofa user add --output <FORMAT> --db <FILE> <LOGIN>
+
+For more information, try '--help'.
+{"error":{"kind":"usage","message":"the following required arguments were not provided: <LOGIN>","hint":"`twofa --help` lists the commands"}}
+
+"#]]);
+    world.run("completions tcsh -o ndjson").shows(str![[r#"
+$ twofa completions tcsh -o ndjson
+? 2
+--- stderr
+error: invalid value 'tcsh' for '<SHELL>'
+  [possible values: bash, zsh, fish]
+
+  tip: a similar value exists: 'zsh'
+
+For more information, try '--help'.
+{"error":{"kind":"usage","message":"invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh, fish]","hint":"a similar value exists: 'zsh'"}}
+
+"#]]);
     world.run("usr list -o json").shows(str![[r#"
 $ twofa usr list -o json
 ? 2
@@ -203,7 +229,7 @@ error: unrecognized subcommand 'usr'
 Usage: twofa [OPTIONS] <COMMAND>
 
 For more information, try '--help'.
-{"error":{"kind":"usage","message":"unrecognized subcommand 'usr'","hint":"`twofa --help` lists the commands"}}
+{"error":{"kind":"usage","message":"unrecognized subcommand 'usr'","hint":"a similar subcommand exists: 'user'"}}
 
 "#]]);
 }

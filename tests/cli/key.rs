@@ -27,6 +27,7 @@ $ twofa key check
 ring keys  374708ff
 values     0
 broken     –
+loose      –
 --- stderr
 The key file is the right one; nothing is sealed yet.
 
@@ -39,6 +40,7 @@ $ twofa key check
 ring keys  374708ff
 values     3
 broken     –
+loose      –
 --- stderr
 The key file opens every sealed value: 3 values.
 
@@ -47,7 +49,7 @@ The key file opens every sealed value: 3 values.
 $ twofa key check -o ndjson
 ? 0
 --- stdout
-{"ring_keys":["374708ff"],"values":3,"broken":[]}
+{"ring_keys":["374708ff"],"values":3,"broken":[],"loose":[]}
 --- stderr
 The key file opens every sealed value: 3 values.
 
@@ -66,6 +68,7 @@ $ twofa key check
 ring keys  374708ff
 values     1
 broken     {"column":"authenticator.secret","row":1}, {"column":"mailbox.password","row":2}
+loose      –
 --- stderr
 2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
 
@@ -88,7 +91,8 @@ $ twofa key check -o json
       "column": "mailbox.password",
       "row": 2
     }
-  ]
+  ],
+  "loose": []
 }
 --- stderr
 2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
@@ -109,7 +113,7 @@ fn a_value_moved_to_another_row_does_not_open() {
 $ twofa key check -o ndjson
 ? 20
 --- stdout
-{"ring_keys":["374708ff"],"values":2,"broken":[{"column":"authenticator.secret","row":2}]}
+{"ring_keys":["374708ff"],"values":2,"broken":[{"column":"authenticator.secret","row":2}],"loose":[]}
 --- stderr
 1 sealed value cannot be opened: authenticator.secret of row 2.
 
@@ -175,4 +179,32 @@ error: the key file `twofa.db.key` is missing
 "#]]);
     assert_eq!(world.json("user show alice")["name"], "Alice");
     assert!(!world.file("twofa.db.key").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_others_may_read_is_a_finding() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let set = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.file("twofa.db.key"), mode).unwrap();
+    };
+    set(0o640);
+    world.run("key check").shows(str![[r#"
+$ twofa key check
+? 20
+--- stdout
+ring keys  374708ff
+values     0
+broken     –
+loose      {"file":"twofa.db.key","mode":"0640"}
+--- stderr
+The key file is the right one; nothing is sealed yet.
+Others may open `twofa.db.key` (mode 0640). Next: `chmod 600 twofa.db.key`.
+
+"#]]);
+    world.run("key check -o ndjson").exits(20);
+    set(0o400);
+    world.run("key check").exits(0);
 }

@@ -211,7 +211,27 @@ error: unrecognized subcommand 'shw'
 Usage: twofa user [OPTIONS] <COMMAND>
 
 For more information, try '--help'.
-{"error":{"kind":"usage","message":"unrecognized subcommand 'shw'","hint":"`twofa --help` lists the commands"}}
+{"error":{"kind":"usage","message":"unrecognized subcommand 'shw'","hint":"a similar subcommand exists: 'show'"}}
 
 "#]]);
+}
+
+#[test]
+fn a_stored_name_cannot_paint_the_terminal() {
+    let world = World::new();
+    world.sql("INSERT INTO user (login, name, type, language, created_at) VALUES ('eve', 'E' || char(27) || '[2J' || char(8238) || 've', 'employee', 'en', 0)");
+    world.sql("INSERT INTO identity (key, user, is_login, is_email) SELECT 'eve', id, 1, 0 FROM user WHERE login = 'eve'");
+    world.run("user list").shows(str![[r#"
+$ twofa user list
+? 0
+--- stdout
+LOGIN       NAME                  EMAIL  TYPE      ACTIVE  AUTHENTICATOR  RECOVERY CODES LEFT
+eve         E\u{1b}[2J\u{202e}ve  –      employee  yes     no             0
+Supervisor  –                     –      employee  yes     no             0
+
+"#]]);
+    let shown = world.ok("user show eve").stdout;
+    assert!(shown.contains(r"E\u{1b}[2J\u{202e}ve"), "{shown}");
+    // For programs it is what is stored, escaped by JSON.
+    assert_eq!(world.json("user show eve")["name"], "E\u{1b}[2J\u{202e}ve");
 }
