@@ -149,7 +149,7 @@ fn perform(
         plan.write(tx)?;
         guard::check(tx, &reach, &before, options.allowance)?;
         for change in &changes {
-            append(tx, &session.who(), &entry(change))?;
+            append(tx, &session.who(), &entry(tx, change)?)?;
         }
         Ok(())
     })?;
@@ -182,14 +182,21 @@ fn only_administrators(
     session.not_an_administrator(store).map(Err)
 }
 
-fn entry(change: &Change) -> Entry {
+fn entry(tx: &Tx<'_>, change: &Change) -> Result<Entry> {
+    // A new user has an id only now that it is written.
+    let user = match change.user {
+        None if change.event == Event::USER_ADDED => {
+            crate::user::lookup(tx, &change.key)?.map(|user| user.id)
+        }
+        user => user,
+    };
     let entry = Entry::new(change.event, Outcome::Ok)
         .subject(change.key.as_str())
-        .user_id(change.user);
-    match change.detail() {
+        .user_id(user);
+    Ok(match change.detail() {
         Some(detail) => entry.detail(detail),
         None => entry,
-    }
+    })
 }
 
 fn refused(

@@ -9,7 +9,7 @@ use crate::actor::Process;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::name::visible;
+use crate::name::{argument, visible};
 use crate::plan::Plan as _;
 use crate::store::{self, Created, Place, Store, account_id};
 use crate::user::edit::{AddUser, Fields, Patch, add_first};
@@ -30,6 +30,8 @@ pub struct Init {
     pub os_user: Option<String>,
     /// The account the files shall belong to.
     pub owner: Option<String>,
+    /// Why, for the audit log.
+    pub reason: Option<String>,
 }
 
 /// What `init` answers.
@@ -80,7 +82,7 @@ pub fn init(
         let who = Who {
             actor: None,
             os_user: process.caller_name(),
-            note: None,
+            note: init.reason.clone(),
         };
         store.write(|tx| {
             if first_administrator(tx)?.is_some() {
@@ -113,7 +115,7 @@ pub fn init(
         )
         .hint(format!(
             "`twofa user edit {} --login NEW` renames them",
-            visible(&admin.login)
+            argument(&admin.login)
         )));
     }
     drop(store);

@@ -128,6 +128,22 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A name as a word of a command that is shown: in quotes where a shell would split it or read more into it.
+#[must_use]
+pub fn argument(name: &str) -> String {
+    let shown = visible(name);
+    let plain = !shown.is_empty()
+        && !shown.starts_with('-')
+        && shown
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
+    if plain {
+        shown.into_owned()
+    } else {
+        format!("'{}'", shown.replace('\'', r"'\''"))
+    }
+}
+
 /// `1 user`, `2 users`: a count with its noun.
 #[must_use]
 pub fn counted(count: u64, one: &str, many: &str) -> String {
@@ -171,6 +187,20 @@ mod tests {
     fn what_would_paint_the_terminal_is_shown_as_text() {
         assert_eq!(visible("a\u{1b}[31m\u{202e}b"), "a\\u{1b}[31m\\u{202e}b");
         assert!(matches!(visible("Zoë 🦀"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_name_in_a_command_is_one_word() {
+        for (name, word) in [
+            ("alice@example.com", "alice@example.com"),
+            ("Zoë Straße", "'Zoë Straße'"),
+            ("O'Hara", r"'O'\''Hara'"),
+            ("$(id)", "'$(id)'"),
+            ("-x", "'-x'"),
+            ("", "''"),
+        ] {
+            assert_eq!(argument(name), word);
+        }
     }
 
     proptest! {

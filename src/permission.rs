@@ -152,7 +152,7 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
         "WITH RECURSIVE inside (id) AS (
              SELECT id FROM \"group\" WHERE built_in = 'administrators'
              UNION SELECT group_group.member FROM group_group JOIN inside ON group_group.\"group\" = inside.id)
-         SELECT login FROM user WHERE active = 1 AND (
+         SELECT login FROM user WHERE active = 1 AND type <> 'technical' AND (
              id IN (SELECT user FROM group_user WHERE \"group\" IN inside)
              OR (type = 'employee' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'employees' AND id IN inside))
              OR (type = 'external' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'externals' AND id IN inside)))

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::delivery::outbox;
 use crate::error::{Kind, Result};
-use crate::store::Store;
+use crate::store::{Loose, Store};
 use crate::vault::Label;
 use crate::{authenticator, mailbox};
 
@@ -36,6 +36,8 @@ pub struct Checked {
     pub values: u64,
     /// Those that did not open.
     pub broken: Vec<Broken>,
+    /// Files that others than their owner may read or write.
+    pub loose: Vec<Loose>,
 }
 
 /// Opens every sealed value, one by one.
@@ -54,6 +56,7 @@ pub fn check(store: &Store) -> Result<Checked> {
         ring_keys,
         values: 0,
         broken: Vec::new(),
+        loose: store.place().loose(),
     };
     for (table, column, label) in COLUMNS {
         let mut query = store.db().prepare(&format!(

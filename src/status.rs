@@ -80,7 +80,8 @@ pub fn status(store: &Store) -> Result<Status> {
         overrides += i64::from(record.reason.as_deref() == Some("override"));
         Ok(())
     })?;
-    let next = next(&system, &methods, users);
+    let mailboxes = !crate::mailbox::candidates(store)?.is_empty();
+    let next = next(&system, &methods, users, mailboxes);
     let mailbox = settings.text(&setting::MAILBOX_2FA).to_owned();
     Ok(Status {
         store: store.place().db.display().to_string(),
@@ -122,7 +123,7 @@ pub fn lacking(store: &Store, method: Method) -> Result<i64> {
 }
 
 /// The next thing an administrator would do.
-fn next(system: &System, methods: &[MethodStatus], users: i64) -> String {
+fn next(system: &System, methods: &[MethodStatus], users: i64, mailboxes: bool) -> String {
     let enabled: Vec<&MethodStatus> = methods.iter().filter(|method| method.row.enabled).collect();
     if users <= 1 {
         return "twofa user add LOGIN --email ADDRESS".to_owned();
@@ -132,6 +133,9 @@ fn next(system: &System, methods: &[MethodStatus], users: i64) -> String {
     }
     if let Some(unready) = enabled.iter().find(|method| method.lacks.is_some()) {
         return match unready.row.code {
+            Method::Email if !mailboxes => {
+                "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned()
+            }
             Method::Email => "twofa setting set 2FAmailbox NAME".to_owned(),
             _ => "twofa setting set SmsProvider NAME".to_owned(),
         };

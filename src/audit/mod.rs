@@ -8,6 +8,8 @@
 mod event;
 mod verify;
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +20,7 @@ pub use self::verify::{Verified, verify};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
+use crate::name::fold;
 use crate::store::{Store, Tx};
 use crate::vault::{Vault, same};
 
@@ -233,8 +236,8 @@ pub struct Filter {
     pub until: Option<Time>,
     /// About this user, under any name.
     pub user: Option<i64>,
-    /// By this acting user.
-    pub actor: Option<String>,
+    /// By an acting user with one of these logins.
+    pub actors: Option<BTreeSet<String>>,
     /// These events; a word before the dot stands for all of its events.
     pub events: Vec<String>,
     /// With this outcome.
@@ -255,7 +258,7 @@ pub fn list(
     let mut sql = format!(
         "SELECT {COLUMNS} FROM audit
          WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at <= :until)
-           AND (:actor IS NULL OR actor = :actor) AND (:outcome IS NULL OR outcome = :outcome)"
+           AND (:outcome IS NULL OR outcome = :outcome)"
     );
     if filter.user.is_some() {
         sql.push_str(" AND user = :user");
@@ -265,25 +268,62 @@ pub fn list(
     sql.push_str(" ORDER BY seq DESC");
     let mut query = store.db().prepare(&sql)?;
     let mut rows = query.query(named_params! {
-        ":since": filter.since, ":until": filter.until, ":actor": filter.actor, ":outcome": filter.outcome, ":user": filter.user,
+        ":since": filter.since, ":until": filter.until, ":outcome": filter.outcome, ":user": filter.user,
     })?;
-    let wanted = |event: &str| {
-        filter.events.is_empty()
-            || filter
-                .events
-                .iter()
-                .any(|want| event == want || event.split('.').next() == Some(want.as_str()))
+    let wanted = |record: &Record| {
+        let event = record.event.as_str();
+        let named = |want: &String| event == want || event.split('.').next() == Some(want);
+        let by = |actors: &BTreeSet<String>| {
+            record
+                .actor
+                .as_ref()
+                .is_some_and(|actor| actors.contains(actor))
+        };
+        (filter.events.is_empty() || filter.events.iter().any(named))
+            && filter.actors.as_ref().is_none_or(by)
     };
     let mut left = filter.limit.unwrap_or(i64::MAX);
     while left > 0 {
         let Some(row) = rows.next()? else { break };
         let raw = Raw::read(row)?;
-        if wanted(&raw.record.event) {
+        if wanted(&raw.record) {
             each(raw.into_record())?;
             left -= 1;
         }
     }
     Ok(())
+}
+
+/// The user the log last knew by this login, in any case: one who was renamed or removed is found here.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn once_named(store: &Store, login: &str) -> Result<Option<i64>> {
+    let wanted = fold(login);
+    let mut query = store.db().prepare(
+        "SELECT user, subject FROM audit WHERE user IS NOT NULL AND subject IS NOT NULL
+         GROUP BY user, subject ORDER BY max(seq) DESC",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        if fold(&row.get::<_, String>(1)?) == wanted {
+            return Ok(Some(row.get(0)?));
+        }
+    }
+    Ok(None)
+}
+
+/// Every login a user had, as far as the log tells; the actor of a row is the login of that day.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn logins(store: &Store, user: i64) -> Result<BTreeSet<String>> {
+    let mut query = store.db().prepare(
+        "SELECT DISTINCT subject FROM audit WHERE user = ?1 AND subject IS NOT NULL
+         AND (event LIKE 'user.%' OR event = 'store.created')",
+    )?;
+    let rows = query.query_map([user], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// One row of the log.

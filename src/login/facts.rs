@@ -122,12 +122,7 @@ impl Person {
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
-        let is_address = |text: &&str| text.parse::<lettre::Address>().is_ok();
-        self.user
-            .email
-            .as_deref()
-            .filter(is_address)
-            .or_else(|| Some(self.user.login.as_str()).filter(is_address))
+        self.user.address()
     }
 
     /// Where codes by SMS go.

@@ -21,7 +21,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use self::create::{Created, create};
-pub use self::place::{Place, account_id, account_name, owner_of};
+pub use self::place::{Loose, Place, account_id, account_name, owner_of};
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
@@ -91,8 +91,7 @@ impl Store {
         source: Rc<dyn Source>,
     ) -> Result<Store> {
         check_header(&place.db)?;
-        let db = open_file(&place.db, writable)?;
-        db.busy_timeout(wait)?;
+        let db = open_file(&place.db, writable, wait)?;
         let version: i32 = db
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(|error| unreadable(&place.db, error))?;
@@ -275,7 +274,7 @@ fn check_header(path: &Path) -> Result<()> {
     clippy::disallowed_methods,
     reason = "this is the one place that opens a connection"
 )]
-fn open_file(path: &Path, writable: bool) -> Result<Connection> {
+fn open_file(path: &Path, writable: bool, wait: Duration) -> Result<Connection> {
     let base = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let db = if writable {
         refuse_read_only(path)?;
@@ -285,6 +284,8 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
         let reading = base | OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db =
             Connection::open_with_flags(path, reading).map_err(|error| unreadable(path, error))?;
+        // rusqlite waits five seconds unless told, and the next statement is the first that may have to.
+        db.busy_timeout(wait)?;
         match db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
             row.get::<_, i64>(0)
         }) {
@@ -304,6 +305,7 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             Err(error) => return Err(unreadable(path, error)),
         }
     };
+    db.busy_timeout(wait)?;
     settle(&db, writable)?;
     Ok(db)
 }

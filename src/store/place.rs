@@ -1,5 +1,7 @@
 //! Where a store is, and who owns it.
 
+use serde::Serialize;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -13,7 +15,40 @@ pub struct Place {
     pub key: PathBuf,
 }
 
+/// A file of the store that others than its owner may read or write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loose {
+    /// Its path.
+    pub file: String,
+    /// Its mode, in octal.
+    pub mode: String,
+}
+
 impl Place {
+    /// Which of the store and its key have a mode looser than 0600.
+    #[must_use]
+    pub fn loose(&self) -> Vec<Loose> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| {
+                path.metadata()
+                    .map(|file| file.permissions().mode() & 0o7777)
+            };
+            [&self.db, &self.key]
+                .into_iter()
+                .filter_map(|path| Some((path, mode(path).ok()?)))
+                .filter(|(_, mode)| mode & 0o077 != 0)
+                .map(|(path, mode)| Loose {
+                    file: path.display().to_string(),
+                    mode: format!("{mode:04o}"),
+                })
+                .collect()
+        }
+        #[cfg(not(unix))]
+        Vec::new()
+    }
+
     /// The store of a whole machine.
     pub const SYSTEM: &'static str = "/var/lib/twofa/twofa.db";
 

@@ -10,7 +10,7 @@ use super::{Type, User, direct_groups, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
-use crate::name::{self, fold, visible};
+use crate::name::{self, argument, fold, visible};
 use crate::permission::{self, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
@@ -191,6 +191,12 @@ impl AddUser {
         self.fields.checked().map(|_| ())
     }
 
+    fn joins_administrators(&self, store: &Store) -> Result<bool> {
+        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        let groups = self.fields.groups(store)?.unwrap_or_default();
+        Ok(groups.iter().any(|group| group.id == administrators))
+    }
+
     /// What the user is like already, in the fields given; the names of those that differ.
     fn differs(store: &Store, have: &User, fields: &Fields) -> Result<Vec<&'static str>> {
         let mut names = Vec::new();
@@ -250,14 +256,14 @@ impl Plan for AddUser {
             return Err(Error::new(
                 Kind::Conflict,
                 format!(
-                    "the user `{}` exists and has another {}",
+                    "the user `{}` exists and differs in {}",
                     visible(&have.login),
                     differs.join(", ")
                 ),
             )
             .hint(format!(
                 "`twofa user edit {}` changes it",
-                visible(&have.login)
+                argument(&have.login)
             )));
         }
         if let Patch::Set(address) = &fields.email {
@@ -324,14 +330,13 @@ impl Plan for AddUser {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
-        let joins = self
-            .fields
-            .groups(store)?
-            .unwrap_or_default()
-            .iter()
-            .any(|group| group.id == administrators);
-        Ok(joins || self.fields.os_user != Patch::Keep)
+        Ok(self.fields.os_user != Patch::Keep || self.joins_administrators(store)?)
+    }
+
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        Ok(self
+            .joins_administrators(store)?
+            .then(|| format!("making `{}` an administrator", visible(self.login.trim()))))
     }
 }
 

@@ -43,6 +43,7 @@ impl ImportUsers {
         let mut reader = csv::ReaderBuilder::new()
             .terminator(csv::Terminator::Any(b'\n'))
             .trim(csv::Trim::All)
+            .flexible(true)
             .from_reader(input);
         let headers = reader.headers().map_err(|error| broken(&error))?.clone();
         let mut columns = Vec::new();
@@ -77,33 +78,55 @@ impl ImportUsers {
             );
         }
         let mut lines = Vec::new();
+        let mut bad: Vec<Error> = Vec::new();
         let mut seen: HashMap<String, u64> = HashMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| broken(&error))?;
             let line = record.position().map_or(0, csv::Position::line);
+            // A blank line is one empty field, where a CR stands before the LF; the csv crate leaves out the others.
+            if record.len() == 1 && record[0].is_empty() {
+                continue;
+            }
+            if record.len() != columns.len() {
+                let error = Error::new(
+                    Kind::InvalidValue,
+                    format!(
+                        "it has {} where the first line names {}",
+                        counted(record.len() as u64, "field", "fields"),
+                        columns.len()
+                    ),
+                );
+                bad.push(at(line, &error));
+                continue;
+            }
             let fields: HashMap<&str, &str> = columns
                 .iter()
                 .copied()
                 .zip(&record)
                 .filter(|(_, value)| !value.is_empty())
                 .collect();
-            let add = user(&fields).map_err(|error| at(line, &error))?;
+            let add = match user(&fields) {
+                Ok(add) => add,
+                Err(error) => {
+                    bad.push(at(line, &error));
+                    continue;
+                }
+            };
             for name in std::iter::once(add.login.as_str()).chain(fields.get("email").copied()) {
                 if let Some(earlier) = seen
                     .insert(fold(name), line)
                     .filter(|earlier| *earlier != line)
                 {
-                    return Err(Error::new(
+                    let error = Error::new(
                         Kind::Conflict,
-                        format!(
-                            "line {line}: `{}` stands in line {earlier} already",
-                            visible(name)
-                        ),
-                    ));
+                        format!("`{}` stands in line {earlier} already", visible(name)),
+                    );
+                    bad.push(at(line, &error));
                 }
             }
             lines.push((line, add));
         }
+        refuse(bad)?;
         Ok(ImportUsers(lines))
     }
 
@@ -129,9 +152,44 @@ fn at(line: u64, error: &Error) -> Error {
     }
 }
 
+/// One error for all the bad lines.
+fn refuse(mut bad: Vec<Error>) -> Result<()> {
+    match bad.len() {
+        0 => Ok(()),
+        1 => Err(bad.remove(0)),
+        count => {
+            let shown: Vec<String> = bad.iter().take(SHOWN).map(Error::message).collect();
+            let more = count.saturating_sub(SHOWN);
+            let and = if more > 0 {
+                format!("; and {more} more")
+            } else {
+                String::new()
+            };
+            let lines: Vec<serde_json::Value> = bad
+                .iter()
+                .filter_map(|error| error.detail().get("line").cloned())
+                .collect();
+            Err(Error::new(
+                bad[0].kind(),
+                format!(
+                    "{} cannot be imported: {}{and}",
+                    counted(count as u64, "line", "lines"),
+                    shown.join("; ")
+                ),
+            )
+            .hint("nothing was imported; mend the lines and run it again")
+            .with("lines", lines))
+        }
+    }
+}
+
 fn broken(error: &csv::Error) -> Error {
     match error.kind() {
         csv::ErrorKind::Io(error) => Error::new(Kind::Io, format!("cannot read the file: {error}")),
+        csv::ErrorKind::Utf8 { pos: Some(at), .. } => Error::new(
+            Kind::InvalidValue,
+            format!("line {}: it is not UTF-8", at.line()),
+        ),
         _ => Error::new(Kind::InvalidValue, format!("the file is no CSV: {error}")),
     }
 }
@@ -195,28 +253,8 @@ impl Plan for ImportUsers {
                 Err(error) => bad.push(at(*line, &error)),
             }
         }
-        match bad.len() {
-            0 => Ok(changes),
-            1 => Err(bad.remove(0)),
-            count => {
-                let shown: Vec<String> = bad.iter().take(SHOWN).map(Error::message).collect();
-                let more = count.saturating_sub(SHOWN);
-                let and = if more > 0 {
-                    format!("; and {more} more")
-                } else {
-                    String::new()
-                };
-                Err(Error::new(
-                    bad[0].kind(),
-                    format!(
-                        "{} cannot be imported: {}{and}",
-                        counted(count as u64, "line", "lines"),
-                        shown.join("; ")
-                    ),
-                )
-                .hint("nothing was imported; mend the lines and run it again"))
-            }
-        }
+        refuse(bad)?;
+        Ok(changes)
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
@@ -230,7 +268,8 @@ impl Plan for ImportUsers {
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         for (_, add) in &self.0 {
-            if add.touches_administrators(store, &[])? {
+            // A line that is so already changes nobody.
+            if add.touches_administrators(store, &[])? && !add.changes(store)?.is_empty() {
                 return Ok(true);
             }
         }

@@ -135,6 +135,18 @@ pub struct User {
     pub last_login_at: Option<Time>,
 }
 
+impl User {
+    /// Where codes by email go: the address, else the login if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        let is_address = |text: &&str| text.parse::<lettre::Address>().is_ok();
+        self.email
+            .as_deref()
+            .filter(is_address)
+            .or_else(|| Some(self.login.as_str()).filter(is_address))
+    }
+}
+
 const COLUMNS: &str = "user.id, login, name, email, phone, type, language, active, locked_until_at, second_factor_failures, \
      password_failures, password_hash IS NOT NULL, password_changed_at, must_change, os_user, last_login_at";
 
@@ -245,16 +257,19 @@ pub fn first_administrator(store: &Store) -> Result<Option<User>> {
     Ok(query.query_row([], read).optional()?)
 }
 
-/// Names near `name` in the order of names, and some that begin like it: a bounded number, however many users there are.
+/// Logins and addresses near `name` in the order of names, and some that begin like it: a bounded number, however many
+/// users there are.
 fn neighbours(store: &Store, name: &str) -> Result<Vec<String>> {
     let key = fold(name);
     let first: String = key.chars().take(1).collect();
     let mut query = store.db().prepare(
-        "SELECT login FROM user WHERE id IN (
-             SELECT user FROM (SELECT user FROM identity WHERE key >= :key ORDER BY key LIMIT 400)
-             UNION SELECT user FROM (SELECT user FROM identity WHERE key < :key ORDER BY key DESC LIMIT 400)
-             UNION SELECT user FROM (SELECT user FROM identity WHERE key >= :first ORDER BY key LIMIT 800)
-             UNION SELECT user FROM (SELECT user FROM identity ORDER BY key LIMIT 200))",
+        "SELECT CASE WHEN is_login THEN login ELSE email END FROM identity JOIN user ON user.id = identity.user
+         WHERE key IN (
+             SELECT key FROM (SELECT key FROM identity WHERE key >= :key ORDER BY key LIMIT 400)
+             UNION SELECT key FROM (SELECT key FROM identity WHERE key < :key ORDER BY key DESC LIMIT 400)
+             UNION SELECT key FROM (SELECT key FROM identity WHERE key >= :first ORDER BY key LIMIT 800)
+             UNION SELECT key FROM (SELECT key FROM identity ORDER BY key LIMIT 200))
+         ORDER BY key",
     )?;
     let rows = query.query_map(named_params! { ":key": key, ":first": first }, |row| {
         row.get(0)

@@ -17,9 +17,14 @@
     missing_docs
 )]
 
+mod audit;
 mod authenticator;
 mod authenticator_confirm;
+mod completions;
 mod concurrency;
+mod help;
+mod init;
+mod key;
 mod lints;
 mod login;
 mod login_enrolment;
@@ -30,8 +35,16 @@ mod login_start;
 mod login_tries;
 mod login_verify;
 mod method;
+mod password;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;
 mod setting;
+mod template;
+mod user;
+mod user_edit;
+mod user_import;
+mod user_list;
+mod user_names;
+mod user_state;
 mod world;

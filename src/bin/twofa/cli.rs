@@ -31,6 +31,8 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// A path is no markup, and in a doc comment clippy wants it to be.
+const DB: &str = "The store\n\nWithout it: the system store /var/lib/twofa/twofa.db if it exists or you are root, else $XDG_DATA_HOME/twofa/twofa.db.";
 const STORE: &str = "Store";
 const OUTPUT: &str = "Output";
 const ANSWERS: &str = "Answers";
@@ -39,11 +41,7 @@ const CONFIRMATION: &str = "Confirmation of administrator actions";
 /// Options every command takes.
 #[derive(Debug, Args)]
 pub struct Globals {
-    /// The store
-    ///
-    /// Without it: the system store /var/lib/twofa/twofa.db if it exists or you are root, else
-    /// $XDG_DATA_HOME/twofa/twofa.db.
-    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_DB", value_hint = ValueHint::FilePath, help_heading = STORE, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_DB", value_hint = ValueHint::FilePath, help_heading = STORE, hide_env_values = true, help = "The store", long_help = DB)]
     pub db: Option<PathBuf>,
 
     /// The key file; without it, the store's path and `.key`

@@ -104,12 +104,21 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
     if wants_json() {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
+        // The first paragraph says what is wrong, over several lines where it lists something.
+        let first: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let first = first.join(" ");
         let message = first
             .strip_prefix("error: ")
             .unwrap_or("a command is missing");
+        let tip = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("tip: "));
         let said = Error::new(Kind::Usage, message)
-            .hint("`twofa --help` lists the commands")
+            .hint(tip.unwrap_or("`twofa --help` lists the commands"))
             .to_json();
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
     }

@@ -207,7 +207,7 @@ pub fn read_lines(wanted: Wanted) -> Result<Lines> {
         if !wanted {
             return Ok(None);
         }
-        read_line(&mut input, option).map(Some)
+        read_line(&mut input, "standard input", option).map(Some)
     };
     Ok(Lines {
         password: next(wanted.password, "--password-stdin")?,
@@ -222,11 +222,15 @@ pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
     let file = std::fs::File::open(path).map_err(|error| {
         Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error)
     })?;
-    read_line(&mut std::io::BufReader::new(file), option)
+    read_line(
+        &mut std::io::BufReader::new(file),
+        &format!("`{}`", path.display()),
+        option,
+    )
 }
 
 /// One line without its end, at most 4 KiB. Read byte by byte in the buffer, so that what follows stays for the next.
-fn read_line(input: &mut impl std::io::BufRead, option: &str) -> Result<Secret> {
+fn read_line(input: &mut impl std::io::BufRead, from: &str, option: &str) -> Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST + 2));
     let limit = LONGEST as u64 + 2;
     input
@@ -239,7 +243,7 @@ fn read_line(input: &mut impl std::io::BufRead, option: &str) -> Result<Secret> 
     if bytes.is_empty() {
         return Err(Error::new(
             Kind::MissingAnswer,
-            format!("standard input has no line for {option}"),
+            format!("{from} has no line for {option}"),
         ));
     }
     let end = bytes
@@ -268,22 +272,42 @@ mod tests {
     #[test]
     fn lines_lose_their_ends_and_nothing_else() {
         let mut input: &[u8] = b" secret \r\nnext\nlast";
-        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), " secret ");
-        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "next");
-        assert_eq!(read_line(&mut input, "--x").unwrap().expose(), "last");
-        let error = read_line(&mut input, "--x").unwrap_err();
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            " secret "
+        );
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            "next"
+        );
+        assert_eq!(
+            read_line(&mut input, "standard input", "--x")
+                .unwrap()
+                .expose(),
+            "last"
+        );
+        let error = read_line(&mut input, "standard input", "--x").unwrap_err();
         assert_eq!(
             (error.kind(), error.message().as_str()),
             (Kind::MissingAnswer, "standard input has no line for --x")
         );
-        assert_eq!(read_line(&mut &b"\n"[..], "--x").unwrap().expose(), "");
+        assert_eq!(
+            read_line(&mut &b"\n"[..], "standard input", "--x")
+                .unwrap()
+                .expose(),
+            ""
+        );
     }
 
     #[test]
     fn a_line_has_a_limit() {
         let fits = [vec![b'a'; LONGEST], b"\n".to_vec()].concat();
         assert_eq!(
-            read_line(&mut fits.as_slice(), "--x")
+            read_line(&mut fits.as_slice(), "standard input", "--x")
                 .unwrap()
                 .expose()
                 .len(),
@@ -291,7 +315,9 @@ mod tests {
         );
         let over = [vec![b'a'; LONGEST + 1], b"\n".to_vec()].concat();
         assert_eq!(
-            read_line(&mut over.as_slice(), "--x").unwrap_err().kind(),
+            read_line(&mut over.as_slice(), "standard input", "--x")
+                .unwrap_err()
+                .kind(),
             Kind::InvalidValue
         );
     }

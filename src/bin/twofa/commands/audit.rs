@@ -1,9 +1,12 @@
 //! `audit`: what happened.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use twofa::audit::{self, Event, Filter, Outcome, Record};
 use twofa::error::{Error, Kind, Result};
 use twofa::name;
+use twofa::store::Store;
 use twofa::user;
 
 use crate::answer::{Answer, row};
@@ -86,6 +89,20 @@ pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
     }
 }
 
+/// A user by login or email, and every login they had. The log outlives its people: one who was removed is found too.
+fn anybody(store: &Store, login: &str) -> Result<(i64, BTreeSet<String>)> {
+    let (id, now) = match user::find(store, login) {
+        Ok(user) => (user.id, Some(user.login)),
+        Err(error) if error.kind() == Kind::NotFound => {
+            (audit::once_named(store, login)?.ok_or(error)?, None)
+        }
+        Err(error) => return Err(error),
+    };
+    let mut logins = audit::logins(store, id)?;
+    logins.extend(now);
+    Ok((id, logins))
+}
+
 fn list(context: &mut Context, args: List) -> Result<Answer> {
     let session = context.session("audit list")?;
     for event in &args.events {
@@ -111,15 +128,15 @@ fn list(context: &mut Context, args: List) -> Result<Answer> {
         user: args
             .user
             .as_deref()
-            .map(|login| user::find(&session.store, login))
+            .map(|login| anybody(&session.store, login))
             .transpose()?
-            .map(|user| user.id),
-        actor: args
+            .map(|(id, _)| id),
+        actors: args
             .actor
             .as_deref()
-            .map(|login| user::find(&session.store, login))
+            .map(|login| anybody(&session.store, login))
             .transpose()?
-            .map(|user| user.login),
+            .map(|(_, logins)| logins),
         events: args.events,
         outcome: args.outcome,
         limit: args.limit.map(i64::from),

@@ -21,6 +21,8 @@ pub struct Help {
     words: Vec<String>,
 }
 
+const TOPICS: &[&str] = &["exit-codes", "environment", "events"];
+
 #[derive(Serialize)]
 struct ExitCode {
     exit: u8,
@@ -94,31 +96,49 @@ fn environment() -> Vec<EnvironmentRow> {
         })
     };
     let mut rows: Vec<EnvironmentRow> = command.get_arguments().filter_map(variable).collect();
-    rows.push(EnvironmentRow {
-        variable: "NO_COLOR".to_owned(),
-        option: "--color never".to_owned(),
-        meaning: "Set to anything, it turns colour off".to_owned(),
-    });
+    for (variable, option, meaning) in [
+        (
+            "NO_COLOR",
+            "--color never",
+            "Set to anything, it turns colour off",
+        ),
+        (
+            "XDG_DATA_HOME",
+            "--db",
+            "Where the store of an ordinary account is, in twofa/twofa.db",
+        ),
+    ] {
+        rows.push(EnvironmentRow {
+            variable: variable.to_owned(),
+            option: option.to_owned(),
+            meaning: meaning.to_owned(),
+        });
+    }
     rows
 }
 
 fn command(words: &[&str]) -> Result<Answer> {
     let mut current = Cli::command();
     current.build();
-    for word in words {
+    for (at, word) in words.iter().enumerate() {
         if let Some(next) = current.find_subcommand(word).cloned() {
             current = next;
         } else {
+            // Topics stand at the top only.
+            let topics: &[&str] = if at == 0 { TOPICS } else { &[] };
             let names = current
                 .get_subcommands()
                 .map(clap::Command::get_name)
-                .chain(["exit-codes", "environment", "events"]);
+                .chain(topics.iter().copied());
             let error = Error::new(
                 Kind::NotFound,
                 format!("there is no command or topic `{}`", words.join(" ")),
             );
             return Err(match nearest(word, names) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                Some(near) => {
+                    let near = [&words[..at], &[near.as_str()]].concat().join(" ");
+                    error.hint(format!("did you mean `twofa help {near}`?"))
+                }
                 None => error.hint("`twofa --help` lists the commands"),
             });
         }

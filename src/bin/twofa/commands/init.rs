@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
 use twofa::init;
-use twofa::name::{counted, visible};
+use twofa::name::{argument, counted, visible};
 use twofa::status::{self, Status as Standing};
 
 use crate::answer::Answer;
@@ -53,6 +53,7 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
         email: args.email.clone(),
         os_user: args.os_user.clone(),
         owner: args.owner.clone(),
+        reason: context.globals.reason.clone(),
     };
     let made = init::init(
         &place,
@@ -62,7 +63,7 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
         &context.source,
     )?;
     let changed = made.changed;
-    let admin = visible(&made.admin).into_owned();
+    let admin = argument(&made.admin);
     let answer = Answer::thing(&made)?.changed(changed, Vec::new());
     Ok(if changed {
         answer

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use twofa::error::{Kind, Result};
-use twofa::name::counted;
+use twofa::name::{argument, counted, visible};
 
 use crate::answer::Answer;
 use crate::session::Context;
@@ -20,16 +20,37 @@ pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
     let session = context.session("key check")?;
     let found = twofa::sealed::check(&session.store)?;
     let bad = found.broken.len() as u64;
-    let answer = Answer::thing(&found)?;
-    Ok(if bad == 0 {
-        answer.say(format!(
-            "The key file opens all {}.",
-            counted(found.values, "sealed value", "sealed values")
-        ))
+    let sentence = if bad > 0 {
+        let named: Vec<String> = found
+            .broken
+            .iter()
+            .map(|broken| format!("{} of row {}", broken.column, broken.row))
+            .collect();
+        format!(
+            "{} cannot be opened: {}.",
+            counted(bad, "sealed value", "sealed values"),
+            named.join(", ")
+        )
+    } else if found.values == 0 {
+        "The key file is the right one; nothing is sealed yet.".to_owned()
     } else {
-        answer.exits(Kind::Findings.exit()).say(format!(
-            "{} cannot be opened.",
-            counted(bad, "sealed value", "sealed values")
-        ))
+        format!(
+            "The key file opens every sealed value: {}.",
+            counted(found.values, "value", "values")
+        )
+    };
+    let mut answer = Answer::thing(&found)?.say(sentence);
+    for loose in &found.loose {
+        answer = answer.say(format!(
+            "Others may open `{}` (mode {}). Next: `chmod 600 {}`.",
+            visible(&loose.file),
+            loose.mode,
+            argument(&loose.file)
+        ));
+    }
+    Ok(if bad > 0 || !found.loose.is_empty() {
+        answer.exits(Kind::Findings.exit())
+    } else {
+        answer
     })
 }

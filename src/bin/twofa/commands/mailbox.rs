@@ -72,8 +72,11 @@ impl Protection {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("way").args(["smtp", "file", "sendmail"]))]
 pub struct Way {
-    /// Send to an SMTP server: <smtp://host>[:port] or <smtps://host>[:port]
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        help = "Send to an SMTP server: smtp://HOST[:PORT] or smtps://HOST[:PORT]",
+        long,
+        value_name = "URL"
+    )]
     smtp: Option<String>,
     /// How the connection is protected [default: starttls]
     #[arg(long, value_name = "HOW")]

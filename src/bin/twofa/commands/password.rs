@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use twofa::error::Result;
 use twofa::guard::Allowance;
-use twofa::name::visible;
+use twofa::name::{argument, visible};
 use twofa::password::{self, SetPassword};
 use twofa::plan::Warning;
 use twofa::status::can_log_in;
@@ -59,7 +59,10 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
         done.warnings.push(Warning {
             kind: "no_second_factor",
             message: format!("`{login}` has no usable second factor and cannot log in."),
-            hint: Some(format!("twofa user edit {login} --email ADDRESS")),
+            hint: Some(format!(
+                "twofa user edit {} --email ADDRESS",
+                argument(&now.login)
+            )),
         });
     }
     let changed = done.changed();

@@ -7,6 +7,7 @@ use twofa::template::{self, TemplateRow, TemplateText, Words};
 use twofa::user;
 
 use crate::answer::Answer;
+use crate::cli::Format;
 use crate::complete;
 use crate::session::Context;
 
@@ -58,7 +59,7 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
             let session = context.session("template show")?;
             let row = template::find(&session.store, &named.name)?;
             let words = template::words(&row.name)?;
-            text(row, words)
+            text(context, row, words)
         }
         Template::Preview(args) => {
             let session = context.session("template preview")?;
@@ -79,18 +80,18 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
                 ("RecoveryToken", "example-token"),
             ];
             let words = template::render(&row.name, &values)?;
-            text(row, words)
+            text(context, row, words)
         }
     }
 }
 
-fn text(row: TemplateRow, words: Words) -> Result<Answer> {
+fn text(context: &Context, row: TemplateRow, words: Words) -> Result<Answer> {
     let mut shown = String::new();
     if let Some(subject) = &words.subject {
         shown.push_str(&format!("Subject: {subject}\n\n"));
     }
     shown.push_str(&words.text);
-    let html = words.html.is_some();
+    let hidden = words.html.is_some() && context.globals.output == Format::Table;
     let answer = Answer::thing(&TemplateText {
         name: row.name,
         kind: row.kind,
@@ -98,7 +99,7 @@ fn text(row: TemplateRow, words: Words) -> Result<Answer> {
         words,
     })?
     .shown_as(shown);
-    Ok(if html {
+    Ok(if hidden {
         answer.say("There is an HTML part too: --output json shows it.")
     } else {
         answer

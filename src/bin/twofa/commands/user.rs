@@ -8,7 +8,7 @@ use twofa::change::Committed;
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::method::Method;
-use twofa::name::{counted, visible};
+use twofa::name::{argument, counted, visible};
 use twofa::plan::{Plan, Warning};
 use twofa::status::can_log_in;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
@@ -232,8 +232,16 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
             } else {
                 "was not locked"
             };
-            shown(&session, user.id, done)
-                .map(|answer| answer.say(format!("`{}` {state}.", visible(&user.login))))
+            let answer =
+                shown(&session, user.id, done)?.say(format!("`{}` {state}.", visible(&user.login)));
+            Ok(if user.active {
+                answer
+            } else {
+                answer.say(format!(
+                    "Still deactivated. Next: `twofa user activate {}`.",
+                    argument(&user.login)
+                ))
+            })
         }
         User::Import(args) => import(context, &args),
     }
@@ -272,7 +280,7 @@ fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
         ),
         hint: Some(format!(
             "twofa user edit {} --email ADDRESS",
-            visible(&user.login)
+            argument(&user.login)
         )),
     }))
 }
@@ -308,7 +316,10 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     Ok(if user.has_password || user.kind == Type::Technical {
         answer
     } else {
-        answer.say(format!("Next: `twofa password set {login}`."))
+        answer.say(format!(
+            "Next: `twofa password set {}`.",
+            argument(&user.login)
+        ))
     })
 }
 
@@ -414,7 +425,10 @@ fn set_active(context: &mut Context, path: &str, named: &Named, active: bool) ->
         id: user.id,
         active,
     };
-    let done = context.commit(&session, plan, Allowance::Nobody, None)?;
+    let mut done = context.commit(&session, plan, Allowance::Nobody, None)?;
+    if active {
+        done.warnings.extend(stranded(&session, user.id)?);
+    }
     let state = if active { "active" } else { "deactivated" };
     let already = if done.changed() { "now" } else { "already" };
     shown(&session, user.id, done)
@@ -446,8 +460,8 @@ fn import(context: &mut Context, args: &Import) -> Result<Answer> {
     Ok(Answer::thing(&answer)?
         .changed(changed, done.warnings)
         .say(format!(
-            "{} were added, {} were there already.",
-            counted(added, "user", "users"),
-            all - added
+            "{} added, {} there already.",
+            counted(added, "user was", "users were"),
+            counted(all - added, "was", "were")
         )))
 }

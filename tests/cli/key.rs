@@ -1,0 +1,210 @@
+//! `twofa key check`.
+
+use snapbox::str;
+
+use crate::world::World;
+
+/// A store with a sealed value in each of three tables.
+fn sealed() -> World {
+    let world = World::with_email();
+    world
+        .run("mailbox add post --smtp smtp://mail.example.com --tls starttls --username u --password-stdin --from a@example.com")
+        .stdin("secret\n")
+        .succeeds();
+    world.ok("authenticator connect alice");
+    let secret = world.json("authenticator connect bob")["secret"].clone();
+    let code = world.app(secret.as_str().unwrap());
+    world.ok(&format!("authenticator confirm bob --code {code}"));
+    world
+}
+
+#[test]
+fn a_sound_store() {
+    World::new().run("key check").shows(str![[r#"
+$ twofa key check
+? 0
+--- stdout
+ring keys  374708ff
+values     0
+broken     –
+loose      –
+--- stderr
+The key file is the right one; nothing is sealed yet.
+
+"#]]);
+    let world = sealed();
+    world.run("key check").shows(str![[r#"
+$ twofa key check
+? 0
+--- stdout
+ring keys  374708ff
+values     3
+broken     –
+loose      –
+--- stderr
+The key file opens every sealed value: 3 values.
+
+"#]]);
+    world.run("key check -o ndjson").shows(str![[r#"
+$ twofa key check -o ndjson
+? 0
+--- stdout
+{"ring_keys":["374708ff"],"values":3,"broken":[],"loose":[]}
+--- stderr
+The key file opens every sealed value: 3 values.
+
+"#]]);
+}
+
+#[test]
+fn a_damaged_value_is_named() {
+    let world = sealed();
+    world.sql("UPDATE authenticator SET secret = substr(secret, 1, length(secret) - 1)");
+    world.sql("UPDATE mailbox SET password = x'0102' WHERE name = 'post'");
+    world.run("key check").shows(str![[r#"
+$ twofa key check
+? 20
+--- stdout
+ring keys  374708ff
+values     1
+broken     {"column":"authenticator.secret","row":1}, {"column":"mailbox.password","row":2}
+loose      –
+--- stderr
+2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
+
+"#]]);
+    world.run("key check -o json").shows(str![[r#"
+$ twofa key check -o json
+? 20
+--- stdout
+{
+  "ring_keys": [
+    "374708ff"
+  ],
+  "values": 1,
+  "broken": [
+    {
+      "column": "authenticator.secret",
+      "row": 1
+    },
+    {
+      "column": "mailbox.password",
+      "row": 2
+    }
+  ],
+  "loose": []
+}
+--- stderr
+2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
+
+"#]]);
+}
+
+#[test]
+fn a_value_moved_to_another_row_does_not_open() {
+    let world = sealed();
+    let secret = world.json("authenticator connect alice")["secret"].clone();
+    let code = world.app(secret.as_str().unwrap());
+    world.ok(&format!("authenticator confirm alice --code {code}"));
+    world.sql(
+        "UPDATE authenticator SET secret = (SELECT secret FROM authenticator ORDER BY id LIMIT 1)",
+    );
+    world.run("key check -o ndjson").shows(str![[r#"
+$ twofa key check -o ndjson
+? 20
+--- stdout
+{"ring_keys":["374708ff"],"values":2,"broken":[{"column":"authenticator.secret","row":2}],"loose":[]}
+--- stderr
+1 sealed value cannot be opened: authenticator.secret of row 2.
+
+"#]]);
+}
+
+#[test]
+fn another_key_file() {
+    let world = sealed();
+    // The second command of a world draws other bytes than the first.
+    let other = World::empty();
+    other.ok("help events");
+    other.ok("init");
+    std::fs::copy(other.file("twofa.db.key"), world.file("other.key")).unwrap();
+    world.run("key check --key-file other.key -o json").shows(str![[r#"
+$ twofa key check --key-file other.key -o json
+? 1
+--- stderr
+error: the key file `other.key` does not open this store: it lacks the key `374708ff`
+ hint: name the right key file with --key-file
+{"error":{"kind":"key_wrong","message":"the key file `other.key` does not open this store: it lacks the key `374708ff`","hint":"name the right key file with --key-file"}}
+
+"#]]);
+    world.run("key check").exits(0);
+    world
+        .run("key check")
+        .env("TWOFA_KEY_FILE", "other.key")
+        .exits(1);
+    world.write("broken.key", "not a key file\n");
+    world.run("key check --key-file broken.key").shows(str![[r#"
+$ twofa key check --key-file broken.key
+? 1
+--- stderr
+error: `broken.key` is not a twofa key file (line 1)
+ hint: name the right one with --key-file
+
+"#]]);
+    world.run("key check --key-file .").exits(1);
+}
+
+#[test]
+fn no_key_file() {
+    let world = sealed();
+    std::fs::remove_file(world.file("twofa.db.key")).unwrap();
+    world.run("key check -o json").shows(str![[r#"
+$ twofa key check -o json
+? 1
+--- stderr
+error: the key file `twofa.db.key` is missing
+ hint: put its copy back, or name it with --key-file; a new key cannot open what the old one sealed
+{"error":{"kind":"key_missing","message":"the key file `twofa.db.key` is missing","hint":"put its copy back, or name it with --key-file; a new key cannot open what the old one sealed"}}
+
+"#]]);
+    // What needs no key goes on; what needs one says so and changes nothing.
+    world.run("user list -q -o csv").exits(0);
+    world.run("user edit alice --name Anna").shows(str![[r#"
+$ twofa user edit alice --name Anna
+? 1
+--- stderr
+error: the key file `twofa.db.key` is missing
+ hint: put its copy back, or name it with --key-file; a new key cannot open what the old one sealed
+
+"#]]);
+    assert_eq!(world.json("user show alice")["name"], "Alice");
+    assert!(!world.file("twofa.db.key").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_others_may_read_is_a_finding() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let set = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.file("twofa.db.key"), mode).unwrap();
+    };
+    set(0o640);
+    world.run("key check").shows(str![[r#"
+$ twofa key check
+? 20
+--- stdout
+ring keys  374708ff
+values     0
+broken     –
+loose      {"file":"twofa.db.key","mode":"0640"}
+--- stderr
+The key file is the right one; nothing is sealed yet.
+Others may open `twofa.db.key` (mode 0640). Next: `chmod 600 twofa.db.key`.
+
+"#]]);
+    world.run("key check -o ndjson").exits(20);
+    set(0o400);
+    world.run("key check").exits(0);
+}
