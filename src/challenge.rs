@@ -258,14 +258,16 @@ pub(crate) fn switch(tx: &Tx<'_>, challenge: i64, method: Method) -> Result<()> 
     Ok(())
 }
 
-/// The server took the code: it is valid from now on, for `ttl` seconds.
-pub(crate) fn accepted(tx: &Tx<'_>, challenge: i64, ttl: i64) -> Result<()> {
+/// The server took `code`: it is valid from now on, for `ttl` seconds, unless a newer one has replaced it meanwhile.
+pub(crate) fn accepted(tx: &Tx<'_>, challenge: i64, code: &Secret, ttl: i64) -> Result<()> {
     let now = tx.now();
     tx.db()
         .prepare_cached(
-            "UPDATE challenge SET accepted_at = :now, code_expires_at = :expires WHERE id = :id",
+            "UPDATE challenge SET accepted_at = :now, code_expires_at = :expires WHERE id = :id AND code_hash = :hash",
         )?
-        .execute(named_params! { ":now": now, ":expires": now.plus(ttl), ":id": challenge })?;
+        .execute(named_params! {
+            ":now": now, ":expires": now.plus(ttl), ":id": challenge, ":hash": hash(tx, challenge, code)?,
+        })?;
     Ok(())
 }
 
@@ -341,6 +343,26 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
 mod tests {
     use super::*;
     use crate::store::tests::fresh;
+
+    #[test]
+    fn the_acceptance_of_a_replaced_code_makes_no_other_valid() {
+        let fresh = fresh();
+        let expires = fresh.store.write(|tx| {
+            tx.db().execute(
+                "INSERT INTO user (login, type, created_at) VALUES ('alice', 'employee', 0)",
+                [],
+            )?;
+            let opened = open(tx, 1, Purpose::Login, Method::Email, About::default())?;
+            let first = new_code(tx, opened.id, Method::Email)?;
+            let second = new_code(tx, opened.id, Method::Email)?;
+            accepted(tx, opened.id, &first, 60)?;
+            let after_first = get(tx, opened.id)?.code_expires_at;
+            accepted(tx, opened.id, &second, 60)?;
+            Ok((after_first, get(tx, opened.id)?.code_expires_at))
+        });
+        let now = fresh.store.now();
+        assert_eq!(expires.unwrap(), (None, Some(now.plus(60))));
+    }
 
     #[test]
     fn codes_are_six_digits_with_their_zeros() {

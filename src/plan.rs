@@ -88,6 +88,22 @@ impl Change {
         self
     }
 
+    /// Adds a field whether or not its values differ: what is confirmed must read the same however it was before.
+    #[must_use]
+    pub fn always(
+        mut self,
+        name: &'static str,
+        old: impl Into<Value>,
+        new: impl Into<Value>,
+    ) -> Change {
+        self.fields.push(Field {
+            name,
+            old: old.into(),
+            new: new.into(),
+        });
+        self
+    }
+
     /// This change, unless it is an edit of nothing.
     #[must_use]
     pub fn if_any(self) -> Vec<Change> {

@@ -144,12 +144,7 @@ impl Plan for GenerateCodes {
             Event::RECOVERY_CODES_GENERATED,
         )
         .about(self.user)
-        .field("left", have.left, COUNT)
-        .field(
-            "generated_at",
-            have.generated_at.map(|at| at.to_string()),
-            "now",
-        );
+        .always("left", have.left, COUNT);
         Ok(vec![change])
     }
 

@@ -317,7 +317,7 @@ mod tests {
         fn send(&self, id: i64) -> String {
             let code = self.world.store.write(|tx| {
                 let code = challenge::new_code(tx, id, Method::Email)?;
-                challenge::accepted(tx, id, TTL)?;
+                challenge::accepted(tx, id, &code, TTL)?;
                 Ok(code)
             });
             code.unwrap().expose().to_owned()

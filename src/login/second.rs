@@ -89,7 +89,7 @@ pub(crate) fn ask(
     })?;
     let elsewhere =
         |error: Error| elsewhere(error, &challenge, decide::usable(system, person), method);
-    let (row, words) = sent.map_err(elsewhere)?;
+    let (row, code, words) = sent.map_err(elsewhere)?;
     let deadline = Duration::from_secs(system.code_ttl.unsigned_abs()).min(LONGEST);
     let came = delivery::send(store, &sender.mailbox, &sender.to, &words, deadline)?;
     let challenge = store.write(|tx| {
@@ -105,7 +105,7 @@ pub(crate) fn ask(
                 .map_err(|failure| failure.said.as_str()),
         )?;
         if came.is_ok() {
-            challenge::accepted(tx, challenge.id, system.code_ttl)?;
+            challenge::accepted(tx, challenge.id, &code, system.code_ttl)?;
         }
         let detail = serde_json::json!({ "method": method, "sender": sender.mailbox.name });
         append(
@@ -161,7 +161,7 @@ fn enqueue(
     method: Method,
     sender: &Sender,
     challenge: i64,
-) -> Result<(i64, template::Words)> {
+) -> Result<(i64, Secret, template::Words)> {
     let code = challenge::new_code(tx, challenge, method)?;
     let words = words(system, person, &sender.template, &code)?;
     let outgoing = outbox::Outgoing {
@@ -173,7 +173,7 @@ fn enqueue(
         sender: &sender.mailbox.name,
         body: &words.text,
     };
-    Ok((outbox::enqueue(tx, &outgoing)?, words))
+    Ok((outbox::enqueue(tx, &outgoing)?, code, words))
 }
 
 /// What else a user could do where a code could not be sent.

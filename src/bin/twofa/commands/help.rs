@@ -7,7 +7,7 @@ use twofa::error::{EXIT_CODES, Error, Kind, Result};
 use twofa::name::nearest;
 
 use crate::answer::Answer;
-use crate::cli::Cli;
+use crate::cli::{Cli, Format};
 use crate::session::Context;
 
 /// Show the help of a command or a topic
@@ -43,7 +43,7 @@ struct EventRow {
     meaning: &'static str,
 }
 
-pub fn run(_context: &mut Context, args: &Help) -> Result<Answer> {
+pub fn run(context: &mut Context, args: &Help) -> Result<Answer> {
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["exit-codes"] => Ok(Answer::list(
@@ -66,7 +66,10 @@ pub fn run(_context: &mut Context, args: &Help) -> Result<Answer> {
                 .collect();
             Ok(Answer::list(COLUMNS, COLUMNS, rows))
         }
-        _ => command(&words),
+        _ => {
+            context.only(&[Format::Table])?;
+            command(&words)
+        }
     }
 }
 

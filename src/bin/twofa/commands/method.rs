@@ -157,7 +157,10 @@ fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
         let verb = if count == 1 { lack.0 } else { lack.1 };
         warnings.push(Warning {
             kind: "users_lack",
-            message: format!("{} {verb}.", counted(count.unsigned_abs(), "user", "users")),
+            message: format!(
+                "{} {verb}.",
+                counted(count.unsigned_abs(), "active user", "active users")
+            ),
             hint: Some(format!("twofa user list --without {}", method.code())),
         });
     }
