@@ -187,9 +187,10 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
             "`twofa login resend {} --method {first}` asks by another method",
             challenge.token
         )),
-        None => {
+        None if error.kind() == Kind::Delivery => {
             error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox")
         }
+        None => error,
     };
     hinted
         .with("challenge", challenge.token.as_str())

@@ -17,7 +17,12 @@
     missing_docs
 )]
 
+mod delivery;
 mod lints;
+mod mailbox;
+mod mailbox_edit;
 mod method;
+#[cfg(unix)]
+mod sendmail;
 mod setting;
 mod world;

@@ -107,14 +107,19 @@ impl World {
         self.run(&format!("{line} -o json")).json(0)
     }
 
-    /// The code in the newest message.
-    pub fn code(&self) -> String {
+    /// The newest message.
+    pub fn letter(&self) -> String {
         let mut messages: Vec<PathBuf> = std::fs::read_dir(self.file("mail"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
         messages.sort_by_key(|path| (path.metadata().unwrap().modified().unwrap(), path.clone()));
-        let text = std::fs::read_to_string(messages.last().unwrap()).unwrap();
+        std::fs::read_to_string(messages.last().unwrap()).unwrap()
+    }
+
+    /// The code in the newest message.
+    pub fn code(&self) -> String {
+        let text = self.letter();
         let code = text
             .lines()
             .map(str::trim)
@@ -130,6 +135,29 @@ impl World {
         let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         totp.generate(u64::try_from(self.now()).unwrap())
             .to_string()
+    }
+
+    /// One number of the store.
+    pub fn number(&self, query: &str) -> i64 {
+        self.value(query)
+    }
+
+    /// One text of the store.
+    pub fn text(&self, query: &str) -> String {
+        self.value(query)
+    }
+
+    /// Wrong tries of both factors that are counted against a user.
+    pub fn tries(&self, login: &str) -> i64 {
+        self.number(&format!(
+            "SELECT second_factor_failures + password_failures FROM user WHERE login = '{login}'"
+        ))
+    }
+
+    fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+        #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+        let db = rusqlite::Connection::open(self.file("twofa.db")).unwrap();
+        db.query_row(query, [], |row| row.get(0)).unwrap()
     }
 
     /// Runs SQL on the store, as somebody with the sqlite3 shell would.

@@ -222,7 +222,16 @@ pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
     let file = std::fs::File::open(path).map_err(|error| {
         Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error)
     })?;
-    read_line(&mut std::io::BufReader::new(file), option)
+    read_line(&mut std::io::BufReader::new(file), option).map_err(|error| {
+        if error.kind() == Kind::MissingAnswer {
+            Error::new(
+                Kind::MissingAnswer,
+                format!("`{}` has no line for {option}", path.display()),
+            )
+        } else {
+            error
+        }
+    })
 }
 
 /// One line without its end, at most 4 KiB. Read byte by byte in the buffer, so that what follows stays for the next.
