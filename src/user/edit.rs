@@ -232,6 +232,16 @@ impl AddUser {
     }
 }
 
+impl AddUser {
+    fn joins_administrators(&self, store: &Store) -> Result<bool> {
+        let administrators = permission::administrator_groups(store)?;
+        let groups = self.fields.groups(store)?.unwrap_or_default();
+        Ok(groups
+            .iter()
+            .any(|group| administrators.contains(&group.id)))
+    }
+}
+
 impl Plan for AddUser {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let login = login(&self.login)?;
@@ -322,14 +332,14 @@ impl Plan for AddUser {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
-        let joins = self
-            .fields
-            .groups(store)?
-            .unwrap_or_default()
-            .iter()
-            .any(|group| group.id == administrators);
-        Ok(joins || self.fields.os_user != Patch::Keep)
+        Ok(self.joins_administrators(store)? || self.fields.os_user != Patch::Keep)
+    }
+
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        // A new administrator is a change of that membership as much as an old user who becomes one.
+        Ok(self
+            .joins_administrators(store)?
+            .then(|| format!("adding the administrator `{}`", visible(self.login.trim()))))
     }
 }
 
@@ -442,11 +452,11 @@ impl Plan for EditUser {
 
     fn touches_administrators(&self, store: &Store, changes: &[Change]) -> Result<bool> {
         let (have, _, direct, groups) = self.wanted(store)?;
-        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        let administrators = permission::administrator_groups(store)?;
         Ok(permission::in_administrators(store, self.id, have.kind)?
             || direct
                 .symmetric_difference(&groups)
-                .any(|group| *group == administrators)
+                .any(|group| administrators.contains(group))
             || changes.iter().any(|change| change.changes("os_user")))
     }
 

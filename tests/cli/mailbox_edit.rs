@@ -283,3 +283,42 @@ $ twofa audit list --event mailbox.tested -o ndjson
 
 "#]]);
 }
+
+#[test]
+fn passwords_come_from_a_file_too() {
+    let world = World::new();
+    world.write("secret", "from-a-file\nsecond line\n");
+    world.ok("mailbox add ops --smtp mail.example.com --username ops --password-file secret --from a@example.com");
+    world
+        .run("mailbox add ops --smtp mail.example.com --username ops --password-stdin --from a@example.com -o ndjson -q")
+        .stdin("from-a-file\n")
+        .shows(str![[r#"
+$ twofa mailbox add ops --smtp mail.example.com --username ops --password-stdin --from a@example.com -o ndjson -q
+? 0
+--- stdout
+{"name":"ops","kind":"smtp","from":"a@example.com","host":"mail.example.com","port":587,"tls":"starttls","username":"ops","password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
+
+"#]]);
+    world
+        .run("mailbox edit ops --password-file absent")
+        .shows(str![[r#"
+$ twofa mailbox edit ops --password-file absent
+? 1
+--- stderr
+error: cannot read `absent`: No such file or directory (os error 2)
+
+"#]]);
+    world
+        .run("mailbox edit ops --password-file secret --password-stdin")
+        .exits(2);
+    world.write("empty", "");
+    world
+        .run("mailbox edit ops --password-file empty")
+        .shows(str![[r#"
+$ twofa mailbox edit ops --password-file empty
+? 2
+--- stderr
+error: `empty` has no line for --password-file
+
+"#]]);
+}

@@ -17,11 +17,14 @@
     missing_docs
 )]
 
+mod confirmation;
+mod confirmation_mail;
 mod delivery;
 mod lints;
 mod mailbox;
 mod mailbox_edit;
 mod method;
+mod permission;
 #[cfg(unix)]
 mod sendmail;
 mod setting;

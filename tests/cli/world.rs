@@ -62,6 +62,26 @@ impl World {
         world
     }
 
+    /// As [`World::peopled`], with the authenticator app enabled, 2FA on, and Supervisor's app connected. Returns the
+    /// secret of the app as well; the step of its last code has passed.
+    pub fn with_app() -> (World, String) {
+        let world = World::peopled();
+        world.ok("method enable totp --primary");
+        let secret = world.connect("Supervisor");
+        world.ok("setting set Enable2FA on --yes");
+        (world, secret)
+    }
+
+    /// Connects a user's app and lets the step of its code pass. Returns its secret.
+    pub fn connect(&self, login: &str) -> String {
+        let enrolment = self.json(&format!("authenticator connect {login}"));
+        let secret = enrolment["secret"].as_str().unwrap().to_owned();
+        let code = self.app(&secret);
+        self.ok(&format!("authenticator confirm {login} --code {code}"));
+        self.later(30);
+        secret
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
