@@ -263,7 +263,11 @@ impl From<rusqlite::Error> for Error {
             ),
             _ => (Kind::Storage, "the store failed", None),
         };
-        let whole = Error::new(kind, message).because(error);
+        let mut whole = Error::new(kind, message);
+        if kind != Kind::Busy {
+            // What SQLite says, once: the error below it says the same again with its number.
+            whole = whole.because(anyhow::Error::msg(error.to_string()));
+        }
         match hint {
             Some(hint) => whole.hint(hint),
             None => whole,

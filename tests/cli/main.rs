@@ -24,8 +24,13 @@ mod lints;
 mod mailbox;
 mod mailbox_edit;
 mod method;
+mod output;
 mod permission;
 #[cfg(unix)]
 mod sendmail;
 mod setting;
+mod store;
+mod store_full;
+#[cfg(unix)]
+mod terminal;
 mod world;

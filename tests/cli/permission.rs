@@ -465,7 +465,6 @@ $ twofa audit list --event permission -o ndjson
 "#]]);
 }
 
-/// A manager of users who is no administrator changes no administrator; under root or the owner the authority suffices.
 #[test]
 fn positions_expiry_and_denial_decide() {
     let world = World::with_email();

@@ -95,19 +95,35 @@ fn typed() -> String {
 
 /// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.
 fn misused(error: &clap::Error) -> ExitCode {
-    // A closed pipe is nobody's fault.
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return ExitCode::SUCCESS;
+        return match printed {
+            // A closed pipe is nobody's fault.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let failed = Error::new(Kind::Io, "cannot write the answer").because(error);
+                ui::error(&failed, cli::Color::Auto, wants_json());
+                ExitCode::from(failed.kind().exit())
+            }
+            _ => ExitCode::SUCCESS,
+        };
     }
     if wants_json() {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let message = first
+        // The first paragraph is what is wrong; its further lines name the arguments.
+        let paragraph: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let paragraph = paragraph.join(" ");
+        let message = paragraph
             .strip_prefix("error: ")
             .unwrap_or("a command is missing");
+        let tip = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("tip: "));
         let said = Error::new(Kind::Usage, message)
-            .hint("`twofa --help` lists the commands")
+            .hint(tip.unwrap_or("`twofa --help` lists the commands"))
             .to_json();
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
     }
