@@ -220,9 +220,8 @@ fn a_server_that_answers_drop_by_drop() {
         stream.set_read_timeout(Some(pause)).unwrap();
         let mut reader = stream.try_clone().unwrap();
         while stream.write_all(b"2").is_ok() {
-            match std::io::Read::read(&mut reader, &mut [0]) {
-                Ok(0) => break,
-                Ok(_) | Err(_) => {}
+            if matches!(std::io::Read::read(&mut reader, &mut [0]), Ok(0)) {
+                break;
             }
         }
         String::new()

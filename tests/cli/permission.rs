@@ -76,8 +76,11 @@ fn world() -> (World, String) {
     (world, challenge)
 }
 
-fn opens_a_store(verb: &&Verb) -> bool {
-    matches!(verb.opens, Opens::Read | Opens::Write)
+/// The verbs that work on a store.
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    VERBS
+        .iter()
+        .filter(|verb| matches!(verb.opens, Opens::Read | Opens::Write))
 }
 
 /// What the store declares, without the audit log and what belongs to it.
@@ -102,7 +105,7 @@ fn declared(world: &World) -> String {
 fn a_plain_user_is_refused_everywhere() {
     let (world, challenge) = world();
     let before = declared(&world);
-    for verb in VERBS.iter().filter(opens_a_store) {
+    for verb in verbs() {
         let Some(operation) = verb.needs.operation() else {
             continue;
         };
@@ -162,9 +165,7 @@ fn a_plain_user_is_refused_everywhere() {
 #[test]
 fn exactly_the_missing_operation_is_missed() {
     for missing in Operation::ALL {
-        let needing: Vec<&Verb> = VERBS
-            .iter()
-            .filter(opens_a_store)
+        let needing: Vec<&Verb> = verbs()
             .filter(|verb| verb.needs.operation() == Some(*missing))
             .collect();
         if needing.is_empty() {
@@ -213,11 +214,7 @@ fn one_operation_opens_its_verbs_and_no_other() {
         }
         let (world, challenge) = world();
         grant(&world, "bob", given.code());
-        for verb in VERBS
-            .iter()
-            .filter(opens_a_store)
-            .filter(|verb| verb.needs.operation().is_some())
-        {
+        for verb in verbs().filter(|verb| verb.needs.operation().is_some()) {
             // A login that has been answered or sent a moment ago is refused for that; it is not a right that lacks.
             let done = world
                 .run(&format!(
@@ -322,11 +319,7 @@ error: no user is named `nobody`
 #[test]
 fn oneself_and_what_everybody_may() {
     let world = World::with_email();
-    for verb in VERBS
-        .iter()
-        .filter(opens_a_store)
-        .filter(|verb| verb.needs == Needs::Mapped)
-    {
+    for verb in verbs().filter(|verb| verb.needs == Needs::Mapped) {
         world.ok(&format!("{} --as bob", line(verb)));
     }
     for line in [

@@ -333,9 +333,9 @@ fn a_busy_store() {
 $ twofa method enable email --wait 1s -o json
 ? 75
 --- stderr
-error: the store is busy: database is locked: Error code 5: database is locked
+error: the store is busy
  hint: another command is writing; try again, or wait longer with --wait
-{"error":{"kind":"busy","message":"the store is busy: database is locked: Error code 5: database is locked","hint":"another command is writing; try again, or wait longer with --wait"}}
+{"error":{"kind":"busy","message":"the store is busy","hint":"another command is writing; try again, or wait longer with --wait"}}
 
 "#]]);
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
@@ -344,7 +344,7 @@ error: the store is busy: database is locked: Error code 5: database is locked
 $ twofa method enable email --wait 0s
 ? 75
 --- stderr
-error: the store is busy: database is locked: Error code 5: database is locked
+error: the store is busy
  hint: another command is writing; try again, or wait longer with --wait
 
 "#]]);
