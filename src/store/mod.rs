@@ -292,8 +292,10 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             // In a directory that cannot be written SQLite cannot make the index of the log. When there is no log,
             // nothing is missed by reading the file as it lies there.
             Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
-                    && log_is_empty(path) =>
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+                ) && log_is_empty(path) =>
             {
                 Connection::open_with_flags(
                     immutable_uri(path),

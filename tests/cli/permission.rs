@@ -425,7 +425,7 @@ $ twofa user list --as bob -o json
 ? 5
 --- stderr
 error: the acting user `bob` is locked
-{"error":{"kind":"not_permitted","message":"the acting user `bob` is locked","hint":null}}
+{"error":{"kind":"not_permitted","message":"the acting user `bob` is locked","hint":null,"user":"bob"}}
 
 "#]]);
     world.run("status --as bob").exits(5);
@@ -450,10 +450,10 @@ error: no user is named `nobody`
 $ twofa audit list --event permission -o ndjson
 ? 0
 --- stdout
-{"seq":15,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":"[ACCOUNT]","event":"permission.denied","subject":"status","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":14,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":13,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":12,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
+{"seq":15,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"status","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
+{"seq":14,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
+{"seq":13,"at":"2026-01-01T00:00:00Z","actor":"alice","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
+{"seq":12,"at":"2026-01-01T00:00:00Z","actor":"robot","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
 
 "#]]);
 }

@@ -20,10 +20,13 @@ struct Terminal {
 impl Terminal {
     fn new(world: &World, line: &str, columns: u16) -> Terminal {
         let twofa = world.run(line).command();
-        // The width is set before the command looks at it.
+        // The terminal gets its width when whoever made it is done with it, and before the command looks at it.
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", "stty echo cols \"$0\" rows 100; exec \"$@\""])
+            .args([
+                "-c",
+                "read -r go; stty echo cols \"$0\" rows 100; exec \"$@\"",
+            ])
             .arg(columns.to_string())
             .arg(twofa.get_program())
             .args(twofa.get_args())
@@ -38,6 +41,7 @@ impl Terminal {
             );
         let mut session = OsSession::spawn(command).unwrap();
         session.set_expect_timeout(Some(PATIENCE));
+        session.send("\r").unwrap();
         Terminal {
             session,
             seen: String::new(),
