@@ -289,14 +289,9 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             row.get::<_, i64>(0)
         }) {
             Ok(_) => db,
-            // In a directory that cannot be written SQLite cannot make the index of the log. When there is no log,
-            // nothing is missed by reading the file as it lies there.
-            Err(error)
-                if matches!(
-                    error.sqlite_error_code(),
-                    Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
-                ) && log_is_empty(path) =>
-            {
+            // In a directory that cannot be written, or on a full disk, SQLite cannot make the index of the log. When
+            // there is no log, nothing is missed by reading the file as it lies there.
+            Err(error) if has_no_index(&error) && log_is_empty(path) => {
                 Connection::open_with_flags(
                     immutable_uri(path),
                     reading | OpenFlags::SQLITE_OPEN_URI,
@@ -344,6 +339,16 @@ fn refuse_read_only(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether `SQLite` could not make the index of its log: not at all, or not as long as it must be.
+fn has_no_index(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+    ) || error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 fn log_is_empty(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -362,7 +367,10 @@ fn immutable_uri(path: &Path) -> String {
 }
 
 fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) {
+    if matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+    ) {
         return Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be opened", path.display()),

@@ -30,6 +30,7 @@ mod permission;
 mod sendmail;
 mod setting;
 mod store;
+#[cfg(unix)]
 mod store_full;
 #[cfg(unix)]
 mod terminal;
