@@ -17,6 +17,8 @@
     missing_docs
 )]
 
+#[cfg(unix)]
+mod account;
 mod confirmation;
 mod confirmation_mail;
 mod delivery;

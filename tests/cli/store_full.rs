@@ -77,11 +77,14 @@ fn a_full_disk_leaves_the_state_before() {
         assert_eq!(world.tries("alice"), 0);
     }
     let output = limited(&world, 8, "user edit alice --name Somebody", "");
-    snapbox::assert_data_eq!(String::from_utf8(output.stderr).unwrap(), str![[r#"
+    snapbox::assert_data_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        str![[r#"
 error: no space is left for the store: disk I/O error
  hint: make room where the store lies; it is as it was before
 
-"#]]);
+"#]]
+    );
     // Reading goes on.
     world.sql("PRAGMA wal_checkpoint(TRUNCATE)");
     let output = limited(&world, 8, "user list -o json", "");

@@ -72,8 +72,12 @@ impl Protection {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("way").args(["smtp", "file", "sendmail"]))]
 pub struct Way {
-    /// Send to an SMTP server: <smtp://host>[:port] or <smtps://host>[:port]
-    #[arg(long, value_name = "URL")]
+    // An attribute, for the brackets that documentation puts around an address are not part of it.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Send to an SMTP server: smtp://host[:port] or smtps://host[:port]"
+    )]
     smtp: Option<String>,
     /// How the connection is protected [default: starttls]
     #[arg(long, value_name = "HOW")]
