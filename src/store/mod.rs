@@ -232,14 +232,18 @@ impl Tx<'_> {
 fn check_header(path: &Path) -> Result<()> {
     let shown = path.display();
     let mut head = [0u8; 100];
-    let read = fs::File::open(path).and_then(|mut file| {
-        if file.metadata()?.is_dir() {
+    // Looked at before it is opened: opening a pipe would wait for its other end.
+    let read = fs::metadata(path).and_then(|found| {
+        if found.is_dir() {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::IsADirectory,
                 "it is a directory",
             ));
         }
-        file.read_exact(&mut head)
+        if !found.is_file() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        fs::File::open(path)?.read_exact(&mut head)
     });
     let foreign = || {
         Error::new(

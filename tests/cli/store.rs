@@ -218,6 +218,41 @@ error: cannot read the store `directory`: it is a directory
 "#]]);
 }
 
+/// Neither a pipe that nobody writes to nor a device without an end holds a command up.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_at_all() {
+    let world = World::peopled();
+    nix::unistd::mkfifo(&world.file("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.run("status --db pipe").shows(str![[r#"
+$ twofa status --db pipe
+? 1
+--- stderr
+error: `pipe` is not a twofa store
+ hint: name another file with --db; this one was not touched
+
+"#]]);
+    world.run("init --db /dev/zero -o json").shows(str![[r#"
+$ twofa init --db /dev/zero -o json
+? 1
+--- stderr
+error: `/dev/zero` is not a twofa store
+ hint: name another file with --db; this one was not touched
+{"error":{"kind":"foreign_store","message":"`/dev/zero` is not a twofa store","hint":"name another file with --db; this one was not touched"}}
+
+"#]]);
+    world
+        .run("method enable email --key-file /dev/zero")
+        .shows(str![[r#"
+$ twofa method enable email --key-file /dev/zero
+? 1
+--- stderr
+error: `/dev/zero` is not a twofa key file (line 1)
+ hint: name the right one with --key-file
+
+"#]]);
+}
+
 #[test]
 fn a_newer_store_is_refused_untouched() {
     let world = World::peopled();
@@ -376,6 +411,15 @@ error: the store is busy
     world.ok("audit verify");
     other.execute_batch("ROLLBACK").unwrap();
     world.ok("method enable email");
+    world.run("status --wait 21d").shows(str![[r#"
+$ twofa status --wait 21d
+? 2
+--- stderr
+error: --wait: more than 20 days is too long
+ hint: write it as 10s or 1m
+
+"#]]);
+    world.run("status --wait 20d").succeeds();
     world.run("status --wait soon").shows(str![[r#"
 $ twofa status --wait soon
 ? 2
