@@ -85,18 +85,7 @@ fn what_asks_and_what_does_not() {
         ),
     ] {
         let done = world
-            .run(&format!("{line} --yes --allow-lockout -o json").replace(
-                "--allow-lockout",
-                if line.starts_with("user edit")
-                    || line.starts_with("method disable")
-                    || line.starts_with("authenticator dis")
-                    || line.starts_with("setting")
-                {
-                    "--allow-lockout"
-                } else {
-                    ""
-                },
-            ))
+            .run(&format!("{line} --yes -o json"))
             .stdin("new-pw\n")
             .exits(5);
         assert!(
