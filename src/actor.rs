@@ -139,8 +139,9 @@ impl Session {
         let user = match acting_user(&store, authority, os_user.as_deref(), as_login) {
             Ok(user) => user,
             Err(error) if error.kind() == Kind::NotPermitted => {
+                let actor = error.detail().get("user").and_then(|login| login.as_str());
                 let who = Who {
-                    actor: None,
+                    actor: actor.map(str::to_owned),
                     os_user,
                     note,
                 };
@@ -414,7 +415,8 @@ fn acting_user(
         Some(why) if !excused => Err(Error::new(
             Kind::NotPermitted,
             format!("the acting user `{}` {why}", visible(&user.login)),
-        )),
+        )
+        .with("user", user.login)),
         _ => Ok(user),
     }
 }

@@ -241,13 +241,27 @@ impl From<rusqlite::Error> for Error {
     /// Storage errors keep their own kinds: busy, full, read-only and damaged are four different mornings.
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
+        const FULL: Option<&str> = Some("make room where the store lies; it is as it was before");
         let (kind, message, hint) = match error.sqlite_error_code() {
             Some(C::DatabaseBusy | C::DatabaseLocked) => (
                 Kind::Busy,
                 "the store is busy",
                 Some("another command is writing; try again, or wait longer with --wait"),
             ),
-            Some(C::DiskFull) => (Kind::DiskFull, "no space is left for the store", None),
+            Some(C::DiskFull) => (Kind::DiskFull, "no space is left for the store", FULL),
+            // The index of the log is made longer before anything is written; it fails for want of space alone.
+            Some(C::SystemIoFailure)
+                if error.sqlite_error().is_some_and(|error| {
+                    error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+                }) =>
+            {
+                (Kind::DiskFull, "no space is left for the store", FULL)
+            }
+            Some(C::SystemIoFailure) => (
+                Kind::Storage,
+                "the store could not be read or written",
+                Some("look at the disk: space, quota, and what the system's log says of it"),
+            ),
             Some(C::ReadOnly) => (
                 Kind::ReadOnly,
                 "the store cannot be written",
@@ -263,7 +277,11 @@ impl From<rusqlite::Error> for Error {
             ),
             _ => (Kind::Storage, "the store failed", None),
         };
-        let whole = Error::new(kind, message).because(error);
+        let mut whole = Error::new(kind, message);
+        if kind != Kind::Busy {
+            // What SQLite says, once: the error below it says the same again with its number.
+            whole = whole.because(anyhow::Error::msg(error.to_string()));
+        }
         match hint {
             Some(hint) => whole.hint(hint),
             None => whole,

@@ -143,6 +143,21 @@ pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
+/// The groups whose users are administrators: `System administrators` and every group nested in it.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
+    let mut query = store.db().prepare_cached(
+        "WITH RECURSIVE inside (id) AS (
+             SELECT id FROM \"group\" WHERE built_in = 'administrators'
+             UNION SELECT group_group.member FROM group_group JOIN inside ON group_group.\"group\" = inside.id)
+         SELECT id FROM inside",
+    )?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The logins of active administrators, at most `limit`, in order.
 ///
 /// # Errors

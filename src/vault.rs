@@ -9,7 +9,7 @@
 //! its associated data to the store's id, a frozen [`Label`] and the row id.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::PasswordVerifier as _;
@@ -28,6 +28,8 @@ use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
+/// The longest key file that is read: a line for each key is under a hundred bytes.
+const LONGEST_FILE: usize = 64 * 1024;
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;
 const HEADER: usize = 1 + 4;
@@ -117,8 +119,12 @@ impl Ring {
     /// [`Kind::KeyMissing`] when it is absent or unreadable, [`Kind::KeyWrong`] when it is not a key file.
     pub fn read(path: &Path) -> Result<Ring> {
         let shown = path.display();
-        let text = match fs::read(path) {
-            Ok(bytes) => Zeroizing::new(bytes),
+        // Room for all of it at once: a buffer that grows leaves copies of the keys behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE + 64));
+        let read = fs::File::open(path)
+            .and_then(|file| file.take(LONGEST_FILE as u64).read_to_end(&mut bytes));
+        let text = match read {
+            Ok(_) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` is missing"))
                     .hint("put its copy back, or name it with --key-file; a new key cannot open what the old one sealed"));

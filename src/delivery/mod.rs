@@ -120,7 +120,11 @@ pub fn test(session: &Session, mailbox: &Mailbox, to: &str) -> Result<String> {
             .detail(serde_json::json!({ "to": to, "said": said }));
         append(tx, &session.who(), &entry)
     })?;
-    came.map_err(|failure| failure.into_error(&mailbox.name))
+    came.map_err(|failure| {
+        failure.into_error(&mailbox.name).hint(
+            "`twofa mailbox show NAME` tells how it sends, `twofa mailbox edit NAME` changes it",
+        )
+    })
 }
 
 /// The message, with the headers of a transactional mail: Message-ID and Date of our own (RFC 5322, section 3.6),
@@ -147,6 +151,12 @@ fn letter(
     let unfit = |what: &str, error: &dyn std::fmt::Display| {
         Ok(Err(Failure::permanent(format!("{what}: {error}"))))
     };
+    // The library panics at what it cannot write; such a name can only have come past this program.
+    if let Some(name) = &mailbox.from.name
+        && name.chars().any(char::is_control)
+    {
+        return unfit("the sender's name", &"it has a control character in it");
+    }
     let from = match mailbox.from.address.parse() {
         Ok(address) => Address::new(mailbox.from.name.clone(), address),
         Err(error) => return unfit("the sender is no address", &error),

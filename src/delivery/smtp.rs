@@ -120,6 +120,30 @@ fn failure(error: &lettre::transport::smtp::Error, server: &str, deadline: Durat
     {
         return hangs(server, deadline);
     }
+    match io {
+        Some(std::io::ErrorKind::ConnectionRefused) => {
+            return Failure::temporary(format!("{server}: nothing listens there"));
+        }
+        Some(
+            std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::BrokenPipe
+            | std::io::ErrorKind::UnexpectedEof,
+        ) => return Failure::temporary(format!("{server} closed the connection")),
+        _ => {}
+    }
+    if error.is_response() {
+        // An answer that ends early is a closed connection; any other that cannot be read comes from no mail server.
+        return Failure::temporary(if said.contains("incomplete") {
+            format!("{server} closed the connection")
+        } else {
+            let answer = said.rsplit_once(" at: ").map_or("", |(_, answer)| answer);
+            format!(
+                "{server} does not speak SMTP: it answered `{}`",
+                answer.trim()
+            )
+        });
+    }
     if error.is_permanent() {
         return Failure::permanent(format!("{server} refused: {said}"));
     }
@@ -127,6 +151,7 @@ fn failure(error: &lettre::transport::smtp::Error, server: &str, deadline: Durat
         return Failure::temporary(format!("{server} refused for now: {said}"));
     }
     if error.is_client() || error.is_tls() {
+        let said = said.trim_start_matches("internal client error: ");
         return Failure::permanent(format!("{server}: {said}"));
     }
     Failure::temporary(format!("{server}: {said}"))

@@ -184,6 +184,9 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
         .map(Method::code)
         .collect();
     let hinted = match others.first() {
+        Some(first) if challenge.purpose == Purpose::Confirmation => error.hint(format!(
+            "repeat the command with --confirm-method {first} to confirm by another method"
+        )),
         Some(first) => error.hint(format!(
             "`twofa login resend {} --method {first}` asks by another method",
             challenge.token

@@ -64,11 +64,12 @@ impl Smtp {
     /// [`Kind::InvalidValue`] with the form; [`Kind::Usage`] when `smtps` and `tls` contradict.
     pub fn parse(text: &str, tls: Option<Tls>) -> Result<Smtp> {
         let bad = || {
-            Error::new(
-                Kind::InvalidValue,
-                format!("`{}` is no SMTP server", visible(text)),
-            )
-            .hint(
+            // What stands before an `@` may be a password, whatever else is wrong with the address.
+            let shown = text.rsplit_once('@').map_or_else(
+                || visible(text).into_owned(),
+                |(_, server)| format!("…@{}", visible(server)),
+            );
+            Error::new(Kind::InvalidValue, format!("`{shown}` is no SMTP server")).hint(
                 "write it as smtp://mail.example.com:587; the password comes with --password-stdin",
             )
         };
@@ -83,10 +84,15 @@ impl Smtp {
             "smtps" => true,
             _ => return Err(bad()),
         };
-        let bare = url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
+        if !url.username().is_empty() || url.password().is_some() {
+            // The address is not repeated: there may be a password in it.
+            return Err(Error::new(
+                Kind::InvalidValue,
+                "the address of an SMTP server has no username or password in it",
+            )
+            .hint("give them with --username NAME --password-stdin"));
+        }
+        let bare = url.query().is_none() && url.fragment().is_none();
         if !bare || !matches!(url.path(), "" | "/") {
             return Err(bad());
         }

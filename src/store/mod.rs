@@ -231,14 +231,18 @@ impl Tx<'_> {
 fn check_header(path: &Path) -> Result<()> {
     let shown = path.display();
     let mut head = [0u8; 100];
-    let read = fs::File::open(path).and_then(|mut file| {
-        if file.metadata()?.is_dir() {
+    // Looked at before it is opened: opening a pipe would wait for its other end.
+    let read = fs::metadata(path).and_then(|found| {
+        if found.is_dir() {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::IsADirectory,
                 "it is a directory",
             ));
         }
-        file.read_exact(&mut head)
+        if !found.is_file() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        fs::File::open(path)?.read_exact(&mut head)
     });
     let foreign = || {
         Error::new(
@@ -290,12 +294,9 @@ fn open_file(path: &Path, writable: bool, wait: Duration) -> Result<Connection> 
             row.get::<_, i64>(0)
         }) {
             Ok(_) => db,
-            // In a directory that cannot be written SQLite cannot make the index of the log. When there is no log,
-            // nothing is missed by reading the file as it lies there.
-            Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
-                    && log_is_empty(path) =>
-            {
+            // In a directory that cannot be written, or on a full disk, SQLite cannot make the index of the log. When
+            // there is no log, nothing is missed by reading the file as it lies there.
+            Err(error) if has_no_index(&error) && log_is_empty(path) => {
                 Connection::open_with_flags(
                     immutable_uri(path),
                     reading | OpenFlags::SQLITE_OPEN_URI,
@@ -344,6 +345,16 @@ fn refuse_read_only(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether `SQLite` could not make the index of its log: not at all, or not as long as it must be.
+fn has_no_index(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+    ) || error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 fn log_is_empty(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -362,7 +373,10 @@ fn immutable_uri(path: &Path) -> String {
 }
 
 fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) {
+    if matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+    ) {
         return Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be opened", path.display()),

@@ -192,9 +192,11 @@ impl AddUser {
     }
 
     fn joins_administrators(&self, store: &Store) -> Result<bool> {
-        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        let administrators = permission::administrator_groups(store)?;
         let groups = self.fields.groups(store)?.unwrap_or_default();
-        Ok(groups.iter().any(|group| group.id == administrators))
+        Ok(groups
+            .iter()
+            .any(|group| administrators.contains(&group.id)))
     }
 
     /// What the user is like already, in the fields given; the names of those that differ.
@@ -449,11 +451,11 @@ impl Plan for EditUser {
 
     fn touches_administrators(&self, store: &Store, changes: &[Change]) -> Result<bool> {
         let (have, _, direct, groups) = self.wanted(store)?;
-        let administrators = permission::built_in_group(store, built_in::ADMINISTRATORS)?;
+        let administrators = permission::administrator_groups(store)?;
         Ok(permission::in_administrators(store, self.id, have.kind)?
             || direct
                 .symmetric_difference(&groups)
-                .any(|group| *group == administrators)
+                .any(|group| administrators.contains(group))
             || changes.iter().any(|change| change.changes("os_user")))
     }
 

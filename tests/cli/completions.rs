@@ -217,7 +217,7 @@ fn a_locked_store_is_not_waited_for() {
 $ twofa user list --wait 0s
 ? 75
 --- stderr
-error: the store is busy: database is locked: Error code 5: database is locked
+error: the store is busy
  hint: another command is writing; try again, or wait longer with --wait
 
 "#]]);
@@ -227,9 +227,9 @@ error: the store is busy: database is locked: Error code 5: database is locked
 $ twofa user edit bob --name Bob --wait 0s -o json
 ? 75
 --- stderr
-error: the store is busy: database is locked: Error code 5: database is locked
+error: the store is busy
  hint: another command is writing; try again, or wait longer with --wait
-{"error":{"kind":"busy","message":"the store is busy: database is locked: Error code 5: database is locked","hint":"another command is writing; try again, or wait longer with --wait"}}
+{"error":{"kind":"busy","message":"the store is busy","hint":"another command is writing; try again, or wait longer with --wait"}}
 
 "#]]);
     // Whoever does not say how long they wait, waits for ten seconds.

@@ -52,15 +52,6 @@ impl World {
         self.verify(&challenge, &self.code()).succeeds();
     }
 
-    /// Connects the app of a user; returns its secret. The code of this moment is consumed.
-    pub fn connect(&self, login: &str) -> String {
-        let setup = self.json(&format!("authenticator connect {login}"));
-        let secret = setup["secret"].as_str().unwrap().to_owned();
-        let code = self.app(&secret);
-        self.ok(&format!("authenticator confirm {login} --code {code}"));
-        secret
-    }
-
     /// What the app of a secret shows `seconds` from now.
     pub fn app_at(&self, secret: &str, seconds: i64) -> String {
         self.later(seconds);

@@ -17,11 +17,16 @@
     missing_docs
 )]
 
+#[cfg(unix)]
+mod account;
 mod audit;
 mod authenticator;
 mod authenticator_confirm;
 mod completions;
 mod concurrency;
+mod confirmation;
+mod confirmation_mail;
+mod delivery;
 mod help;
 mod init;
 mod key;
@@ -34,13 +39,24 @@ mod login_simulate;
 mod login_start;
 mod login_tries;
 mod login_verify;
+mod mailbox;
+mod mailbox_edit;
 mod method;
+mod output;
 mod password;
+mod permission;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;
+#[cfg(unix)]
+mod sendmail;
 mod setting;
+mod store;
+#[cfg(unix)]
+mod store_full;
 mod template;
+#[cfg(unix)]
+mod terminal;
 mod user;
 mod user_edit;
 mod user_import;

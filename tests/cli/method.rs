@@ -96,7 +96,7 @@ changed  yes
 --- stderr
 warning: Email is enabled, but `2FAmailbox` is not set.
    hint: twofa setting set 2FAmailbox NAME
-warning: 2 users have no address.
+warning: 2 active users have no address.
    hint: twofa user list --without email
 Email is enabled and primary.
 Next: `twofa setting set 2FAmailbox NAME`.
@@ -120,7 +120,7 @@ $ twofa method enable Email -o json
     },
     {
       "kind": "users_lack",
-      "message": "2 users have no address.",
+      "message": "2 active users have no address.",
       "hint": "twofa user list --without email"
     }
   ]
@@ -128,7 +128,7 @@ $ twofa method enable Email -o json
 --- stderr
 warning: Email is enabled, but `2FAmailbox` is not set.
    hint: twofa setting set 2FAmailbox NAME
-warning: 2 users have no address.
+warning: 2 active users have no address.
    hint: twofa user list --without email
 Email is already enabled and primary.
 Next: `twofa setting set 2FAmailbox NAME`.
@@ -160,7 +160,7 @@ enabled  yes
 primary  yes
 changed  yes
 --- stderr
-warning: 1 user has no authenticator app connected.
+warning: 1 active user has no authenticator app connected.
    hint: twofa user list --without totp
 
 "#]]);

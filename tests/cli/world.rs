@@ -62,6 +62,26 @@ impl World {
         world
     }
 
+    /// As [`World::peopled`], with the authenticator app enabled, 2FA on, and Supervisor's app connected. Returns the
+    /// secret of the app as well; the step of its last code has passed.
+    pub fn with_app() -> (World, String) {
+        let world = World::peopled();
+        world.ok("method enable totp --primary");
+        let secret = world.connect("Supervisor");
+        world.later(30);
+        world.ok("setting set Enable2FA on --yes");
+        (world, secret)
+    }
+
+    /// Connects a user's app; returns its secret. The code of this moment is consumed.
+    pub fn connect(&self, login: &str) -> String {
+        let enrolment = self.json(&format!("authenticator connect {login}"));
+        let secret = enrolment["secret"].as_str().unwrap().to_owned();
+        let code = self.app(&secret);
+        self.ok(&format!("authenticator confirm {login} --code {code}"));
+        secret
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -114,14 +134,19 @@ impl World {
         self.run(&format!("{line} -o json")).json(0)
     }
 
-    /// The code in the newest message.
-    pub fn code(&self) -> String {
+    /// The newest message.
+    pub fn letter(&self) -> String {
         let mut messages: Vec<PathBuf> = std::fs::read_dir(self.file("mail"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
         messages.sort_by_key(|path| (path.metadata().unwrap().modified().unwrap(), path.clone()));
-        let text = std::fs::read_to_string(messages.last().unwrap()).unwrap();
+        std::fs::read_to_string(messages.last().unwrap()).unwrap()
+    }
+
+    /// The code in the newest message.
+    pub fn code(&self) -> String {
+        let text = self.letter();
         let code = text
             .lines()
             .map(str::trim)
@@ -137,6 +162,29 @@ impl World {
         let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         totp.generate(u64::try_from(self.now()).unwrap())
             .to_string()
+    }
+
+    /// One number of the store.
+    pub fn number(&self, query: &str) -> i64 {
+        self.value(query)
+    }
+
+    /// One text of the store.
+    pub fn text(&self, query: &str) -> String {
+        self.value(query)
+    }
+
+    /// Wrong tries of both factors that are counted against a user.
+    pub fn tries(&self, login: &str) -> i64 {
+        self.number(&format!(
+            "SELECT second_factor_failures + password_failures FROM user WHERE login = '{login}'"
+        ))
+    }
+
+    fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+        #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+        let db = rusqlite::Connection::open(self.file("twofa.db")).unwrap();
+        db.query_row(query, [], |row| row.get(0)).unwrap()
     }
 
     /// Runs SQL on the store, as somebody with the sqlite3 shell would.

@@ -97,10 +97,17 @@ fn typed() -> String {
 
 /// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.
 fn misused(error: &clap::Error) -> ExitCode {
-    // A closed pipe is nobody's fault.
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return ExitCode::SUCCESS;
+        return match printed {
+            // A closed pipe is nobody's fault.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let failed = Error::new(Kind::Io, "cannot write the answer").because(error);
+                ui::error(&failed, cli::Color::Auto, wants_json());
+                ExitCode::from(failed.kind().exit())
+            }
+            _ => ExitCode::SUCCESS,
+        };
     }
     if wants_json() {
         let text = error.to_string();

@@ -73,12 +73,22 @@ fn data_home() -> Result<PathBuf> {
         })
 }
 
+/// Seconds of the longest wait for a busy store.
+const LONGEST_WAIT: i64 = 20 * 86_400;
+
 /// How long to wait for a busy store.
 pub fn wait(globals: &Globals) -> Result<Duration> {
     let seconds = twofa::clock::seconds(&globals.wait).map_err(|error| {
         Error::new(Kind::Usage, format!("--wait: {}", error.message()))
             .hint("write it as 10s or 1m")
     })?;
+    // SQLite counts milliseconds in 32 bits.
+    if seconds > LONGEST_WAIT {
+        return Err(
+            Error::new(Kind::Usage, "--wait: more than 20 days is too long")
+                .hint("write it as 10s or 1m"),
+        );
+    }
     Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 

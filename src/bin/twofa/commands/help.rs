@@ -67,8 +67,9 @@ pub fn run(context: &mut Context, args: &Help) -> Result<Answer> {
             Ok(Answer::list(COLUMNS, COLUMNS, rows))
         }
         _ => {
+            let answer = command(&words)?;
             context.only(&[Format::Table])?;
-            command(&words)
+            Ok(answer)
         }
     }
 }

@@ -190,6 +190,16 @@ fn absolute(path: &std::path::Path) -> Result<String> {
 
 /// How it sends, as the options say; what they leave out is taken from `have`.
 fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
+    let other = way.file.is_some()
+        || way.sendmail.is_some()
+        || (way.smtp.is_none() && have.is_some_and(|have| !matches!(have, Transport::Smtp(_))));
+    // A directory and a program have no use for them, and nothing is ignored in silence.
+    if other && (way.tls.is_some() || way.username.is_some() || way.ca_file.is_some()) {
+        return Err(Error::new(
+            Kind::Usage,
+            "--tls, --username and --ca-file go with --smtp",
+        ));
+    }
     if let Some(directory) = &way.file {
         let directory = absolute(directory)?;
         delivery::prepare_directory(std::path::Path::new(&directory)).map_err(|error| {
@@ -220,15 +230,7 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
             tls: tls.unwrap_or(have.tls),
             ..have.clone()
         },
-        (None, Some(other)) => {
-            if way.tls.is_some() || way.username.is_some() || way.ca_file.is_some() {
-                return Err(Error::new(
-                    Kind::Usage,
-                    "--tls, --username and --ca-file go with --smtp",
-                ));
-            }
-            return Ok(other.clone());
-        }
+        (None, Some(other)) => return Ok(other.clone()),
         (None, None) => {
             return Err(
                 Error::new(Kind::MissingAnswer, "how the mailbox sends is not said")
@@ -256,6 +258,13 @@ fn password(
     let given = way.password.password_stdin || way.password.password_file.is_some();
     let user = matches!(transport, Transport::Smtp(smtp) if smtp.username.is_some());
     let had = have.is_some_and(|have| MailboxRow::from(have).password.is_some());
+    if given && !user {
+        return Err(Error::new(
+            Kind::Usage,
+            "a password goes with a username of an SMTP server",
+        )
+        .hint("give --smtp URL --username NAME with it"));
+    }
     if !given && (!user || had) {
         return Ok(None);
     }

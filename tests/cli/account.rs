@@ -1,0 +1,202 @@
+//! Accounts of the machine that are neither root nor the store's owner. Only root can play another account, so these
+//! tests say loudly that they were skipped when an ordinary account runs them.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+
+use snapbox::str;
+
+use crate::world::{Done, World};
+
+/// An account that owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// A store that every account of the machine can open, with `bob` mapped to the account.
+fn world() -> Option<(World, String)> {
+    let skip = |why: &str| {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+        None
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return skip(
+            "this test plays another account of the machine, which only root can; run it as root too",
+        );
+    }
+    let Ok(Some(account)) = nix::unistd::User::from_uid(NOBODY.into()) else {
+        return skip("no account has the number 65534 here");
+    };
+    let world = World::peopled();
+    let open = |name: &str, mode: u32| {
+        std::fs::set_permissions(world.file(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, mode) in [("", 0o777), ("twofa.db", 0o666), ("twofa.db.key", 0o644)] {
+        open(name, mode);
+    }
+    let mut command = world.run("help exit-codes").command();
+    if command.uid(NOBODY).gid(NOBODY).output().is_err() {
+        return skip("the account cannot run the program where it was built");
+    }
+    Some((world, account.name))
+}
+
+/// Runs a command under the other account.
+fn run(world: &World, account: &str, line: &str, variables: &[(&str, &str)]) -> Done {
+    let mut command = world.run(line).command();
+    command
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .envs(variables.iter().copied())
+        .stdin(std::process::Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes| {
+        String::from_utf8(bytes)
+            .unwrap()
+            .replace(&format!("`{account}`"), "`[ACCOUNT]`")
+            .replace(&format!("--os-user {account}"), "--os-user [ACCOUNT]")
+    };
+    Done {
+        line: line.to_owned(),
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+#[test]
+fn an_account_acts_as_the_user_it_is_mapped_to() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    run(&world, &account, "user show bob", &[]).shows(str![[r#"
+$ twofa user show bob
+? 5
+--- stderr
+error: no user of the store is mapped to the account `[ACCOUNT]`
+ hint: an administrator maps one with `twofa user edit LOGIN --os-user [ACCOUNT]`
+
+"#]]);
+    let kept = world.json("audit list --event permission");
+    assert_eq!(kept[0]["os_user"], account.as_str());
+    assert_eq!(kept[0]["actor"], serde_json::Value::Null);
+    world.ok(&format!("user edit bob --os-user {account}"));
+    let done = run(&world, &account, "user show bob -o json", &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    run(&world, &account, "user list", &[]).shows(str![[r#"
+$ twofa user list
+? 5
+--- stderr
+error: `bob` lacks the operation `CanManageUsers`, which `twofa user list` needs
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+
+"#]]);
+    run(&world, &account, "user list --as Supervisor", &[]).shows(str![[r#"
+$ twofa user list --as Supervisor
+? 5
+--- stderr
+error: only root and the store's owner choose the acting user with --as
+
+"#]]);
+    run(&world, &account, "key check", &[]).shows(str![[r#"
+$ twofa key check
+? 5
+--- stderr
+error: `twofa key check` is for root or the store's owner
+
+"#]]);
+    world.ok("user deactivate bob --yes");
+    run(&world, &account, "status", &[]).shows(str![[r#"
+$ twofa status
+? 5
+--- stderr
+error: the acting user `bob` is deactivated
+
+"#]]);
+}
+
+/// Who manages users and is no administrator changes no administrator, makes none, and maps no account.
+#[test]
+fn who_is_no_administrator_touches_none() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    world.ok(&format!("user edit bob --os-user {account}"));
+    world.ok("user add second --group 'System administrators'");
+    world.sql("INSERT INTO grantee (operation, position, user, access) SELECT 'CanManageUsers', 2, id, 'allow' FROM user WHERE login = 'bob';
+        INSERT INTO \"group\" (name, name_key, created_at) VALUES ('Night shift', 'night shift', 0);
+        INSERT INTO group_group (\"group\", member) SELECT a.id, n.id FROM \"group\" a, \"group\" n WHERE a.built_in = 'administrators' AND n.name = 'Night shift'");
+    world.write("people.csv", "login,groups\nerin,System administrators\n");
+    world.write("secret", "new-pw\n");
+    for name in ["people.csv", "secret"] {
+        std::fs::set_permissions(world.file(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    run(&world, &account, "user edit Supervisor --name Boss", &[]).shows(str![[r#"
+$ twofa user edit Supervisor --name Boss
+? 5
+--- stderr
+error: `bob` is not an administrator, and this changes one
+ hint: ask an administrator, such as `Supervisor`, `second`
+
+"#]]);
+    for line in [
+        "user edit Supervisor --login boss",
+        "user deactivate Supervisor --yes",
+        "user remove second --yes",
+        "password set Supervisor --password-file secret",
+        "user add dave --group 'System administrators'",
+        "user add dave --group 'Night shift'",
+        "user edit alice --group 'System administrators'",
+        "user edit alice --group 'Night shift'",
+        "user edit alice --os-user daemon",
+        "user add dave --os-user daemon",
+        "user import people.csv --yes",
+    ] {
+        let done = run(&world, &account, line, &[]);
+        assert_eq!(done.code, Some(5), "{line}: {}", done.stderr);
+        assert!(
+            done.stderr
+                .contains("is not an administrator, and this changes one"),
+            "{line}: {}",
+            done.stderr
+        );
+    }
+    let done = run(&world, &account, "user edit alice --name A", &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let denied = world.json("audit list --event permission");
+    assert_eq!(denied.as_array().unwrap().len(), 12);
+    assert_eq!(denied[0]["actor"], "bob");
+}
+
+/// Through sudo to the store's owner: nothing that names the store, its key, a file, or another acting user.
+#[test]
+fn a_delegated_caller_names_nothing() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    std::os::unix::fs::chown(world.file("twofa.db"), Some(NOBODY), Some(NOBODY)).unwrap();
+    std::os::unix::fs::chown(world.file("twofa.db.key"), Some(NOBODY), Some(NOBODY)).unwrap();
+    // The owner themselves, sudo to oneself included.
+    let done = run(
+        &world,
+        &account,
+        "user list --as bob",
+        &[("SUDO_UID", "65534")],
+    );
+    assert!(
+        done.stderr.contains("`bob` lacks the operation"),
+        "{}",
+        done.stderr
+    );
+    for caller in [
+        ("SUDO_UID", "1"),
+        ("PKEXEC_UID", "1"),
+        ("DOAS_USER", "daemon"),
+    ] {
+        let done = run(&world, &account, "user list", &[caller]);
+        assert_eq!(done.code, Some(5));
+        assert_eq!(
+            done.stderr.lines().next().unwrap(),
+            "error: the variable TWOFA_DB is not for delegated callers"
+        );
+    }
+}
