@@ -17,6 +17,8 @@ pub struct World {
     directory: TempDir,
     /// Seconds after `START`.
     clock: Cell<i64>,
+    /// Whether commands see the machine's own clock and random bytes instead.
+    real: Cell<bool>,
     commands: Cell<u64>,
 }
 
@@ -26,6 +28,7 @@ impl World {
         World {
             directory: TempDir::new().unwrap(),
             clock: Cell::new(0),
+            real: Cell::new(false),
             commands: Cell::new(0),
         }
     }
@@ -80,6 +83,11 @@ impl World {
     /// Moves the clock.
     pub fn later(&self, seconds: i64) {
         self.clock.set(self.clock.get() + seconds);
+    }
+
+    /// From here on commands see the machine's own clock and random bytes, as the peers beside them do.
+    pub fn use_real_clock(&self) {
+        self.real.set(true);
     }
 
     /// Now, in seconds since 1970.
@@ -172,11 +180,14 @@ impl Run<'_> {
             .current_dir(world.path())
             .env_clear()
             .env("TWOFA_DB", "twofa.db")
-            .env("TWOFA_TEST_NOW", jiff_text(world.now()))
-            .env("TWOFA_TEST_SEED", count.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if !world.real.get() {
+            command
+                .env("TWOFA_TEST_NOW", jiff_text(world.now()))
+                .env("TWOFA_TEST_SEED", count.to_string());
+        }
         // Windows finds nothing without it.
         if let Some(root) = std::env::var_os("SystemRoot") {
             command.env("SystemRoot", root);
