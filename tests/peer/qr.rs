@@ -185,5 +185,5 @@ fn on_terminal(command: &Command, columns: u16) -> String {
     let mut session = Session::spawn(shell).unwrap();
     session.set_expect_timeout(Some(Duration::from_secs(30)));
     let all = session.expect(Eof).unwrap();
-    String::from_utf8(all.before().to_vec()).unwrap()
+    String::from_utf8(all.as_bytes().to_vec()).unwrap()
 }
