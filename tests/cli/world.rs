@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use snapbox::IntoData as _;
 use tempfile::TempDir;
@@ -196,11 +196,17 @@ impl Run<'_> {
         command
     }
 
-    /// Runs it.
-    pub fn done(self) -> Done {
+    /// Starts it, its standard input written.
+    pub fn start(&self) -> Child {
         let mut child = self.command().spawn().unwrap();
         // A command that reads nothing closes the pipe before it is written; that is its right.
         let _ = child.stdin.take().unwrap().write_all(self.stdin.as_bytes());
+        child
+    }
+
+    /// Runs it.
+    pub fn done(self) -> Done {
+        let child = self.start();
         let output = child.wait_with_output().unwrap();
         Done {
             line: self.words.join(" "),

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod kill;
+mod kill_cases;
 mod oathtool;
 mod qr;
 mod sendmail;
