@@ -137,7 +137,9 @@ fn integrity(db: &Connection) -> String {
 /// The lines that only one of two dumps has.
 fn difference(a: &str, b: &str) -> String {
     let only = |a: &str, b: &str, mark: char| -> String {
-        let lines = a.lines().filter(|line| !b.lines().any(|other| other == *line));
+        let lines = a
+            .lines()
+            .filter(|line| !b.lines().any(|other| other == *line));
         lines.map(|line| format!("{mark} {line}\n")).collect()
     };
     only(a, b, '-') + &only(b, a, '+')
@@ -351,7 +353,10 @@ fn init() {
     for time in 0..60 {
         let what = format!("run {time}, TWOFA_PEER_SEED={seed}");
         nothing.put_back(world.path());
-        if killed(&world, &line, &mut moments, took, false).code().is_none() {
+        if killed(&world, &line, &mut moments, took, false)
+            .code()
+            .is_none()
+        {
             killed_of += 1;
         }
         let (store, key) = (world.file("twofa.db"), world.file("twofa.db.key"));
@@ -374,7 +379,10 @@ fn init() {
         assert_eq!(created.as_array().unwrap().len(), 1, "{what}: {created}");
         // And once more: nothing left to do.
         let last = run(&world, &line, 3).exits(0);
-        assert!(last.stderr.contains("nothing was changed"), "{what}: {last:?}");
+        assert!(
+            last.stderr.contains("nothing was changed"),
+            "{what}: {last:?}"
+        );
     }
     assert!(
         killed_of >= 20 && stores >= 5,

@@ -29,7 +29,9 @@ pub struct Case {
     pub world: fn() -> World,
     /// Makes the world ready for it, and says it.
     pub line: fn(&World) -> Line,
-    /// How many transactions it commits. What changes state by declaration has one, its audit row included.
+    /// How many transactions it commits. What changes state by declaration has one, its audit row included. A login
+    /// has one that reserves the try and one with the verdict about the password, for the hash is made between them;
+    /// then one that opens the challenge, and one with what came of sending its code.
     pub commits: usize,
     /// How else the same command may end once something of it has been committed.
     pub again: &'static [i32],
@@ -45,12 +47,12 @@ const fn one(verb: &'static str, world: fn() -> World, line: fn(&World) -> Line)
     }
 }
 
-/// Alice with a connected app, which is the only method, and 2FA on; her secret.
-fn app(world: &World) -> String {
-    let enrolment = world.json("authenticator connect alice");
+/// A user with a connected app, which is the only method, and 2FA on; the secret.
+fn app(world: &World, user: &str) -> String {
+    let enrolment = world.json(&format!("authenticator connect {user}"));
     let secret = enrolment["secret"].as_str().unwrap().to_owned();
     let code = world.app(&secret);
-    world.ok(&format!("authenticator confirm alice --code {code}"));
+    world.ok(&format!("authenticator confirm {user} --code {code}"));
     world.ok("method enable totp --primary");
     world.ok("setting set Enable2FA on --yes");
     world.later(600);
@@ -77,7 +79,23 @@ pub const CASES: &[Case] = &[
         Line::new("method primary totp", "")
     }),
     one("setting set", World::peopled, |_| {
-        Line::new("setting set TotpIssuer Example MinPasswordLength 8 TotpDriftSteps 2", "")
+        Line::new(
+            "setting set TotpIssuer Example MinPasswordLength 8 TotpDriftSteps 2",
+            "",
+        )
+    }),
+    // A confirmed one: the code is consumed with the change.
+    one("setting set", World::peopled, |world| {
+        let secret = app(world, "Supervisor");
+        let code = world.app(&secret);
+        Line::new(
+            format!("setting set Enable2FA off --yes --confirm-code {code}"),
+            "",
+        )
+    }),
+    // A denied one: its row is all it writes.
+    one("setting set", World::peopled, |_| {
+        Line::new("--as bob setting set TotpIssuer Example", "").exits(5)
     }),
     one("setting reset", World::peopled, |world| {
         world.ok("setting set TotpIssuer Example");
@@ -135,7 +153,7 @@ pub const CASES: &[Case] = &[
         })
     },
     one("authenticator disconnect", World::peopled, |world| {
-        app(world);
+        app(world, "alice");
         Line::new("authenticator disconnect alice --yes", "")
     }),
     one("recovery-codes generate", World::peopled, |world| {
@@ -169,19 +187,49 @@ pub const CASES: &[Case] = &[
         Line::new("mailbox test trial --to carol@example.com", "")
     }),
     Case {
-        commits: 3,
+        commits: 4,
         ..one("login start", World::with_email, |_| {
             Line::new("login start alice --password-stdin", "alice-pw\n").exits(18)
         })
     },
     // A wrong password.
-    one("login start", World::with_email, |_| {
-        Line::new("login start alice --password-stdin", "wrong\n").exits(10)
-    }),
+    Case {
+        commits: 2,
+        ..one("login start", World::with_email, |_| {
+            Line::new("login start alice --password-stdin", "wrong\n").exits(10)
+        })
+    },
     // No second factor: granted.
-    one("login start", World::peopled, |_| {
-        Line::new("login start alice --password-stdin", "alice-pw\n")
-    }),
+    Case {
+        commits: 2,
+        ..one("login start", World::peopled, |_| {
+            Line::new("login start alice --password-stdin", "alice-pw\n")
+        })
+    },
+    // An app must be connected first.
+    Case {
+        commits: 3,
+        ..one("login start", World::peopled, |world| {
+            world.ok("method enable totp --primary");
+            world.ok("setting set Enable2FA on --yes");
+            Line::new("login start alice --password-stdin", "alice-pw\n").exits(16)
+        })
+    },
+    // And is, by its first code: connected and granted in one.
+    Case {
+        again: &[12],
+        ..one("login verify", World::peopled, |world| {
+            world.ok("method enable totp --primary");
+            world.ok("setting set Enable2FA on --yes");
+            let verdict = world
+                .run("login start alice --password-stdin -o json")
+                .stdin("alice-pw\n")
+                .json(16);
+            let code = world.app(verdict["enrolment"]["secret"].as_str().unwrap());
+            let challenge = verdict["challenge"].as_str().unwrap();
+            Line::new(format!("login verify {challenge} --code {code}"), "")
+        })
+    },
     Case {
         commits: 2,
         // The message may have left: it counts as sent.
@@ -214,7 +262,7 @@ pub const CASES: &[Case] = &[
     Case {
         again: &[12],
         ..one("login verify", World::peopled, |world| {
-            let secret = app(world);
+            let secret = app(world, "alice");
             let challenge = asked(world);
             let code = world.app(&secret);
             Line::new(format!("login verify {challenge} --code {code}"), "")
@@ -225,7 +273,7 @@ pub const CASES: &[Case] = &[
         again: &[12],
         ..one("login verify", World::peopled, |world| {
             world.ok("method enable recovery-codes");
-            app(world);
+            app(world, "alice");
             let codes = world.json("recovery-codes generate alice");
             let challenge = asked(world);
             let code = codes["codes"][0].as_str().unwrap();
@@ -242,10 +290,10 @@ pub const CASES: &[Case] = &[
         })
     },
     Case {
-        commits: 3,
+        commits: 4,
         again: &[12],
         ..one("login simulate", World::peopled, |world| {
-            let secret = app(world);
+            let secret = app(world, "alice");
             let code = world.app(&secret);
             Line::new(
                 format!("login simulate alice --password-stdin --code {code}"),

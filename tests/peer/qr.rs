@@ -159,7 +159,9 @@ fn the_drawing_of_a_real_terminal() {
 
 /// The part of an answer with the drawing in it; what else stands there may have colours of its own.
 fn drawing(answer: &str) -> &str {
-    let end = answer.rfind('▀').unwrap_or_else(|| panic!("no QR code is drawn: {answer}"));
+    let end = answer
+        .rfind('▀')
+        .unwrap_or_else(|| panic!("no QR code is drawn: {answer}"));
     answer[end..]
         .find('\n')
         .map_or(answer, |line| &answer[..end + line])

@@ -63,7 +63,10 @@ impl Shell {
             .args(arguments)
             .current_dir(world.path())
             .env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", twofa.display()))
+            .env(
+                "PATH",
+                format!("{}:/usr/local/bin:/usr/bin:/bin", twofa.display()),
+            )
             .env("HOME", world.path())
             .env("TERM", "xterm")
             .env("LANG", "C.UTF-8")
@@ -137,13 +140,7 @@ impl Shell {
 
 fn world() -> World {
     let world = World::new();
-    for login in [
-        "alice@example.org",
-        "albert",
-        "bob",
-        "'Carol Adams'",
-        "zoë",
-    ] {
+    for login in ["alice@example.org", "albert", "bob", "'Carol Adams'", "zoë"] {
         world.ok(&format!("user add {login}"));
     }
     world.ok("mailbox add trial --file mail --from no-reply@example.com");
@@ -159,36 +156,78 @@ fn world() -> World {
 const LINES: &[(&str, &str)] = &[
     ("twofa us\t", "<twofa><user>"),
     ("twofa user sh\t", "<twofa><user><show>"),
-    ("twofa user show alice@ex\t", "<twofa><user><show><alice@example.org>"),
-    ("twofa user show ali\t", "<twofa><user><show><alice@example.org>"),
-    ("twofa mailbox show it:o\t", "<twofa><mailbox><show><it:ops>"),
+    (
+        "twofa user show alice@ex\t",
+        "<twofa><user><show><alice@example.org>",
+    ),
+    (
+        "twofa user show ali\t",
+        "<twofa><user><show><alice@example.org>",
+    ),
+    (
+        "twofa mailbox show it:o\t",
+        "<twofa><mailbox><show><it:ops>",
+    ),
     ("twofa user show zo\t", "<twofa><user><show><zoë>"),
     // In any case.
     ("twofa user show BO\t", "<twofa><user><show><bob>"),
     // One word, though there is a space in it.
     ("twofa user show Car\t", "<twofa><user><show><Carol Adams>"),
     ("twofa user show 'Car\t", "<twofa><user><show><Carol Adams>"),
-    ("twofa user show \"Carol A\t", "<twofa><user><show><Carol Adams>"),
-    ("twofa user show Carol\\ A\t", "<twofa><user><show><Carol Adams>"),
-    ("twofa user list --group=Sys\t", "<twofa><user><list><--group=System administrators>"),
+    (
+        "twofa user show \"Carol A\t",
+        "<twofa><user><show><Carol Adams>",
+    ),
+    (
+        "twofa user show Carol\\ A\t",
+        "<twofa><user><show><Carol Adams>",
+    ),
+    (
+        "twofa user list --group=Sys\t",
+        "<twofa><user><list><--group=System administrators>",
+    ),
     // A directory is gone into, without a space after it.
     ("twofa --db=su\tinn\t", "<twofa><--db=sub/inner.db>"),
     ("twofa --db su\tinn\t", "<twofa><--db><sub/inner.db>"),
     ("twofa --db=/usr/bi\t", "<twofa><--db=/usr/bin/>"),
     ("twofa --db=dir\t", "<twofa><--db=dir with space/>"),
     // Another store on the same line.
-    ("twofa user show --db=other.db er\t", "<twofa><user><show><--db=other.db><erika>"),
-    ("twofa --db other.db user show er\t", "<twofa><--db><other.db><user><show><erika>"),
+    (
+        "twofa user show --db=other.db er\t",
+        "<twofa><user><show><--db=other.db><erika>",
+    ),
+    (
+        "twofa --db other.db user show er\t",
+        "<twofa><--db><other.db><user><show><erika>",
+    ),
     ("twofa --db=oth\t", "<twofa><--db=other.db>"),
     ("twofa --db oth\t", "<twofa><--db><other.db>"),
-    ("twofa --db=oth\t user show er\t", "<twofa><--db=other.db><user><show><erika>"),
-    ("twofa setting set Enable2FA t\t", "<twofa><setting><set><Enable2FA><true>"),
-    ("twofa setting set 2fam\t", "<twofa><setting><set><2FAmailbox>"),
-    ("twofa setting set 2FAmailbox tr\t", "<twofa><setting><set><2FAmailbox><trial>"),
+    (
+        "twofa --db=oth\t user show er\t",
+        "<twofa><--db=other.db><user><show><erika>",
+    ),
+    (
+        "twofa setting set Enable2FA t\t",
+        "<twofa><setting><set><Enable2FA><true>",
+    ),
+    (
+        "twofa setting set 2fam\t",
+        "<twofa><setting><set><2FAmailbox>",
+    ),
+    (
+        "twofa setting set 2FAmailbox tr\t",
+        "<twofa><setting><set><2FAmailbox><trial>",
+    ),
     ("twofa mailbox show tr\t", "<twofa><mailbox><show><trial>"),
     ("twofa method enable to\t", "<twofa><method><enable><totp>"),
-    ("twofa user list --without rec\t", "<twofa><user><list><--without><recovery-codes>"),
-    ("twofa user list --without=rec\t", "<twofa><user><list><--without=recovery-codes>"),
+    (
+        "twofa user list --without rec\t",
+        "<twofa><user><list><--without><recovery-codes>",
+    ),
+    (
+        "twofa user list --without=rec\t",
+        "<twofa><user><list><--without=recovery-codes>",
+    ),
 ];
 
 fn completes(kind: Kind) {

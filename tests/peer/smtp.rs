@@ -171,10 +171,7 @@ fn every_refusal_has_its_own_words() {
     // A server that wants a login and is not given one.
     edit("--no-username", "");
     keep(refused(&world, port));
-    edit(
-        "--username ops --password-stdin",
-        &format!("{}\n", LOGIN.1),
-    );
+    edit("--username ops --password-stdin", &format!("{}\n", LOGIN.1));
 
     edit("--ca-file other.ca.pem", "");
     keep(refused(&world, port));
@@ -190,7 +187,10 @@ fn every_refusal_has_its_own_words() {
 
     let elsewhere = with_login(&world, "starttls", "elsewhere");
     edit(
-        &format!("--smtp smtp://127.0.0.1:{} --ca-file elsewhere.ca.pem", elsewhere.port),
+        &format!(
+            "--smtp smtp://127.0.0.1:{} --ca-file elsewhere.ca.pem",
+            elsewhere.port
+        ),
         "",
     );
     keep(refused(&world, elsewhere.port));
@@ -199,7 +199,10 @@ fn every_refusal_has_its_own_words() {
     // STARTTLS is not offered: nothing is sent, the password least of all.
     let plain = with_login(&world, "none", "plain");
     edit(
-        &format!("--smtp smtp://127.0.0.1:{} --ca-file good.ca.pem", plain.port),
+        &format!(
+            "--smtp smtp://127.0.0.1:{} --ca-file good.ca.pem",
+            plain.port
+        ),
         "",
     );
     keep(refused(&world, plain.port));
@@ -214,7 +217,10 @@ fn every_refusal_has_its_own_words() {
         &["--tls", "none", "--refuse", "552 5.2.2 mailbox full"],
     );
     edit(
-        &format!("--smtp smtp://127.0.0.1:{} --tls none --no-username", full.port),
+        &format!(
+            "--smtp smtp://127.0.0.1:{} --tls none --no-username",
+            full.port
+        ),
         "",
     );
     keep(refused(&world, full.port));
@@ -222,10 +228,7 @@ fn every_refusal_has_its_own_words() {
         &world.file("in-grey"),
         &["--tls", "none", "--refuse", "451 4.7.1 try again later"],
     );
-    edit(
-        &format!("--smtp smtp://127.0.0.1:{}", greylisting.port),
-        "",
-    );
+    edit(&format!("--smtp smtp://127.0.0.1:{}", greylisting.port), "");
     keep(refused(&world, greylisting.port));
 
     let gone = greylisting.port;
@@ -235,7 +238,9 @@ fn every_refusal_has_its_own_words() {
     for (at, message) in said.iter().enumerate() {
         assert!(!said[..at].contains(message), "twice: {message}\n{said:#?}");
     }
-    snapbox::assert_data_eq!(said.join("\n"), snapbox::str![[r#"
+    snapbox::assert_data_eq!(
+        said.join("\n"),
+        snapbox::str![[r#"
 the mailbox `ops` could not send: SERVER refused: permanent error (535): 5.7.8 Authentication credentials invalid
 the mailbox `ops` could not send: SERVER refused: permanent error (530): 5.7.0 Authentication required
 the mailbox `ops` could not send: the certificate of SERVER is not good: UnknownIssuer (trusted: the certificates in `[DIR]/other.ca.pem`)
@@ -248,7 +253,8 @@ the mailbox `ops` could not send: SERVER does not speak TLS from the first byte;
 the mailbox `ops` could not send: SERVER refused: permanent error (552): 5.2.2 mailbox full
 the mailbox `ops` could not send: SERVER refused for now: transient error (451): 4.7.1 try again later
 the mailbox `ops` could not send: SERVER: Connection error: Connection refused (os error 111)
-"#]]);
+"#]]
+    );
 }
 
 #[test]
