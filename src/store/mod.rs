@@ -291,10 +291,7 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             Ok(_) => db,
             // In a directory that cannot be written SQLite cannot make the index of the log. When there is no log,
             // nothing is missed by reading the file as it lies there.
-            Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
-                    && log_is_empty(path) =>
-            {
+            Err(error) if lacks_its_log(&error) && log_is_empty(path) => {
                 Connection::open_with_flags(
                     immutable_uri(path),
                     reading | OpenFlags::SQLITE_OPEN_URI,
@@ -304,12 +301,12 @@ fn open_file(path: &Path, writable: bool) -> Result<Connection> {
             Err(error) => return Err(unreadable(path, error)),
         }
     };
-    settle(&db, writable)?;
+    settle(&db, writable).map_err(|error| unreadable(path, error))?;
     Ok(db)
 }
 
 /// What every connection is set to.
-fn settle(db: &Connection, writable: bool) -> Result<()> {
+fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -359,14 +356,23 @@ fn immutable_uri(path: &Path) -> String {
     format!("file:{escaped}?immutable=1")
 }
 
+/// Whether `SQLite` could not make the log or its index. To an account that may not write into the directory it says
+/// `SQLITE_READONLY_DIRECTORY` of a connection that only reads.
+fn lacks_its_log(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+    )
+}
+
 fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) {
+    if lacks_its_log(&error) {
         return Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be opened", path.display()),
         )
         .because(error)
-        .hint("its directory must be writable, for SQLite keeps a log beside the file");
+        .hint("SQLite keeps a log beside the file: the directory must be writable, and files there that end in -wal and -shm too");
     }
     error.into()
 }
