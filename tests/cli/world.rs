@@ -86,6 +86,7 @@ impl World {
     }
 
     /// From here on commands see the machine's own clock and random bytes, as the peers beside them do.
+    #[allow(dead_code, reason = "only the peer suite has peers")]
     pub fn use_real_clock(&self) {
         self.real.set(true);
     }

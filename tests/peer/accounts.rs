@@ -285,14 +285,17 @@ error: the store `twofa.db` cannot be written: Permission denied (os error 13)
 
 "#]]
     );
-    snapbox::assert_data_eq!(machine.shows(NOBODY, "user list"), snapbox::str![[r#"
+    snapbox::assert_data_eq!(
+        machine.shows(NOBODY, "user list"),
+        snapbox::str![[r#"
 $ user list
 ? 5
 error: `alice` lacks the operation `CanManageUsers`, which `twofa user list` needs
  hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
 warning: the refusal could not be recorded: the store `twofa.db` cannot be written: Permission denied (os error 13)
 
-"#]]);
+"#]]
+    );
     machine.mode("twofa.db", 0o666);
     snapbox::assert_data_eq!(
         machine.shows(NOBODY, "recovery-codes delete alice --yes"),

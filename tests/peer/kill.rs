@@ -1,7 +1,7 @@
 //! kill -9 at random moments of every writing command leaves the state before or after.
 //!
 //! A run with the clock held still and the same random bytes writes the same bytes. So each command first runs to its
-//! end beside a reader that keeps SQLite from emptying the log; the log, cut after each of its commits, gives every
+//! end beside a reader that keeps `SQLite` from emptying the log; the log, cut after each of its commits, gives every
 //! state the store may ever be seen in. Then the command is run and killed, again and again, and what it leaves must
 //! be one of these. `TWOFA_PEER_SEED` repeats the moments of a failure as far as the machine allows.
 
@@ -26,7 +26,7 @@ const TIMES: u64 = 12;
 struct Moments(u64);
 
 impl Moments {
-    /// SplitMix64: any number is a good seed.
+    /// `SplitMix64`: any number is a good seed.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -140,7 +140,8 @@ fn difference(a: &str, b: &str) -> String {
         let lines = a
             .lines()
             .filter(|line| !b.lines().any(|other| other == *line));
-        lines.map(|line| format!("{mark} {line}\n")).collect()
+        let marked: Vec<String> = lines.map(|line| format!("{mark} {line}\n")).collect();
+        marked.concat()
     };
     only(a, b, '-') + &only(b, a, '+')
 }
@@ -185,7 +186,7 @@ fn states(world: &World, line: &Line, files: &Files) -> (Vec<String>, Duration) 
     (states, took)
 }
 
-/// Where the commits in a write-ahead log end (SQLite file format, section 4.1).
+/// Where the commits in a write-ahead log end (`SQLite` file format, section 4.1).
 fn commits(log: &[u8]) -> Vec<usize> {
     let word = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
     let frame = 24 + usize::try_from(word(8)).unwrap();

@@ -10,7 +10,11 @@
     clippy::panic,
     clippy::too_many_lines
 )]
-#![allow(missing_docs)]
+#![allow(
+    clippy::needless_raw_string_hashes,
+    clippy::needless_raw_strings,
+    missing_docs
+)]
 
 mod accounts;
 mod kill;
@@ -22,8 +26,10 @@ mod shells;
 mod smtp;
 mod smtpd;
 #[path = "../cli/world.rs"]
-// The harness of another suite: this one needs a part of it.
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "the harness of another suite, of which this one needs a part"
+)]
 mod world;
 
 use std::path::{Path, PathBuf};
