@@ -172,7 +172,9 @@ fn on_terminal(command: &Command, columns: u16) -> String {
     let mut shell = Command::new("sh");
     shell
         .arg("-c")
-        .arg(format!("stty rows 50 cols {columns}; exec \"$0\" \"$@\""))
+        .arg(format!(
+            "read go; stty rows 50 cols {columns}; exec \"$0\" \"$@\""
+        ))
         .arg(command.get_program())
         .args(command.get_args())
         .current_dir(command.get_current_dir().unwrap())
@@ -185,6 +187,8 @@ fn on_terminal(command: &Command, columns: u16) -> String {
                 .filter_map(|(name, value)| Some((name, value?))),
         );
     let mut session = Session::spawn(shell).unwrap();
+    // The terminal is given a size when it is made; only after that ours holds.
+    session.send("\n").unwrap();
     session.set_expect_timeout(Some(Duration::from_secs(30)));
     let all = session.expect(Eof).unwrap();
     String::from_utf8(all.as_bytes().to_vec()).unwrap()

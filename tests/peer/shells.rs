@@ -58,7 +58,7 @@ impl Shell {
         let twofa = Path::new(env!("CARGO_BIN_EXE_twofa")).parent().unwrap();
         let mut command = Command::new("sh");
         command
-            .args(["-c", "stty rows 50 cols 200; exec \"$0\" \"$@\""])
+            .args(["-c", "read go; stty rows 50 cols 200; exec \"$0\" \"$@\""])
             .arg(program)
             .args(arguments)
             .current_dir(world.path())
@@ -74,6 +74,8 @@ impl Shell {
             .env("PS1", "READY> ")
             .env("TWOFA_DB", "twofa.db");
         let mut session = Session::spawn(command).unwrap();
+        // The terminal is given a size when it is made; only after that ours holds.
+        session.send("\n").unwrap();
         session.set_expect_timeout(Some(Duration::from_secs(20)));
         let mut shell = Shell {
             kind,
