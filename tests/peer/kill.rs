@@ -395,7 +395,7 @@ fn init() {
         );
     }
     assert!(
-        stores >= 5 && stores <= 40,
+        (5..=40).contains(&stores),
         "{stores} stores of {killed_of}, TWOFA_PEER_SEED={seed}"
     );
 }
