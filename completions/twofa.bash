@@ -26,28 +26,56 @@ _twofa() {
     done
     cword=$((${#words[@]} - 1))
 
+    # What the shell would make of the words: without quotes and backslashes. Of the word under the cursor, `before` is
+    # what stands in front of an open quote, and `quote` that quote.
+    local text quote= before= c
+    for ((i = 0; i <= cword; i++)); do
+        word=${words[i]} text= quote= before=
+        while [[ -n $word ]]; do
+            c=${word:0:1} word=${word:1}
+            if [[ $c == "$quote" ]]; then
+                quote=
+            elif [[ -z $quote && $c == [\'\"] ]]; then
+                quote=$c before=$text
+            elif [[ $c == \\ && $quote != \' ]]; then
+                text+=${word:0:1} word=${word:1}
+            else
+                text+=$c
+            fi
+        done
+        words[i]=$text
+    done
+
     local current=${words[cword]}
     local -a answers=()
     mapfile -t answers < <(
         TWOFA_COMPLETE=bash _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$cword "${words[0]}" -- "${words[@]}" 2>/dev/null
     )
 
-    # bash puts an answer in the place of what follows the last break.
+    # bash puts an answer in the place of what follows the last break; of a word with @ in it, the @ too is replaced.
     local keep=0
-    for ((i = ${#current} - 1; i >= 0; i--)); do
-        if [[ $COMP_WORDBREAKS == *"${current:i:1}"* ]]; then
-            keep=$((i + 1))
-            break
-        fi
-    done
+    if [[ -n $quote ]]; then
+        keep=${#before}
+    else
+        for ((i = ${#current} - 1; i >= 0; i--)); do
+            c=${current:i:1}
+            if [[ $c == @ && $COMP_WORDBREAKS == *@* ]]; then
+                keep=$i
+                break
+            elif [[ $c == [=:] && $COMP_WORDBREAKS == *"$c"* ]]; then
+                keep=$((i + 1))
+                break
+            fi
+        done
+    fi
 
     COMPREPLY=()
     local answer
     for answer in "${answers[@]}"; do
         [[ -n $answer ]] || continue
         answer=${answer:keep}
-        # A name with a space in it, or a quote, is one word only when it is quoted.
-        [[ $answer == *[!A-Za-z0-9_./@:=,+%-]* ]] && printf -v answer %q "$answer"
+        # A name with a space in it, or a quote, is one word only when it is quoted; within quotes bash does that.
+        [[ -z $quote && $answer == *[!A-Za-z0-9_./@:=,+%-]* ]] && printf -v answer %q "$answer"
         COMPREPLY+=("$answer")
     done
     if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=/] ]]; then

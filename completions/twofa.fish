@@ -1,2 +1,11 @@
 # Completion of twofa for fish. The words come from twofa itself.
-complete --keep-order --exclusive --command twofa --arguments "(TWOFA_COMPLETE=fish twofa -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"
+
+function __twofa_candidates
+    set -l line (commandline --current-process --tokenize --cut-at-cursor)
+    set -l token (commandline --current-token --cut-at-cursor)
+    # Without its quotes; an open one is closed first.
+    set -l current (string unescape -- $token; or string unescape -- $token\'; or string unescape -- $token\"; or echo -- $token)
+    TWOFA_COMPLETE=fish $line[1] -- $line "$current"
+end
+
+complete --keep-order --exclusive --command twofa --arguments "(__twofa_candidates)"

@@ -25,7 +25,7 @@ pub struct Verified {
 /// Follows the chain from the first row to the head.
 ///
 /// # Errors
-/// [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`]. Damage is not an error but an answer.
+/// [`crate::error::Kind::KeyMissing`], [`crate::error::Kind::KeyWrong`], [`crate::error::Kind::Storage`]. Damage is not an error but an answer.
 pub fn verify(store: &Store) -> Result<Verified> {
     let vault = store.vault()?;
     let mut answer = Verified {

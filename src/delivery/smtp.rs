@@ -73,9 +73,12 @@ fn converse(
                 .trim()
                 .to_owned())
         }
-        Err(error) => Err(failure(&error, &shown, deadline)),
+        Err(error) => Err(failure(&error, server, &shown, deadline)),
     }
 }
+
+/// How a certificate begins (RFC 7468, section 5.1).
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
     let mut builder = TlsParameters::builder(server.host.clone());
@@ -85,6 +88,13 @@ fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
         };
         let pem = std::fs::read(path).map_err(|error| unreadable(&error))?;
         let certificates = Certificate::from_pem(&pem).map_err(|error| unreadable(&error))?;
+        // A file without any would trust nobody, and the server would get the blame.
+        if !pem
+            .windows(CERTIFICATE.len())
+            .any(|part| part == CERTIFICATE)
+        {
+            return Err(unreadable(&"there is no certificate in it"));
+        }
         builder = builder
             .certificate_store(CertificateStore::None)
             .add_root_certificate(certificates);
@@ -95,7 +105,12 @@ fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
 }
 
 /// What lettre says, in words an administrator can act on.
-fn failure(error: &lettre::transport::smtp::Error, server: &str, deadline: Duration) -> Failure {
+fn failure(
+    error: &lettre::transport::smtp::Error,
+    mailbox: &Smtp,
+    server: &str,
+    deadline: Duration,
+) -> Failure {
     use std::error::Error as _;
     let mut causes = vec![error.to_string()];
     let mut cause = error.source();
@@ -119,6 +134,26 @@ fn failure(error: &lettre::transport::smtp::Error, server: &str, deadline: Durat
         )
     {
         return hangs(server, deadline);
+    }
+    // lettre and rustls tell these by their words only. Trying again does not help against any of them.
+    if let Some((_, why)) = said.split_once("invalid peer certificate: ") {
+        let trusted = match &mailbox.ca_file {
+            Some(path) => format!("the certificates in `{path}`"),
+            None => "the system's certificates".to_owned(),
+        };
+        return Failure::permanent(format!(
+            "the certificate of {server} is not good: {why} (trusted: {trusted})"
+        ));
+    }
+    if said.contains("STARTTLS is not supported") {
+        return Failure::permanent(format!(
+            "{server} does not offer STARTTLS, and nothing was sent without it"
+        ));
+    }
+    if mailbox.tls == Tls::Tls && said.contains("received corrupt message") {
+        return Failure::permanent(format!(
+            "{server} does not speak TLS from the first byte; it may offer STARTTLS"
+        ));
     }
     match io {
         Some(std::io::ErrorKind::ConnectionRefused) => {

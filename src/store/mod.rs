@@ -307,12 +307,12 @@ fn open_file(path: &Path, writable: bool, wait: Duration) -> Result<Connection> 
         }
     };
     db.busy_timeout(wait)?;
-    settle(&db, writable)?;
+    settle(&db, writable).map_err(|error| unreadable(path, error))?;
     Ok(db)
 }
 
 /// What every connection is set to.
-fn settle(db: &Connection, writable: bool) -> Result<()> {
+fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -347,12 +347,9 @@ fn refuse_read_only(path: &Path) -> Result<()> {
 
 /// Whether `SQLite` could not make the index of its log: not at all, or not as long as it must be.
 fn has_no_index(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
-    ) || error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+    let full = error.sqlite_error();
+    lacks_its_log(error)
+        || full.is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 fn log_is_empty(path: &Path) -> bool {
@@ -372,17 +369,23 @@ fn immutable_uri(path: &Path) -> String {
     format!("file:{escaped}?immutable=1")
 }
 
-fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
-    if matches!(
+/// Whether `SQLite` could not make the log or its index. To an account that may not write into the directory it says
+/// `SQLITE_READONLY_DIRECTORY` of a connection that only reads.
+fn lacks_its_log(error: &rusqlite::Error) -> bool {
+    matches!(
         error.sqlite_error_code(),
         Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
-    ) {
+    )
+}
+
+fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
+    if lacks_its_log(&error) {
         return Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be opened", path.display()),
         )
         .because(error)
-        .hint("its directory must be writable, for SQLite keeps a log beside the file");
+        .hint("SQLite keeps a log beside the file: the directory must be writable, and files there that end in -wal and -shm too");
     }
     error.into()
 }

@@ -292,9 +292,9 @@ fn a_server_without_starttls_is_not_spoken_to_in_clear() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: STARTTLS is not supported on this server
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it
  hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: STARTTLS is not supported on this server","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     let heard = server.thread.join().unwrap();

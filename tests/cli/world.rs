@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use snapbox::IntoData as _;
 use tempfile::TempDir;
@@ -17,6 +17,8 @@ pub struct World {
     directory: TempDir,
     /// Seconds after `START`.
     clock: Cell<i64>,
+    /// Whether commands see the machine's own clock and random bytes instead.
+    real: Cell<bool>,
     commands: Cell<u64>,
 }
 
@@ -26,6 +28,7 @@ impl World {
         World {
             directory: TempDir::new().unwrap(),
             clock: Cell::new(0),
+            real: Cell::new(false),
             commands: Cell::new(0),
         }
     }
@@ -100,6 +103,12 @@ impl World {
     /// Moves the clock.
     pub fn later(&self, seconds: i64) {
         self.clock.set(self.clock.get() + seconds);
+    }
+
+    /// From here on commands see the machine's own clock and random bytes, as the peers beside them do.
+    #[allow(dead_code, reason = "only the peer suite has peers")]
+    pub fn use_real_clock(&self) {
+        self.real.set(true);
     }
 
     /// Now, in seconds since 1970.
@@ -227,11 +236,14 @@ impl Run<'_> {
             .current_dir(world.path())
             .env_clear()
             .env("TWOFA_DB", "twofa.db")
-            .env("TWOFA_TEST_NOW", world.clock())
-            .env("TWOFA_TEST_SEED", count.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if !world.real.get() {
+            command
+                .env("TWOFA_TEST_NOW", world.clock())
+                .env("TWOFA_TEST_SEED", count.to_string());
+        }
         // Windows finds nothing without it.
         if let Some(root) = std::env::var_os("SystemRoot") {
             command.env("SystemRoot", root);
@@ -240,11 +252,17 @@ impl Run<'_> {
         command
     }
 
-    /// Runs it.
-    pub fn done(self) -> Done {
+    /// Starts it, its standard input written.
+    pub fn start(&self) -> Child {
         let mut child = self.command().spawn().unwrap();
         // A command that reads nothing closes the pipe before it is written; that is its right.
         let _ = child.stdin.take().unwrap().write_all(self.stdin.as_bytes());
+        child
+    }
+
+    /// Runs it.
+    pub fn done(self) -> Done {
+        let child = self.start();
         let output = child.wait_with_output().unwrap();
         Done {
             line: self.words.join(" "),

@@ -15,7 +15,7 @@ use clap_complete::env::Shells;
 use twofa::actor::Session;
 use twofa::challenge;
 use twofa::clock::System;
-use twofa::error::Result;
+use twofa::error::{Kind, Result};
 use twofa::method::Method;
 use twofa::setting::{self, Shape};
 use twofa::store::{Place, Store};
@@ -36,8 +36,12 @@ pub fn requested() -> bool {
     std::env::var_os(VARIABLE).is_some_and(|shell| !shell.is_empty())
 }
 
-/// Answers the shell. Its words are `twofa -- twofa WORD…`.
+/// Answers the shell. Its words are `twofa -- twofa WORD…`. A delegated caller gets no answer: candidates come out of
+/// directories and stores that they may not choose.
 pub fn answer() -> ExitCode {
+    if process::is_delegated(&process::process(), place().as_ref()) {
+        return ExitCode::from(Kind::NotPermitted.exit());
+    }
     let shell = std::env::var(VARIABLE).unwrap_or_default();
     let shells = Shells::builtins();
     let Some(completer) = shells.completer(&shell) else {

@@ -112,6 +112,18 @@ fn fixed() -> Option<twofa::clock::Fixed> {
     Some(twofa::clock::Fixed::new(now, seed))
 }
 
+/// Whether somebody else runs this process with the rights of a store's owner: of the store that is named, the system
+/// store, or the one the account has by default. To name a store of one's own is then no way to use those rights.
+pub fn is_delegated(process: &Process, place: Option<&Place>) -> bool {
+    let default = default_place().ok();
+    [place, default.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|place| place.db.as_path())
+        .chain([Path::new(Place::SYSTEM)])
+        .any(|path| process.authority(owner_of(path)) == Authority::Delegated)
+}
+
 /// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
 pub fn refuse_delegated(
     process: &Process,
@@ -119,10 +131,7 @@ pub fn refuse_delegated(
     command: &Command,
     matches: &ArgMatches,
 ) -> Result<()> {
-    let delegated = [place.db.as_path(), Path::new(Place::SYSTEM)]
-        .into_iter()
-        .any(|path| process.authority(owner_of(path)) == Authority::Delegated);
-    if !delegated {
+    if !is_delegated(process, Some(place)) {
         return Ok(());
     }
     let refuse = |what: &str| {

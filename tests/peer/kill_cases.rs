@@ -1,0 +1,304 @@
+//! The commands that are killed: one case for each way of writing.
+
+use crate::world::World;
+
+/// A command line, what it reads, and how it ends when nobody kills it.
+pub struct Line {
+    pub words: String,
+    pub stdin: &'static str,
+    pub exit: i32,
+}
+
+impl Line {
+    pub fn new(words: impl Into<String>, stdin: &'static str) -> Line {
+        Line {
+            words: words.into(),
+            stdin,
+            exit: 0,
+        }
+    }
+
+    fn exits(self, exit: i32) -> Line {
+        Line { exit, ..self }
+    }
+}
+
+pub struct Case {
+    pub verb: &'static str,
+    /// Where it begins.
+    pub world: fn() -> World,
+    /// Makes the world ready for it, and says it.
+    pub line: fn(&World) -> Line,
+    /// How many transactions it commits. What changes state by declaration has one, its audit row included. A login
+    /// has one that reserves the try and one with the verdict about the password, for the hash is made between them;
+    /// then one that opens the challenge, and one with what came of sending its code.
+    pub commits: usize,
+    /// How else the same command may end once something of it has been committed.
+    pub again: &'static [i32],
+}
+
+const fn one(verb: &'static str, world: fn() -> World, line: fn(&World) -> Line) -> Case {
+    Case {
+        verb,
+        world,
+        line,
+        commits: 1,
+        again: &[],
+    }
+}
+
+/// A user with a connected app, which is the only method, and 2FA on; the secret.
+fn app(world: &World, user: &str) -> String {
+    let enrolment = world.json(&format!("authenticator connect {user}"));
+    let secret = enrolment["secret"].as_str().unwrap().to_owned();
+    let code = world.app(&secret);
+    world.ok(&format!("authenticator confirm {user} --code {code}"));
+    world.ok("method enable totp --primary");
+    world.ok("setting set Enable2FA on --yes");
+    world.later(600);
+    secret
+}
+
+/// A login of alice that has been asked for her second factor; its challenge.
+fn asked(world: &World) -> String {
+    let verdict = world
+        .run("login start alice --password-stdin -o json")
+        .stdin("alice-pw\n")
+        .json(18);
+    verdict["challenge"].as_str().unwrap().to_owned()
+}
+
+pub const CASES: &[Case] = &[
+    one("method enable", World::peopled, |_| {
+        Line::new("method enable email --primary", "")
+    }),
+    one("method disable", World::with_email, |_| {
+        Line::new("method disable email --yes --allow-lockout", "")
+    }),
+    one("method primary", World::with_email, |_| {
+        Line::new("method primary totp", "")
+    }),
+    one("setting set", World::peopled, |_| {
+        Line::new(
+            "setting set TotpIssuer Example MinPasswordLength 8 TotpDriftSteps 2",
+            "",
+        )
+    }),
+    // A confirmed one: the code is consumed with the change.
+    one("setting set", World::peopled, |world| {
+        let secret = app(world, "Supervisor");
+        let code = world.app(&secret);
+        Line::new(
+            format!("setting set Enable2FA off --yes --confirm-code {code}"),
+            "",
+        )
+    }),
+    // A denied one: its row is all it writes.
+    one("setting set", World::peopled, |_| {
+        Line::new("--as bob setting set TotpIssuer Example", "").exits(5)
+    }),
+    one("setting reset", World::peopled, |world| {
+        world.ok("setting set TotpIssuer Example");
+        Line::new("setting reset TotpIssuer", "")
+    }),
+    one("user add", World::peopled, |_| {
+        Line::new(
+            "user add dora --name Dora --email dora@example.com --group 'System administrators' --password-stdin",
+            "dora-pw\n",
+        )
+    }),
+    one("user edit", World::peopled, |_| {
+        Line::new(
+            "user edit alice --name Alicia --email alicia@example.com --phone +4930123456 --group 'System administrators'",
+            "",
+        )
+    }),
+    one("user remove", World::peopled, |world| {
+        world.ok("authenticator connect bob");
+        world.ok("recovery-codes generate bob");
+        Line::new("user remove bob --yes --if-exists", "")
+    }),
+    one("user activate", World::peopled, |world| {
+        world.ok("user deactivate bob --yes");
+        Line::new("user activate bob", "")
+    }),
+    one("user deactivate", World::peopled, |_| {
+        Line::new("user deactivate bob --yes", "")
+    }),
+    one("user unlock", World::with_email, |world| {
+        world.ok("setting set SecondFactorAttemptCount 1");
+        let challenge = asked(world);
+        world
+            .run(&format!("login verify {challenge} --code 000000"))
+            .exits(14);
+        Line::new("user unlock alice", "")
+    }),
+    one("user import", World::peopled, |world| {
+        let mut csv = "login,name,email\n".to_owned();
+        for at in 0..200 {
+            csv.push_str(&format!("u{at},User {at},u{at}@example.com\n"));
+        }
+        world.write("people.csv", &csv);
+        Line::new("user import people.csv --yes", "")
+    }),
+    one("authenticator connect", World::peopled, |_| {
+        Line::new("authenticator connect alice", "")
+    }),
+    Case {
+        again: &[3, 4],
+        ..one("authenticator confirm", World::peopled, |world| {
+            let enrolment = world.json("authenticator connect alice");
+            let code = world.app(enrolment["secret"].as_str().unwrap());
+            Line::new(format!("authenticator confirm alice --code {code}"), "")
+        })
+    },
+    one("authenticator disconnect", World::peopled, |world| {
+        app(world, "alice");
+        Line::new("authenticator disconnect alice --yes", "")
+    }),
+    one("recovery-codes generate", World::peopled, |world| {
+        world.ok("recovery-codes generate alice");
+        Line::new("recovery-codes generate alice", "")
+    }),
+    one("recovery-codes delete", World::peopled, |world| {
+        world.ok("recovery-codes generate alice");
+        Line::new("recovery-codes delete alice --yes", "")
+    }),
+    one("password set", World::peopled, |_| {
+        Line::new("password set bob --password-stdin", "another-pw\n")
+    }),
+    one("mailbox add", World::peopled, |_| {
+        Line::new(
+            "mailbox add ops --smtp smtp://mail.example.com --username ops --password-stdin --from ops@example.com",
+            "mail-pw\n",
+        )
+    }),
+    one("mailbox edit", World::peopled, |_| {
+        Line::new(
+            "mailbox edit trial --smtp smtp://mail.example.com --username ops --password-stdin --from ops@example.com",
+            "mail-pw\n",
+        )
+    }),
+    one("mailbox remove", World::peopled, |world| {
+        world.ok("mailbox add spare --file mail --from ops@example.com");
+        Line::new("mailbox remove spare --yes --if-exists", "")
+    }),
+    one("mailbox test", World::peopled, |_| {
+        Line::new("mailbox test trial --to carol@example.com", "")
+    }),
+    Case {
+        commits: 4,
+        ..one("login start", World::with_email, |_| {
+            Line::new("login start alice --password-stdin", "alice-pw\n").exits(18)
+        })
+    },
+    // A wrong password.
+    Case {
+        commits: 2,
+        ..one("login start", World::with_email, |_| {
+            Line::new("login start alice --password-stdin", "wrong\n").exits(10)
+        })
+    },
+    // No second factor: granted.
+    Case {
+        commits: 2,
+        ..one("login start", World::peopled, |_| {
+            Line::new("login start alice --password-stdin", "alice-pw\n")
+        })
+    },
+    // An app must be connected first.
+    Case {
+        commits: 3,
+        ..one("login start", World::peopled, |world| {
+            world.ok("method enable totp --primary");
+            world.ok("setting set Enable2FA on --yes");
+            Line::new("login start alice --password-stdin", "alice-pw\n").exits(16)
+        })
+    },
+    // And is, by its first code: connected and granted in one.
+    Case {
+        again: &[12],
+        ..one("login verify", World::peopled, |world| {
+            world.ok("method enable totp --primary");
+            world.ok("setting set Enable2FA on --yes");
+            let verdict = world
+                .run("login start alice --password-stdin -o json")
+                .stdin("alice-pw\n")
+                .json(16);
+            let code = world.app(verdict["enrolment"]["secret"].as_str().unwrap());
+            let challenge = verdict["challenge"].as_str().unwrap();
+            Line::new(format!("login verify {challenge} --code {code}"), "")
+        })
+    },
+    Case {
+        commits: 2,
+        // The message may have left: it counts as sent.
+        again: &[4],
+        ..one("login resend", World::with_email, |world| {
+            let challenge = asked(world);
+            world.later(31);
+            Line::new(format!("login resend {challenge}"), "").exits(18)
+        })
+    },
+    Case {
+        again: &[12],
+        ..one("login verify", World::with_email, |world| {
+            let challenge = asked(world);
+            let code = world.code();
+            Line::new(format!("login verify {challenge} --code {code}"), "")
+        })
+    },
+    // A wrong code, and the one that locks.
+    one("login verify", World::with_email, |world| {
+        let challenge = asked(world);
+        Line::new(format!("login verify {challenge} --code 000000"), "").exits(11)
+    }),
+    one("login verify", World::with_email, |world| {
+        world.ok("setting set SecondFactorAttemptCount 1");
+        let challenge = asked(world);
+        Line::new(format!("login verify {challenge} --code 000000"), "").exits(14)
+    }),
+    // A code of an app is consumed with the grant.
+    Case {
+        again: &[12],
+        ..one("login verify", World::peopled, |world| {
+            let secret = app(world, "alice");
+            let challenge = asked(world);
+            let code = world.app(&secret);
+            Line::new(format!("login verify {challenge} --code {code}"), "")
+        })
+    },
+    // A recovery code too.
+    Case {
+        again: &[12],
+        ..one("login verify", World::peopled, |world| {
+            world.ok("method enable recovery-codes");
+            app(world, "alice");
+            let codes = world.json("recovery-codes generate alice");
+            let challenge = asked(world);
+            let code = codes["codes"][0].as_str().unwrap();
+            Line::new(
+                format!("login verify {challenge} --method recovery-codes --code {code}"),
+                "",
+            )
+        })
+    },
+    Case {
+        again: &[3, 4, 12],
+        ..one("login cancel", World::with_email, |world| {
+            Line::new(format!("login cancel {}", asked(world)), "")
+        })
+    },
+    Case {
+        commits: 4,
+        again: &[12],
+        ..one("login simulate", World::peopled, |world| {
+            let secret = app(world, "alice");
+            let code = world.app(&secret);
+            Line::new(
+                format!("login simulate alice --password-stdin --code {code}"),
+                "alice-pw\n",
+            )
+        })
+    },
+];
