@@ -148,17 +148,43 @@ pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
+    let below = groups_below_administrators(store)?;
+    let mut query = store.db().prepare_cached(
+        "SELECT login FROM group_user JOIN user ON user.id = group_user.user
+         WHERE \"group\" = ?1 AND active = 1 ORDER BY login LIMIT ?2",
+    )?;
+    let mut logins = BTreeSet::new();
+    for group in &below {
+        let rows = query.query_map([*group, limit], |row| row.get(0))?;
+        logins.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
+    }
+    // A computed group has no rows of members; its users are read in the order of names until there are enough.
+    let mut query = store.db().prepare_cached(
+        "SELECT login FROM identity JOIN user ON user.id = identity.user
+         WHERE is_login = 1 AND active = 1 AND type = ?1 ORDER BY key LIMIT ?2",
+    )?;
+    for kind in Type::ALL {
+        let Some(which) = kind.built_in_group() else {
+            continue;
+        };
+        if below.contains(&built_in_group(store, which)?) {
+            let rows = query.query_map(rusqlite::params![kind, limit], |row| row.get(0))?;
+            logins.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
+        }
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(logins.into_iter().take(most).collect())
+}
+
+/// "System administrators" and every group whose users are in it.
+fn groups_below_administrators(store: &Store) -> Result<BTreeSet<i64>> {
     let mut query = store.db().prepare_cached(
         "WITH RECURSIVE inside (id) AS (
              SELECT id FROM \"group\" WHERE built_in = 'administrators'
              UNION SELECT group_group.member FROM group_group JOIN inside ON group_group.\"group\" = inside.id)
-         SELECT login FROM user WHERE active = 1 AND (
-             id IN (SELECT user FROM group_user WHERE \"group\" IN inside)
-             OR (type = 'employee' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'employees' AND id IN inside))
-             OR (type = 'external' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'externals' AND id IN inside)))
-         ORDER BY login LIMIT ?1",
+         SELECT id FROM inside",
     )?;
-    let rows = query.query_map([limit], |row| row.get(0))?;
+    let rows = query.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
