@@ -324,7 +324,7 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
         "SELECT token, login, purpose, method, challenge.created_at, expires_at
          FROM challenge JOIN user ON user.id = challenge.user
          WHERE closed_at IS NULL AND expires_at > :now AND {of_whom}
-         ORDER BY challenge.id DESC"
+         ORDER BY challenge.created_at DESC, challenge.id DESC"
     ))?;
     let rows = query.query_map(
         named_params! { ":now": store.now(), ":user": user },

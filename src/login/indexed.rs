@@ -54,7 +54,8 @@ fn filled() -> Fresh {
     )
     .unwrap();
     let hash = crate::password::hash(store, &PASSWORD.into()).unwrap();
-    let mail = store.place().db.with_file_name("mail");
+    let mail = fresh.directory.path().join("mail");
+    std::fs::create_dir(&mail).unwrap();
     store
         .write(|tx| {
             let db = tx.db();
