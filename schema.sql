@@ -275,6 +275,8 @@ CREATE TABLE audit (
 ) STRICT;
 -- the events of one user
 CREATE INDEX audit_user ON audit (user, seq) WHERE user IS NOT NULL;
+-- the administrator actions that went unconfirmed of late (`status`)
+CREATE INDEX audit_unconfirmed ON audit (at) WHERE event = 'confirmation.skipped';
 
 CREATE TABLE audit_head (
     id    INTEGER PRIMARY KEY CHECK (id = 1),                   -- one row

@@ -303,4 +303,29 @@ mod tests {
             "user 1 is not group 1"
         );
     }
+
+    #[test]
+    fn administrators_are_found_through_every_kind_of_group() {
+        let fresh = crate::store::tests::fresh();
+        let store = &fresh.store;
+        let run = |sql: &str| {
+            let done = store.write(|tx| Ok(tx.db().execute_batch(sql)?));
+            done.unwrap();
+        };
+        let found = |limit| active_administrators(store, limit).unwrap();
+        run("INSERT INTO user (id, login, type, active, created_at) VALUES
+                 (1, 'ada', 'external', 1, 0), (2, 'bea', 'employee', 1, 0), (3, 'cy', 'employee', 0, 0);
+             INSERT INTO identity VALUES ('ada', 1, 1, 0), ('bea', 2, 1, 0), ('cy', 3, 1, 0);
+             INSERT INTO \"group\" (id, name, name_key, created_at) VALUES (10, 'Inner', 'inner', 0);
+             INSERT INTO group_user VALUES (10, 1), (10, 3);");
+        assert_eq!(found(5), [""; 0]);
+        run(
+            "INSERT INTO group_group SELECT id, 10 FROM \"group\" WHERE built_in = 'administrators'",
+        );
+        assert_eq!(found(5), ["ada"], "through a nested group, if active");
+        run("INSERT INTO group_group SELECT 10, id FROM \"group\" WHERE built_in = 'employees'");
+        assert_eq!(found(5), ["ada", "bea"], "through a computed group too");
+        assert_eq!(found(1), ["ada"]);
+        assert!(another_administrator(store, 1).unwrap());
+    }
 }

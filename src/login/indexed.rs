@@ -12,6 +12,7 @@ use super::decide::Channel;
 use super::run::{self, Start};
 use super::verdict::{Outcome, Verdict};
 use crate::actor::{Actor, Authority, Process, Session};
+use crate::audit;
 use crate::challenge;
 use crate::clock::{Fixed, Source};
 use crate::error::Kind;
@@ -208,10 +209,31 @@ fn every_login(session: &mut Session, clock: &Fixed) {
     challenge::list(&session.store, None).unwrap();
     challenge::list(&session.store, Some(session.actor.user.id)).unwrap();
     user::candidates(&session.store, "al", 10).unwrap();
-    // Somebody who may not: the refusal names administrators.
+    refusals(session, &token);
+}
+
+/// Somebody who may not: the refusal names administrators, and its row stays.
+fn refusals(session: &mut Session, token: &str) {
+    let wrong = Secret::from("000000");
     act_as(session, "carol", Authority::Other);
-    let denied = run::verify(session, &token, &wrong, None).unwrap_err();
+    let denied = run::verify(session, token, &wrong, None).unwrap_err();
     assert_eq!(denied.kind(), Kind::NotPermitted);
+    let unknown = run::verify(session, "nothing", &wrong, None).unwrap_err();
+    assert_eq!(unknown.kind(), Kind::NotPermitted);
+    let mut kept = 0;
+    let of = audit::Filter {
+        events: vec!["permission".to_owned()],
+        ..audit::Filter::default()
+    };
+    // Not a statement of a login; what it reads is its own affair.
+    let reader = session.store.writing_twin().unwrap();
+    audit::list(&reader, &of, &mut |record| {
+        assert_eq!(record.subject.as_deref(), Some("login verify"));
+        kept += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(kept, 2, "the rows of both refusals were committed");
     user::find(&session.store, "alicf").unwrap_err();
 }
 
