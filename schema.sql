@@ -219,8 +219,12 @@ CREATE TABLE challenge (
     closed_as       TEXT    CHECK (closed_as IN ('answered', 'cancelled', 'replaced', 'void')),
     CHECK ((closed_at IS NULL) = (closed_as IS NULL))
 ) STRICT;
--- the open questions of a user
-CREATE INDEX challenge_open ON challenge (user, created_at) WHERE closed_at IS NULL;
+-- the questions of a user (`login list`, removal)
+CREATE INDEX challenge_user ON challenge (user, expires_at);
+-- the questions that can be answered now (`login list`, completion)
+CREATE INDEX challenge_open ON challenge (expires_at) WHERE closed_at IS NULL;
+-- the enrolment that waits for a set-up (when the set-up is replaced or confirmed)
+CREATE INDEX challenge_setup ON challenge (setup) WHERE setup IS NOT NULL;
 
 -- Every message, with its outcome.
 CREATE TABLE outbox (
@@ -243,6 +247,8 @@ CREATE TABLE outbox (
 ) STRICT;
 -- sends of a user within the last hour (SecondFactorSendLimit)
 CREATE INDEX outbox_user ON outbox (user, created_at);
+-- the messages of a challenge (removal)
+CREATE INDEX outbox_challenge ON outbox (challenge) WHERE challenge IS NOT NULL;
 
 -- Wrong passwords of logins nobody has. It makes an unknown login cost the same writes as a known one.
 CREATE TABLE unknown_login (
@@ -269,6 +275,8 @@ CREATE TABLE audit (
 ) STRICT;
 -- the events of one user
 CREATE INDEX audit_user ON audit (user, seq) WHERE user IS NOT NULL;
+-- the administrator actions that went unconfirmed of late (`status`)
+CREATE INDEX audit_unconfirmed ON audit (at) WHERE event = 'confirmation.skipped';
 
 CREATE TABLE audit_head (
     id    INTEGER PRIMARY KEY CHECK (id = 1),                   -- one row

@@ -8,7 +8,7 @@ use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission;
-use crate::store::{Store, account_id, account_name};
+use crate::store::{Store, Tx, account_id, account_name};
 use crate::user::{self, Type, User};
 use crate::verb::{Needs, Operation, Verb};
 
@@ -234,6 +234,15 @@ impl Session {
         }
     }
 
+    /// The same under the write lock: the row of a refusal belongs to the caller's transaction, which must commit.
+    pub(crate) fn permit_in(&self, tx: &Tx<'_>, about: Option<i64>) -> Result<Result<()>> {
+        let judged = self.judge_in(tx, about)?;
+        if let Err(denied) = &judged {
+            append(tx, &self.who(), &denial(self.verb, about, denied))?;
+        }
+        Ok(judged)
+    }
+
     /// The judgement alone: nothing is kept. Called again under the write lock.
     ///
     /// # Errors
@@ -421,6 +430,18 @@ fn acting_user(
     }
 }
 
+/// The row of a refused command.
+fn denial(verb: &Verb, about: Option<i64>, denied: &Error) -> Entry {
+    let entry = Entry::new(Event::PERMISSION_DENIED, Outcome::Denied)
+        .subject(verb.path)
+        .reason(denied.kind().code())
+        .user_id(about);
+    match denied.detail().get("operation") {
+        Some(operation) => entry.detail(serde_json::json!({ "operation": operation })),
+        None => entry,
+    }
+}
+
 /// Writes the row of a refused command. A reading command opens a writing connection for that one row; if it cannot,
 /// the answer is the same, and says so.
 fn keep_denial(
@@ -430,13 +451,7 @@ fn keep_denial(
     about: Option<&User>,
     denied: Error,
 ) -> Error {
-    let mut entry = Entry::new(Event::PERMISSION_DENIED, Outcome::Denied)
-        .subject(verb.path)
-        .reason(denied.kind().code())
-        .user_id(about.map(|user| user.id));
-    if let Some(operation) = denied.detail().get("operation") {
-        entry = entry.detail(serde_json::json!({ "operation": operation }));
-    }
+    let entry = denial(verb, about.map(|user| user.id), &denied);
     let write = |store: &Store| store.write(|tx| append(tx, who, &entry));
     let kept = if store.is_writable() {
         write(store)

@@ -163,18 +163,32 @@ pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
+    let below = administrator_groups(store)?;
     let mut query = store.db().prepare_cached(
-        "WITH RECURSIVE inside (id) AS (
-             SELECT id FROM \"group\" WHERE built_in = 'administrators'
-             UNION SELECT group_group.member FROM group_group JOIN inside ON group_group.\"group\" = inside.id)
-         SELECT login FROM user WHERE active = 1 AND type <> 'technical' AND (
-             id IN (SELECT user FROM group_user WHERE \"group\" IN inside)
-             OR (type = 'employee' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'employees' AND id IN inside))
-             OR (type = 'external' AND EXISTS (SELECT 1 FROM \"group\" WHERE built_in = 'externals' AND id IN inside)))
-         ORDER BY login LIMIT ?1",
+        "SELECT login FROM group_user JOIN user ON user.id = group_user.user
+         WHERE \"group\" = ?1 AND active = 1 AND type <> 'technical' ORDER BY login LIMIT ?2",
     )?;
-    let rows = query.query_map([limit], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut logins = BTreeSet::new();
+    for group in &below {
+        let rows = query.query_map([*group, limit], |row| row.get(0))?;
+        logins.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
+    }
+    // A computed group has no rows of members; its users are read in the order of names until there are enough.
+    let mut query = store.db().prepare_cached(
+        "SELECT login FROM identity JOIN user ON user.id = identity.user
+         WHERE is_login = 1 AND active = 1 AND type = ?1 ORDER BY key LIMIT ?2",
+    )?;
+    for kind in Type::ALL {
+        let Some(which) = kind.built_in_group() else {
+            continue;
+        };
+        if below.contains(&built_in_group(store, which)?) {
+            let rows = query.query_map(rusqlite::params![kind, limit], |row| row.get(0))?;
+            logins.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
+        }
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(logins.into_iter().take(most).collect())
 }
 
 /// Whether another active administrator than `user` exists.
@@ -291,5 +305,30 @@ mod tests {
             !list.allow(2, &groups(&[]), Time(0)),
             "user 1 is not group 1"
         );
+    }
+
+    #[test]
+    fn administrators_are_found_through_every_kind_of_group() {
+        let fresh = crate::store::tests::fresh();
+        let store = &fresh.store;
+        let run = |sql: &str| {
+            let done = store.write(|tx| Ok(tx.db().execute_batch(sql)?));
+            done.unwrap();
+        };
+        let found = |limit| active_administrators(store, limit).unwrap();
+        run("INSERT INTO user (id, login, type, active, created_at) VALUES
+                 (1, 'ada', 'external', 1, 0), (2, 'bea', 'employee', 1, 0), (3, 'cy', 'employee', 0, 0);
+             INSERT INTO identity VALUES ('ada', 1, 1, 0), ('bea', 2, 1, 0), ('cy', 3, 1, 0);
+             INSERT INTO \"group\" (id, name, name_key, created_at) VALUES (10, 'Inner', 'inner', 0);
+             INSERT INTO group_user VALUES (10, 1), (10, 3);");
+        assert_eq!(found(5), [""; 0]);
+        run(
+            "INSERT INTO group_group SELECT id, 10 FROM \"group\" WHERE built_in = 'administrators'",
+        );
+        assert_eq!(found(5), ["ada"], "through a nested group, if active");
+        run("INSERT INTO group_group SELECT 10, id FROM \"group\" WHERE built_in = 'employees'");
+        assert_eq!(found(5), ["ada", "bea"], "through a computed group too");
+        assert_eq!(found(1), ["ada"]);
+        assert!(another_administrator(store, 1).unwrap());
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod decide;
 pub mod facts;
+#[cfg(test)]
+mod indexed;
 pub mod run;
 pub mod second;
 pub mod verdict;

@@ -293,7 +293,7 @@ pub fn may_answer(session: &Session, token: &str) -> Result<()> {
     reached(session, token).map(|_| ())
 }
 
-/// Judges an answer.
+/// Judges an answer: the permission of the acting user and the code, in one transaction.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for an unknown challenge; storage and key errors, which are never a wrong code.
@@ -303,18 +303,27 @@ pub fn verify(
     code: &Secret,
     method: Option<Method>,
 ) -> Result<Verdict> {
-    let (challenge, _) = reached(session, token)?;
-    only_login(&challenge)?;
-    answer(
-        &session.store,
-        &session.who(),
-        &challenge.token,
-        code,
-        method,
-    )
+    let store = &session.store;
+    store.vault()?;
+    store.write(|tx| {
+        let challenge = match challenge::find(tx, token) {
+            // Whoever may not answer for others does not learn which challenges there are.
+            Err(error) if error.kind() == Kind::NotFound => {
+                return Ok(session.permit_in(tx, None)?.and(Err(error)));
+            }
+            found => found?,
+        };
+        if let Err(denied) = session.permit_in(tx, Some(challenge.user))? {
+            return Ok(Err(denied));
+        }
+        if let Err(error) = only_login(&challenge) {
+            return Ok(Err(error));
+        }
+        judged(tx, &session.who(), &challenge, code, method).map(Ok)
+    })?
 }
 
-/// The same without asking who acts: one transaction, for a process that is the login itself.
+/// The same without asking who acts: for a process that is the login itself.
 ///
 /// # Errors
 /// As [`verify`].
@@ -326,60 +335,63 @@ pub fn answer(
     method: Option<Method>,
 ) -> Result<Verdict> {
     store.vault()?;
-    store.write(|tx| {
-        let challenge = challenge::find(tx, token)?;
-        let system = System::load(tx)?;
-        let user = tries::settle(tx, who, user::get(tx, challenge.user)?)?;
-        if challenge.purpose == Purpose::Enrolment {
-            return enrolled(tx, who, &system, &challenge, &user, code);
-        }
-        let method = method.unwrap_or(challenge.method);
-        let open = decide::before_compare(challenge.standing(tx.now()), &user, tx.now()).is_none();
-        if open && !system.is_enabled(method) {
-            deny(tx, who, &user, Kind::NoSecondFactor.code())?;
-            return Ok(denied(&challenge, &user, Kind::NoSecondFactor, None, None));
-        }
-        let compare = Compare {
-            challenge: Some(&challenge),
-            method,
-            code,
-            count_replay: true,
-        };
-        match second::judge(tx, who, &system, &user, compare)? {
-            Answer::Right { recovery_codes } => {
-                granted(tx, who, &user, Some(method))?;
-                let mut verdict = Verdict::new(Came::Granted, &user.login);
-                verdict.challenge = Some(challenge.token.clone());
-                verdict.method = Some(method);
-                verdict.warnings.extend(
-                    recovery_codes
-                        .filter(|left| *left <= recovery::FEW)
-                        .map(|left| few_left(left, &user.login)),
-                );
-                let person = Person::load(tx, user)?;
-                if decide::offers_connection(&system, &person) {
-                    let (_, enrolment) = authenticator::begin(
-                        tx,
-                        who,
-                        &person.user,
-                        authenticator::setup_life(tx)?,
-                    )?;
-                    verdict.enrolment = Some(enrolment);
-                }
-                verdict.methods = decide::usable(&system, &person);
-                Ok(verdict)
+    store.write(|tx| judged(tx, who, &challenge::find(tx, token)?, code, method))
+}
+
+fn judged(
+    tx: &Tx<'_>,
+    who: &Who,
+    challenge: &Challenge,
+    code: &Secret,
+    method: Option<Method>,
+) -> Result<Verdict> {
+    let system = System::load(tx)?;
+    let user = tries::settle(tx, who, user::get(tx, challenge.user)?)?;
+    if challenge.purpose == Purpose::Enrolment {
+        return enrolled(tx, who, &system, challenge, &user, code);
+    }
+    let method = method.unwrap_or(challenge.method);
+    let open = decide::before_compare(challenge.standing(tx.now()), &user, tx.now()).is_none();
+    if open && !system.is_enabled(method) {
+        deny(tx, who, &user, Kind::NoSecondFactor.code())?;
+        return Ok(denied(challenge, &user, Kind::NoSecondFactor, None, None));
+    }
+    let compare = Compare {
+        challenge: Some(challenge),
+        method,
+        code,
+        count_replay: true,
+    };
+    match second::judge(tx, who, &system, &user, compare)? {
+        Answer::Right { recovery_codes } => {
+            granted(tx, who, &user, Some(method))?;
+            let mut verdict = Verdict::new(Came::Granted, &user.login);
+            verdict.challenge = Some(challenge.token.clone());
+            verdict.method = Some(method);
+            verdict.warnings.extend(
+                recovery_codes
+                    .filter(|left| *left <= recovery::FEW)
+                    .map(|left| few_left(left, &user.login)),
+            );
+            let person = Person::load(tx, user)?;
+            if decide::offers_connection(&system, &person) {
+                let (_, enrolment) =
+                    authenticator::begin(tx, who, &person.user, authenticator::setup_life(tx)?)?;
+                verdict.enrolment = Some(enrolment);
             }
-            Answer::Refused {
-                kind,
-                why,
-                left,
-                until,
-            } => {
-                deny(tx, who, &user, why)?;
-                Ok(denied(&challenge, &user, kind, left, until))
-            }
+            verdict.methods = decide::usable(&system, &person);
+            Ok(verdict)
         }
-    })
+        Answer::Refused {
+            kind,
+            why,
+            left,
+            until,
+        } => {
+            deny(tx, who, &user, why)?;
+            Ok(denied(challenge, &user, kind, left, until))
+        }
+    }
 }
 
 fn few_left(left: i64, login: &str) -> Warning {

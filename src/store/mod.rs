@@ -319,6 +319,9 @@ fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        // The plan of a statement follows from its text alone: it is the plan that a test has looked at, and binding
+        // another value does not prepare it anew.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writable),
     ] {
         db.set_db_config(setting, value)?;
@@ -392,15 +395,36 @@ fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+
+    use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
     use super::*;
     use crate::clock::Fixed;
 
     /// A new store in a directory of its own, with a clock that stands at 2026-01-01T00:00:00Z.
     pub(crate) struct Fresh {
         /// Removed when this goes.
-        _directory: tempfile::TempDir,
+        pub(crate) directory: tempfile::TempDir,
         pub(crate) clock: Rc<Fixed>,
         pub(crate) store: Store,
+    }
+
+    /// Every statement that `store` executes from now on.
+    pub(crate) fn traced(store: &mut Store) -> Arc<Mutex<BTreeSet<String>>> {
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let kept = Arc::clone(&seen);
+        let keep = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                kept.lock().unwrap().insert(sql.to_owned());
+            }
+        };
+        store
+            .db
+            .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(keep))
+            .unwrap();
+        seen
     }
 
     pub(crate) const START: Time = Time(1_767_225_600);
@@ -418,7 +442,7 @@ pub(crate) mod tests {
         )
         .unwrap();
         Fresh {
-            _directory: directory,
+            directory,
             clock,
             store,
         }

@@ -29,8 +29,9 @@ fn main() -> ExitCode {
     if complete::requested() {
         return complete::answer();
     }
-    let command = Cli::command();
-    let matches = match command.clone().try_get_matches() {
+    // The tree of commands is dear to build and to copy; the same one is looked at afterwards.
+    let mut command = Cli::command();
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => return misused(&error),
     };
