@@ -295,7 +295,7 @@ impl Session {
     /// [`Kind::Storage`].
     pub(crate) fn not_an_administrator(&self, store: &Store) -> Result<Error> {
         let message = format!(
-            "`{}` is not an administrator, and this changes one",
+            "`{}` is not an administrator, and only administrators change administrators and the mapping of accounts",
             visible(&self.actor.user.login)
         );
         Ok(Error::new(Kind::NotPermitted, message).hint(format!(

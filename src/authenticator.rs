@@ -13,13 +13,12 @@ use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
-use crate::permission;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
 use crate::totp::{self, Algorithm, Judged, Parameters};
-use crate::user::{User, get};
+use crate::user::{User, get, is_administrator};
 use crate::vault::{Label, same};
 
 /// Wrong confirmations that void a set-up.
@@ -417,7 +416,7 @@ impl Plan for Disconnect {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.user, get(store, self.user)?.kind)
+        is_administrator(store, self.user)
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {

@@ -7,11 +7,10 @@ use rusqlite::OptionalExtension as _;
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
-use crate::permission;
 use crate::plan::{Change, Op, Plan};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::{User, get};
+use crate::user::{User, get, is_administrator};
 
 /// The shortest input that is taken: a password has at least one character.
 ///
@@ -91,7 +90,7 @@ impl Plan for SetPassword {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.user, get(store, self.user)?.kind)
+        is_administrator(store, self.user)
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {

@@ -13,11 +13,10 @@ use crate::audit::Event;
 use crate::clock::Time;
 use crate::error::Result;
 use crate::name::visible;
-use crate::permission;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::get;
+use crate::user::{get, is_administrator};
 use crate::vault::Label;
 
 /// How many codes a set has.
@@ -247,7 +246,7 @@ impl Plan for DeleteCodes {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.user, get(store, self.user)?.kind)
+        is_administrator(store, self.user)
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -389,7 +389,9 @@ fn judged(
             until,
         } => {
             deny(tx, who, &user, why)?;
-            Ok(denied(challenge, &user, kind, left, until))
+            let mut verdict = denied(challenge, &user, kind, left, until);
+            verdict.method = Some(method);
+            Ok(verdict)
         }
     }
 }

@@ -228,6 +228,15 @@ impl PutMailbox {
                     .hint("give --username NAME with --password-stdin"),
             );
         }
+        if self.password.is_none()
+            && have.is_some_and(|have| self.transport.wants_password_anew(&have.transport))
+        {
+            return Err(Error::new(
+                Kind::Usage,
+                "another server, or no protection, needs the password anew",
+            )
+            .hint("give it with --password-stdin"));
+        }
         let old = have.map(MailboxRow::from);
         let was = |field: &dyn Fn(&MailboxRow) -> Value| old.as_ref().map_or(Value::Null, field);
         let (op, event, key) = match have {

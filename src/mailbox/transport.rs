@@ -166,6 +166,18 @@ impl Transport {
         }
     }
 
+    /// Whether a password kept for `had` must be given again: one server's is not for another to learn, nor for a
+    /// network that was kept from reading it.
+    #[must_use]
+    pub fn wants_password_anew(&self, had: &Transport) -> bool {
+        let (Some(new), Some(had)) = (self.smtp(), had.smtp()) else {
+            return false;
+        };
+        let moved = (&new.host, new.port) != (&had.host, had.port);
+        let bared = new.tls == Tls::None && had.tls != Tls::None;
+        new.username.is_some() && (moved || bared)
+    }
+
     pub(super) fn smtp(&self) -> Option<&Smtp> {
         if let Transport::Smtp(smtp) = self {
             Some(smtp)

@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
-use crate::permission::{Grantees, Nesting, built_in};
+use crate::permission::{self, Grantees, Nesting, built_in};
 use crate::store::Store;
 use crate::verb::Operation;
 
@@ -220,6 +220,11 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
     Ok(query.query_row([id], read).optional()?)
 }
 
+/// Whether the user of a row id is in "System administrators", active or not.
+pub(crate) fn is_administrator(store: &Store, id: i64) -> Result<bool> {
+    permission::in_administrators(store, id, get(store, id)?.kind)
+}
+
 /// Hands every active user who has a password and may log in with it to `each`.
 pub(crate) fn each_with_password(
     store: &Store,
@@ -410,7 +415,7 @@ pub fn list(
 pub fn show(store: &Store, user: &User) -> Result<UserRow> {
     let rows = Rows::load(store)?;
     let now = store.now();
-    let groups = crate::permission::groups_of(store, user.id, user.kind)?;
+    let groups = permission::groups_of(store, user.id, user.kind)?;
     let allowed = rows.can_use.allow(user.id, &groups, now);
     rows.row(
         store,

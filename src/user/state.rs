@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{first_administrator, get};
+use super::{first_administrator, get, is_administrator};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
@@ -45,7 +45,7 @@ impl Plan for RemoveUser {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+        is_administrator(store, self.id)
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
@@ -110,7 +110,7 @@ impl Plan for SetActive {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+        is_administrator(store, self.id)
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
@@ -164,7 +164,7 @@ impl Plan for Unlock {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        permission::in_administrators(store, self.id, get(store, self.id)?.kind)
+        is_administrator(store, self.id)
     }
 }
 

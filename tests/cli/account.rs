@@ -134,7 +134,7 @@ fn who_is_no_administrator_touches_none() {
 $ twofa user edit Supervisor --name Boss
 ? 5
 --- stderr
-error: `bob` is not an administrator, and this changes one
+error: `bob` is not an administrator, and only administrators change administrators and the mapping of accounts
  hint: ask an administrator, such as `Supervisor`, `second`
 
 "#]]);

@@ -21,10 +21,30 @@ The mailbox `ops` was changed.
 Next: `twofa mailbox test ops`, then `twofa setting set 2FAmailbox ops`.
 
 "#]]);
+    // The password of one server is not for another to learn, nor for the network.
     world
-        .run("mailbox edit ops --smtp smtp://relay.example.com:2525 --name relay")
+        .run("mailbox edit ops --smtp smtp://relay.example.com:2525")
         .shows(str![[r#"
-$ twofa mailbox edit ops --smtp smtp://relay.example.com:2525 --name relay
+$ twofa mailbox edit ops --smtp smtp://relay.example.com:2525
+? 2
+--- stderr
+error: password of the mail server is needed
+ hint: give it with --password-stdin
+
+"#]]);
+    world.run("mailbox edit ops --tls none").shows(str![[r#"
+$ twofa mailbox edit ops --tls none
+? 2
+--- stderr
+error: password of the mail server is needed
+ hint: give it with --password-stdin
+
+"#]]);
+    world
+        .run("mailbox edit ops --smtp smtp://relay.example.com:2525 --name relay --password-stdin")
+        .stdin("one\n")
+        .shows(str![[r#"
+$ twofa mailbox edit ops --smtp smtp://relay.example.com:2525 --name relay --password-stdin
 ? 0
 --- stdout
 name      relay

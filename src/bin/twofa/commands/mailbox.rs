@@ -11,7 +11,7 @@ use twofa::mailbox::{
     self, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls, Transport,
 };
 use twofa::name::visible;
-use twofa::plan::Warning;
+use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 
 use crate::answer::Answer;
@@ -201,11 +201,9 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
         ));
     }
     if let Some(directory) = &way.file {
-        let directory = absolute(directory)?;
-        delivery::prepare_directory(std::path::Path::new(&directory)).map_err(|error| {
-            Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
-        })?;
-        return Ok(Transport::File { directory });
+        return Ok(Transport::File {
+            directory: absolute(directory)?,
+        });
     }
     if let Some(program) = &way.sendmail {
         return Ok(Transport::Sendmail {
@@ -257,7 +255,9 @@ fn password(
 ) -> Result<Option<Secret>> {
     let given = way.password.password_stdin || way.password.password_file.is_some();
     let user = matches!(transport, Transport::Smtp(smtp) if smtp.username.is_some());
-    let had = have.is_some_and(|have| MailboxRow::from(have).password.is_some());
+    let had = have.is_some_and(|have| {
+        MailboxRow::from(have).password.is_some() && !transport.wants_password_anew(&have.transport)
+    });
     if given && !user {
         return Err(Error::new(
             Kind::Usage,
@@ -291,6 +291,13 @@ fn put(
     lines: Lines,
     session: &twofa::actor::Session,
 ) -> Result<Answer> {
+    // What is refused makes no directory, and a mailbox whose directory cannot be made is not added.
+    plan.changes(&session.store)?;
+    if let Transport::File { directory } = &plan.transport {
+        delivery::prepare_directory(std::path::Path::new(directory)).map_err(|error| {
+            Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
+        })?;
+    }
     let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
     done.warnings.extend(warnings(&plan.transport));
     let stored = mailbox::find(&session.store, &plan.name)?;
