@@ -155,7 +155,7 @@ error: `bob` is not an administrator, and only administrators change administrat
         assert_eq!(done.code, Some(5), "{line}: {}", done.stderr);
         assert!(
             done.stderr
-                .contains("is not an administrator, and this changes one"),
+                .contains("is not an administrator, and only administrators change administrators"),
             "{line}: {}",
             done.stderr
         );
