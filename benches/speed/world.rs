@@ -93,7 +93,7 @@ impl World {
     pub fn bare(&self) -> rusqlite::Result<Connection> {
         let db = Connection::open(self.db())?;
         db.execute_batch(
-            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON",
+            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192",
         )?;
         Ok(db)
     }

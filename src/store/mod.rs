@@ -328,7 +328,10 @@ fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
     }
     db.set_prepared_statement_cache_capacity(128);
     if writable {
-        db.execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")?;
+        // 8 MiB of pages: a process that stays reads the inner pages of large tables once.
+        db.execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192",
+        )?;
     } else {
         db.execute_batch("PRAGMA query_only = ON")?;
     }
