@@ -83,9 +83,18 @@ impl Files {
             }
         }
         for (name, bytes) in &self.0 {
-            std::fs::write(directory.join(name), bytes).unwrap();
+            private(&directory.join(name), bytes);
         }
     }
+}
+
+/// Writes a file as the program makes its own: for its owner alone.
+fn private(path: &Path, bytes: &[u8]) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).unwrap().write_all(bytes).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
@@ -179,8 +188,8 @@ fn states(world: &World, line: &Line, files: &Files) -> (Vec<String>, Duration) 
     ends.insert(0, 0);
     for end in ends {
         let copy = cut.path().join(format!("{end}.db"));
-        std::fs::write(&copy, &files.0["twofa.db"]).unwrap();
-        std::fs::write(cut.path().join(format!("{end}.db-wal")), &log[..end]).unwrap();
+        private(&copy, &files.0["twofa.db"]);
+        private(&cut.path().join(format!("{end}.db-wal")), &log[..end]);
         states.push(dump(&open(&copy)));
     }
     (states, took)

@@ -163,6 +163,7 @@ fn every_refusal_has_its_own_words() {
     };
     let mut said = Vec::new();
     let mut keep = |message: String| said.push(message);
+    let password = format!("{}\n", LOGIN.1);
 
     edit("--password-stdin", "wrong\n");
     keep(refused(&world, port));
@@ -188,10 +189,10 @@ fn every_refusal_has_its_own_words() {
     let elsewhere = with_login(&world, "starttls", "elsewhere");
     edit(
         &format!(
-            "--smtp smtp://127.0.0.1:{} --ca-file elsewhere.ca.pem",
+            "--smtp smtp://127.0.0.1:{} --ca-file elsewhere.ca.pem --password-stdin",
             elsewhere.port
         ),
-        "",
+        &password,
     );
     keep(refused(&world, elsewhere.port));
     assert_eq!(elsewhere.messages().len(), 0);
@@ -200,10 +201,10 @@ fn every_refusal_has_its_own_words() {
     let plain = with_login(&world, "none", "plain");
     edit(
         &format!(
-            "--smtp smtp://127.0.0.1:{} --ca-file good.ca.pem",
+            "--smtp smtp://127.0.0.1:{} --ca-file good.ca.pem --password-stdin",
             plain.port
         ),
-        "",
+        &password,
     );
     keep(refused(&world, plain.port));
     assert_eq!(plain.messages().len(), 0);
@@ -252,7 +253,7 @@ the mailbox `ops` could not send: SERVER does not offer STARTTLS, and nothing wa
 the mailbox `ops` could not send: SERVER does not speak TLS from the first byte; it may offer STARTTLS
 the mailbox `ops` could not send: SERVER refused: permanent error (552): 5.2.2 mailbox full
 the mailbox `ops` could not send: SERVER refused for now: transient error (451): 4.7.1 try again later
-the mailbox `ops` could not send: SERVER: Connection error: Connection refused (os error 111)
+the mailbox `ops` could not send: SERVER: nothing listens there
 "#]]
     );
 }
