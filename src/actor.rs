@@ -123,7 +123,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds out who acts, and refuses at once what no user it is about could allow.
+    /// Finds out who acts, and refuses at once what no user it is about could allow. A refusal is kept.
     ///
     /// # Errors
     /// [`Kind::NotPermitted`]; [`Kind::NotFound`] for `as_login`.
@@ -134,37 +134,27 @@ impl Session {
         as_login: Option<&str>,
         note: Option<String>,
     ) -> Result<Session> {
-        let authority = process.authority(crate::store::owner_of(&store.place().db));
-        let os_user = process.caller_name();
-        let user = match acting_user(&store, authority, os_user.as_deref(), as_login) {
-            Ok(user) => user,
+        let actor = match identify(&store, process, as_login) {
+            Ok(actor) => actor,
             Err(error) if error.kind() == Kind::NotPermitted => {
                 let actor = error.detail().get("user").and_then(|login| login.as_str());
                 let who = Who {
                     actor: actor.map(str::to_owned),
-                    os_user,
+                    os_user: process.caller_name(),
                     note,
                 };
                 return Err(keep_denial(&store, &who, verb, None, error));
             }
             Err(error) => return Err(error),
         };
-        let administrator =
-            user.active && permission::in_administrators(&store, user.id, user.kind)?;
         let session = Session {
             store,
-            actor: Actor {
-                user,
-                authority,
-                administrator,
-                os_user,
-            },
+            actor,
             verb,
             note,
         };
-        match verb.needs {
-            Needs::OneselfOr(_) | Needs::OneselfConfirmedOr(_) => {}
-            _ => session.permit(None)?,
+        if !session.verb.needs.depends_on_whom() {
+            session.permit(None)?;
         }
         Ok(session)
     }
@@ -174,19 +164,10 @@ impl Session {
     /// # Errors
     /// As [`Session::begin`].
     pub fn look(store: Store, verb: &'static Verb, process: &Process) -> Result<Session> {
-        let authority = process.authority(crate::store::owner_of(&store.place().db));
-        let os_user = process.caller_name();
-        let user = acting_user(&store, authority, os_user.as_deref(), None)?;
-        let administrator =
-            user.active && permission::in_administrators(&store, user.id, user.kind)?;
+        let actor = identify(&store, process, None)?;
         let session = Session {
             store,
-            actor: Actor {
-                user,
-                authority,
-                administrator,
-                os_user,
-            },
+            actor,
             verb,
             note: None,
         };
@@ -224,23 +205,16 @@ impl Session {
     pub fn permit(&self, about: Option<&User>) -> Result<()> {
         match self.judge_in(&self.store, about.map(|user| user.id))? {
             Ok(()) => Ok(()),
-            Err(denied) => Err(keep_denial(
-                &self.store,
-                &self.who(),
-                self.verb,
-                about,
-                denied,
-            )),
+            Err(denied) => Err(self.refuse(about.map(|user| user.id), denied)),
         }
     }
 
     /// The same under the write lock: the row of a refusal belongs to the caller's transaction, which must commit.
     pub(crate) fn permit_in(&self, tx: &Tx<'_>, about: Option<i64>) -> Result<Result<()>> {
-        let judged = self.judge_in(tx, about)?;
-        if let Err(denied) = &judged {
-            append(tx, &self.who(), &denial(self.verb, about, denied))?;
+        match self.judge_in(tx, about)? {
+            Ok(()) => Ok(Ok(())),
+            Err(denied) => self.refuse_in(tx, about, denied).map(Err),
         }
-        Ok(judged)
     }
 
     /// The judgement alone: nothing is kept. Called again under the write lock.
@@ -251,12 +225,13 @@ impl Session {
         let oneself = about == Some(self.actor.user.id);
         let operation = match self.verb.needs {
             Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
-            Needs::OneselfOr(_) | Needs::OneselfConfirmedOr(_) if oneself => return Ok(Ok(())),
-            Needs::OneselfConfirmedOr(_) if !self.actor.administrator => {
+            needs if oneself && needs.depends_on_whom() => return Ok(Ok(())),
+            Needs::OneselfConfirmedOrAdministrator(_) if !self.actor.administrator => {
                 return Ok(Err(self.denied("is not an administrator", None)?));
             }
             Needs::OneselfOr(operation)
             | Needs::OneselfConfirmedOr(operation)
+            | Needs::OneselfConfirmedOrAdministrator(operation)
             | Needs::Operation(operation) => operation,
             Needs::OwnerAsAdministrator => {
                 return Ok(if !self.actor.authority.is_own() {
@@ -281,6 +256,42 @@ impl Session {
             &format!("lacks the operation `{}`", operation.code()),
             Some(operation),
         )?))
+    }
+
+    /// Whether the acting user, whom the command is about, must prove it with their second factor: the operation does
+    /// not open it to them.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn must_prove(&self, store: &Store, about: Option<i64>) -> Result<bool> {
+        let user = &self.actor.user;
+        let allowed = |operation| permission::allowed(store, operation, user.id, user.kind);
+        if about != Some(user.id) {
+            return Ok(false);
+        }
+        Ok(match self.verb.needs {
+            Needs::OneselfConfirmedOr(operation) => !allowed(operation)?,
+            Needs::OneselfConfirmedOrAdministrator(operation) => {
+                !(self.actor.administrator && allowed(operation)?)
+            }
+            _ => false,
+        })
+    }
+
+    /// Keeps the row of a refusal, and hands the refusal back.
+    pub(crate) fn refuse(&self, about: Option<i64>, denied: Error) -> Error {
+        keep_denial(&self.store, &self.who(), self.verb, about, denied)
+    }
+
+    /// The same under the write lock: the row belongs to the caller's transaction, which must commit.
+    pub(crate) fn refuse_in(
+        &self,
+        tx: &Tx<'_>,
+        about: Option<i64>,
+        denied: Error,
+    ) -> Result<Error> {
+        append(tx, &self.who(), &denial(self.verb, about, &denied))?;
+        Ok(denied)
     }
 
     /// Whether the acting user may change an administrator, their group, or the mapping of accounts.
@@ -313,13 +324,7 @@ impl Session {
         let other = user.id != self.actor.user.id && !self.may_change_administrators();
         if other && permission::in_administrators(&self.store, user.id, user.kind)? {
             let denied = self.not_an_administrator(&self.store)?;
-            return Err(keep_denial(
-                &self.store,
-                &self.who(),
-                self.verb,
-                Some(user),
-                denied,
-            ));
+            return Err(self.refuse(Some(user.id), denied));
         }
         Ok(())
     }
@@ -370,6 +375,19 @@ fn some_administrators(store: &Store) -> Result<String> {
         .map(|login| format!("`{}`", visible(login)))
         .collect::<Vec<_>>()
         .join(", "))
+}
+
+/// Finds out who acts.
+fn identify(store: &Store, process: &Process, as_login: Option<&str>) -> Result<Actor> {
+    let authority = process.authority(crate::store::owner_of(&store.place().db));
+    let os_user = process.caller_name();
+    let user = acting_user(store, authority, os_user.as_deref(), as_login)?;
+    Ok(Actor {
+        administrator: user.active && permission::in_administrators(store, user.id, user.kind)?,
+        user,
+        authority,
+        os_user,
+    })
 }
 
 fn acting_user(
@@ -444,14 +462,8 @@ fn denial(verb: &Verb, about: Option<i64>, denied: &Error) -> Entry {
 
 /// Writes the row of a refused command. A reading command opens a writing connection for that one row; if it cannot,
 /// the answer is the same, and says so.
-fn keep_denial(
-    store: &Store,
-    who: &Who,
-    verb: &Verb,
-    about: Option<&User>,
-    denied: Error,
-) -> Error {
-    let entry = denial(verb, about.map(|user| user.id), &denied);
+fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<i64>, denied: Error) -> Error {
+    let entry = denial(verb, about, &denied);
     let write = |store: &Store| store.write(|tx| append(tx, who, &entry));
     let kept = if store.is_writable() {
         write(store)

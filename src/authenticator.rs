@@ -415,18 +415,18 @@ impl Plan for Disconnect {
         Ok(Reach::User(self.user))
     }
 
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.user)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.user)?;
-        Ok(self.touches_administrators(store, changes)?.then(|| {
+        Ok(is_administrator(store, self.user)?.then(|| {
             format!(
                 "disconnecting the authenticator app of the administrator `{}`",
                 visible(&user.login)
             )
         }))
+    }
+
+    fn own(&self) -> &'static str {
+        "disconnecting your authenticator app"
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -20,8 +20,6 @@ pub struct Options {
     pub confirm: Given,
     /// How many users the change may lock out.
     pub allowance: Allowance,
-    /// What the acting user does to their own second factor, where that is not theirs to do unconfirmed.
-    pub own: Option<String>,
 }
 
 /// What was done.
@@ -64,16 +62,7 @@ pub fn commit(
     }
     // Nobody is asked for what would be refused anyway.
     if let Err(error) = only_administrators(session, store, plan, &planned)? {
-        store.write(|tx| {
-            refused(
-                tx,
-                session,
-                Event::PERMISSION_DENIED,
-                Outcome::Denied,
-                &error,
-            )
-        })?;
-        return Err(error);
+        return Err(session.refuse(plan.about(), error));
     }
     if let Some(question) = plan
         .question(store, &planned)?
@@ -81,16 +70,7 @@ pub fn commit(
     {
         ask.sure(&question)?;
     }
-    let need = match &options.own {
-        Some(what) => Some(Need {
-            what: what.clone(),
-            own: true,
-        }),
-        None => plan
-            .confirms(store, &planned)?
-            .map(|what| Need { what, own: false }),
-    };
-    let prepared = match need {
+    let prepared = match need(session, store, plan, &planned)? {
         Some(need) => confirmation::prepare(session, &need, &planned, &options.confirm, ask)?,
         None => Prepared::NotNeeded,
     };
@@ -109,18 +89,9 @@ fn perform(
     options: &Options,
     prepared: &Prepared,
 ) -> Result<Result<Vec<Change>>> {
-    let denied = |error: Error| -> Result<Result<Vec<Change>>> {
-        refused(
-            tx,
-            session,
-            Event::PERMISSION_DENIED,
-            Outcome::Denied,
-            &error,
-        )?;
-        Ok(Err(error))
-    };
-    if let Err(error) = session.judge_in(tx, plan.about())? {
-        return denied(error);
+    let denied = |error: Error| session.refuse_in(tx, plan.about(), error).map(Err);
+    if let Err(error) = session.permit_in(tx, plan.about())? {
+        return Ok(Err(error));
     }
     let changes = plan.changes(tx)?;
     if changes.is_empty() {
@@ -130,15 +101,11 @@ fn perform(
         return denied(error);
     }
     // What the change became in the meantime may need a confirmation that nobody was asked for.
-    let needs = plan.confirms(tx, &changes)?.is_some();
-    if needs && matches!(prepared, Prepared::NotNeeded) && confirmation_applies(tx, session)? {
-        return denied(
-            Error::new(
-                Kind::ConfirmationRequired,
-                "the store changed in the meantime",
-            )
-            .hint("repeat the command"),
-        );
+    if let (Some(need), Prepared::NotNeeded) = (need(session, tx, plan, &changes)?, prepared)
+        && (need.own || confirmation::applies(tx, session)?)
+    {
+        let message = "the store changed in the meantime";
+        return denied(Error::new(Kind::ConfirmationRequired, message).hint("repeat the command"));
     }
     if let Err(error) = confirmation::consume(tx, session, prepared, &changes)? {
         return denied(error);
@@ -156,17 +123,32 @@ fn perform(
     match done {
         Ok(()) => Ok(Ok(changes)),
         Err(error) if matches!(error.kind(), Kind::Guard | Kind::Lockout) => {
-            refused(tx, session, Event::CHANGE_REFUSED, Outcome::Refused, &error)?;
+            let refused = Entry::new(Event::CHANGE_REFUSED, Outcome::Refused)
+                .subject(session.verb.path)
+                .reason(error.kind().code())
+                .user_id(plan.about());
+            append(tx, &session.who(), &refused)?;
             Ok(Err(error))
         }
         Err(error) => Err(error),
     }
 }
 
-fn confirmation_applies(store: &Store, session: &Session) -> Result<bool> {
-    use crate::login::{decide, facts};
-    let person = facts::Person::load(store, crate::user::get(store, session.actor.user.id)?)?;
-    Ok(decide::uses(&facts::System::load(store)?, &person))
+/// What has to be confirmed before these changes, if anything has.
+fn need(
+    session: &Session,
+    store: &Store,
+    plan: &dyn Plan,
+    changes: &[Change],
+) -> Result<Option<Need>> {
+    if session.must_prove(store, plan.about())? {
+        return Ok(Some(Need {
+            what: plan.own().to_owned(),
+            own: true,
+        }));
+    }
+    let what = plan.confirms(store, changes)?;
+    Ok(what.map(|what| Need { what, own: false }))
 }
 
 /// Administrators, their group and the mapping of accounts are changed by an administrator, root or the owner only.
@@ -176,14 +158,22 @@ fn only_administrators(
     plan: &dyn Plan,
     changes: &[Change],
 ) -> Result<Result<()>> {
-    if session.may_change_administrators() || !plan.touches_administrators(store, changes)? {
+    if session.may_change_administrators() {
         return Ok(Ok(()));
     }
-    session.not_an_administrator(store).map(Err)
+    let mut touches = plan.touches_administrators(store, changes)?;
+    for user in changes.iter().filter_map(|change| change.user) {
+        touches = touches || crate::user::is_administrator(store, user)?;
+    }
+    if touches {
+        session.not_an_administrator(store).map(Err)
+    } else {
+        Ok(Ok(()))
+    }
 }
 
 fn entry(tx: &Tx<'_>, change: &Change) -> Result<Entry> {
-    // A new user has an id only now that it is written.
+    // A new user has an id only now that they are written.
     let user = match change.user {
         None if change.event == Event::USER_ADDED => {
             crate::user::lookup(tx, &change.key)?.map(|user| user.id)
@@ -197,18 +187,4 @@ fn entry(tx: &Tx<'_>, change: &Change) -> Result<Entry> {
         Some(detail) => entry.detail(detail),
         None => entry,
     })
-}
-
-fn refused(
-    tx: &Tx<'_>,
-    session: &Session,
-    event: Event,
-    outcome: Outcome,
-    error: &Error,
-) -> Result<()> {
-    let entry = Entry::new(event, outcome)
-        .subject(session.verb.path)
-        .reason(error.kind().code());
-    append(tx, &session.who(), &entry)?;
-    Ok(())
 }

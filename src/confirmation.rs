@@ -120,6 +120,12 @@ fn binding(session: &Session, store: &Store, changes: &[Change]) -> Result<[u8; 
     )
 }
 
+/// Whether logins of the acting user ask for a second factor, so that administrator actions do too.
+pub(crate) fn applies(store: &Store, session: &Session) -> Result<bool> {
+    let person = Person::load(store, user::get(store, session.actor.user.id)?)?;
+    Ok(decide::uses(&System::load(store)?, &person))
+}
+
 /// Finds out whether this command must be confirmed, and gets the code: given, asked for, or sent.
 ///
 /// # Errors

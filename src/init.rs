@@ -75,7 +75,7 @@ pub fn init(
     };
     add.check()?;
     let mut changed = store::create(place, source.as_ref())? == Created::New;
-    let store = Store::open(place, verb("user add")?, wait, Rc::clone(source))?;
+    let store = Store::open(place, verb("init")?, wait, Rc::clone(source))?;
     // A store without its first administrator is one whose `init` was killed half-way.
     if first_administrator(&store)?.is_none() {
         add.changes(&store)?;

@@ -89,13 +89,9 @@ impl Plan for SetPassword {
         Ok(())
     }
 
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.user)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.user)?;
-        Ok(self.touches_administrators(store, changes)?.then(|| {
+        Ok(is_administrator(store, self.user)?.then(|| {
             format!(
                 "changing the password of the administrator `{}`",
                 visible(&user.login)

@@ -185,7 +185,8 @@ pub trait Plan {
         Ok(Reach::Nobody)
     }
 
-    /// Whether only an administrator, root or the owner may: it changes an administrator, or an `os_user`.
+    /// Whether only an administrator, root or the owner may, beside what changes a user who is an administrator now: it
+    /// makes one, or maps an account.
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
@@ -200,6 +201,12 @@ pub trait Plan {
     /// [`crate::error::Kind::Storage`].
     fn confirms(&self, _store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// What it does to the second factor of the user it is about, who has to prove it with that factor: a few words
+    /// that end the sentence "confirm …".
+    fn own(&self) -> &'static str {
+        "this"
     }
 
     /// The sentence before "Are you sure?", where this command asks that.

@@ -16,7 +16,7 @@ use crate::name::visible;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::{get, is_administrator};
+use crate::user::get;
 use crate::vault::Label;
 
 /// How many codes a set has.
@@ -177,6 +177,10 @@ impl Plan for GenerateCodes {
         Ok(())
     }
 
+    fn own(&self) -> &'static str {
+        "generating your recovery codes"
+    }
+
     fn about(&self) -> Option<i64> {
         Some(self.user)
     }
@@ -243,10 +247,6 @@ impl Plan for DeleteCodes {
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
         Ok(Reach::User(self.user))
-    }
-
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.user)
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

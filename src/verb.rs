@@ -1,7 +1,7 @@
 //! The verb table: what each command needs, and how it opens the store.
 //!
 //! The store cannot be opened without a row of [`VERBS`]; a test holds the command line's leaves and this table one to
-//! one. `permission show`, help and man pages print from it. The next verb is one row here.
+//! one, and each handler gets its own row. The next verb is one row here.
 
 use crate::error::{Error, Kind, Result};
 
@@ -59,8 +59,10 @@ pub enum Needs {
     Mapped,
     /// The user it is about, or whoever has the operation.
     OneselfOr(Operation),
-    /// The user it is about with their second factor, or an administrator who has the operation.
+    /// The user it is about with their second factor, or whoever has the operation.
     OneselfConfirmedOr(Operation),
+    /// The user it is about with their second factor, or an administrator who has the operation.
+    OneselfConfirmedOrAdministrator(Operation),
     /// Whoever has the operation.
     Operation(Operation),
     /// Root or the store's owner, acting as an administrator.
@@ -68,13 +70,23 @@ pub enum Needs {
 }
 
 impl Needs {
+    /// Whether being the user it is about can be enough.
+    #[must_use]
+    pub fn depends_on_whom(self) -> bool {
+        matches!(
+            self,
+            OneselfOr(_) | OneselfConfirmedOr(_) | OneselfConfirmedOrAdministrator(_)
+        )
+    }
+
     /// The operation that opens this to people other than the user it is about.
     #[must_use]
     pub fn operation(self) -> Option<Operation> {
         match self {
-            OneselfOr(operation) | OneselfConfirmedOr(operation) | Needs::Operation(operation) => {
-                Some(operation)
-            }
+            OneselfOr(operation)
+            | OneselfConfirmedOr(operation)
+            | OneselfConfirmedOrAdministrator(operation)
+            | Needs::Operation(operation) => Some(operation),
             Nothing | Mapped | OwnerAsAdministrator => None,
         }
     }
@@ -93,6 +105,14 @@ pub struct Verb {
     pub severe: bool,
 }
 
+impl Verb {
+    /// Whether an account that acts for the store's owner through sudo may run it at all.
+    #[must_use]
+    pub fn is_delegable(&self) -> bool {
+        self.opens != Opens::Create && self.needs != OwnerAsAdministrator
+    }
+}
+
 const fn row(path: &'static str, needs: Needs, opens: Opens, severe: bool) -> Verb {
     Verb {
         path,
@@ -103,7 +123,8 @@ const fn row(path: &'static str, needs: Needs, opens: Opens, severe: bool) -> Ve
 }
 
 use Needs::{
-    Mapped, Nothing, OneselfConfirmedOr, OneselfOr, Operation as Op, OwnerAsAdministrator,
+    Mapped, Nothing, OneselfConfirmedOr, OneselfConfirmedOrAdministrator, OneselfOr,
+    Operation as Op, OwnerAsAdministrator,
 };
 use Operation::{
     CanManageAdministration, CanManageLookups, CanManageSysSettings, CanManageUsers, CanReset2FA,
@@ -166,13 +187,13 @@ pub const VERBS: &[Verb] = &[
     ),
     row(
         "authenticator disconnect",
-        OneselfOr(CanReset2FA),
+        OneselfConfirmedOr(CanReset2FA),
         Opens::Write,
         true,
     ),
     row(
         "recovery-codes generate",
-        OneselfConfirmedOr(CanReset2FA),
+        OneselfConfirmedOrAdministrator(CanReset2FA),
         Opens::Write,
         false,
     ),

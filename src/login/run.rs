@@ -38,6 +38,17 @@ pub struct Start<'a> {
     pub channel: Channel,
 }
 
+/// Whether the acting user may begin a login, judged before anything is asked of them.
+///
+/// # Errors
+/// [`Kind::BlankLogin`], [`Kind::NotPermitted`].
+pub fn may_start(session: &Session, login: &str) -> Result<()> {
+    if login.trim().is_empty() {
+        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
+    }
+    session.permit(user::lookup(&session.store, login)?.as_ref())
+}
+
 /// Judges the first factor and asks for the second. Every answer, whether the login exists or not, costs one Argon2id
 /// and two commits.
 ///
@@ -45,10 +56,7 @@ pub struct Start<'a> {
 /// [`Kind::BlankLogin`]; [`Kind::NotPermitted`]; [`Kind::Delivery`], [`Kind::SendLimit`]; storage and key errors.
 pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
     let (store, who) = (&session.store, session.who());
-    if start.login.trim().is_empty() {
-        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
-    }
-    session.permit(user::lookup(store, start.login)?.as_ref())?;
+    may_start(session, start.login)?;
     store.vault()?;
     let system = System::load(store)?;
     let (user, reserved) = store.write(|tx| {

@@ -68,8 +68,8 @@ impl Store {
     ) -> Result<Store> {
         match verb.opens {
             Opens::Read => Store::connect(place, false, wait, source),
-            Opens::Write => Store::connect(place, true, wait, source),
-            Opens::Nothing | Opens::Create => Err(Error::new(
+            Opens::Write | Opens::Create => Store::connect(place, true, wait, source),
+            Opens::Nothing => Err(Error::new(
                 Kind::Usage,
                 format!("`twofa {}` opens no store", verb.path),
             )),

@@ -44,14 +44,9 @@ impl Plan for RemoveUser {
         permission::close_gaps(tx)
     }
 
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.id)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
-        Ok(self
-            .touches_administrators(store, changes)?
+        Ok(is_administrator(store, self.id)?
             .then(|| format!("removing the administrator `{}`", visible(&user.login))))
     }
 
@@ -109,19 +104,14 @@ impl Plan for SetActive {
         }
     }
 
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.id)
-    }
-
-    fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let user = get(store, self.id)?;
         let doing = if self.active {
             "activating"
         } else {
             "deactivating"
         };
-        Ok(self
-            .touches_administrators(store, changes)?
+        Ok(is_administrator(store, self.id)?
             .then(|| format!("{doing} the administrator `{}`", visible(&user.login))))
     }
 
@@ -161,10 +151,6 @@ impl Plan for Unlock {
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
         reset_counters(tx, self.id)
-    }
-
-    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        is_administrator(store, self.id)
     }
 }
 

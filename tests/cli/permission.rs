@@ -121,7 +121,7 @@ fn a_plain_user_is_refused_everywhere() {
             serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap();
         let error = &error["error"];
         assert_eq!(error["kind"], "not_permitted", "{}", verb.path);
-        if matches!(verb.needs, Needs::OneselfConfirmedOr(_)) {
+        if matches!(verb.needs, Needs::OneselfConfirmedOrAdministrator(_)) {
             assert_eq!(
                 error["message"],
                 format!(
@@ -207,7 +207,7 @@ fn one_operation_opens_its_verbs_and_no_other() {
     for given in Operation::ALL {
         let opens = |verb: &Verb| {
             verb.needs.operation() == Some(*given)
-                && !matches!(verb.needs, Needs::OneselfConfirmedOr(_))
+                && !matches!(verb.needs, Needs::OneselfConfirmedOrAdministrator(_))
         };
         if !VERBS.iter().any(opens) {
             continue;

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use twofa::error::{Error, Kind, Result};
+use twofa::verb::verb;
 
 use crate::answer::Answer;
 use crate::cli::{Cli, Format};
@@ -51,14 +52,15 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<u8> {
     let process = process::process();
+    let verb = verb(&path(matches))?;
     let place = process::place(&cli.globals, &process);
     if let Ok(place) = &place {
-        process::refuse_delegated(&process, place, command, matches)?;
+        process::refuse_delegated(&process, place, verb, command, matches)?;
     }
     let ui = Ui::new(&cli.globals, typed());
     let format = cli.globals.output;
     let color = cli.globals.color;
-    let mut context = Context::new(cli.globals, process, ui);
+    let mut context = Context::new(cli.globals, process, ui, verb);
     let answer: Answer = commands::run(&mut context, cli.command)?;
     let printed = answer.print(format, terminal_width())?;
     for warning in &printed.warnings {
@@ -71,6 +73,17 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
         ui::error(refusal, color, format.is_json());
     }
     Ok(printed.exit)
+}
+
+/// The words of the command, as the verb table has them.
+fn path(matches: &clap::ArgMatches) -> String {
+    let mut words = Vec::new();
+    let mut below = matches.subcommand();
+    while let Some((name, matches)) = below {
+        words.push(name);
+        below = matches.subcommand();
+    }
+    words.join(" ")
 }
 
 /// How wide the answer may be, where it goes to a terminal.

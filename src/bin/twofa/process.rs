@@ -10,6 +10,7 @@ use twofa::actor::{Authority, Process};
 use twofa::clock::{Source, System};
 use twofa::error::{Error, Kind, Result};
 use twofa::store::{Place, owner_of};
+use twofa::verb::Verb;
 
 use crate::cli::Globals;
 
@@ -128,6 +129,7 @@ pub fn is_delegated(process: &Process, place: Option<&Place>) -> bool {
 pub fn refuse_delegated(
     process: &Process,
     place: &Place,
+    verb: &Verb,
     command: &Command,
     matches: &ArgMatches,
 ) -> Result<()> {
@@ -149,7 +151,6 @@ pub fn refuse_delegated(
         return refuse(&format!("the variable {name}"));
     }
     let (mut command, mut matches) = (command, matches);
-    let mut path = Vec::new();
     loop {
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
@@ -179,14 +180,14 @@ pub fn refuse_delegated(
         let Some((name, below)) = matches.subcommand() else {
             break;
         };
-        path.push(name.to_owned());
         let Some(next) = command.find_subcommand(name) else {
             break;
         };
         (command, matches) = (next, below);
     }
-    match path.first().map(String::as_str) {
-        Some(noun @ ("init" | "backup" | "restore" | "key")) => refuse(&format!("`twofa {noun}`")),
-        _ => Ok(()),
+    if verb.is_delegable() {
+        Ok(())
+    } else {
+        refuse(&format!("`twofa {}`", verb.path))
     }
 }

@@ -12,7 +12,7 @@ use twofa::method::Method;
 use twofa::plan::Plan;
 use twofa::secret::Secret;
 use twofa::store::{Place, Store};
-use twofa::verb::verb;
+use twofa::verb::Verb;
 
 use crate::cli::{CodeFrom, Format, Globals, PasswordFrom};
 use crate::process;
@@ -24,15 +24,18 @@ pub struct Context {
     pub process: Process,
     pub ui: Ui,
     pub source: Rc<dyn Source>,
+    /// The row of the command that runs.
+    verb: &'static Verb,
 }
 
 impl Context {
-    pub fn new(globals: Globals, process: Process, ui: Ui) -> Context {
+    pub fn new(globals: Globals, process: Process, ui: Ui, verb: &'static Verb) -> Context {
         Context {
             globals,
             process,
             ui,
             source: process::source(),
+            verb,
         }
     }
 
@@ -41,18 +44,17 @@ impl Context {
         process::place(&self.globals, &self.process)
     }
 
-    /// Opens the store the way the verb needs it, and finds out who acts.
-    pub fn session(&self, path: &str) -> Result<Session> {
-        let verb = verb(path)?;
+    /// Opens the store the way the command needs it, and finds out who acts.
+    pub fn session(&self) -> Result<Session> {
         let store = Store::open(
             &self.place()?,
-            verb,
+            self.verb,
             process::wait(&self.globals)?,
             Rc::clone(&self.source),
         )?;
         Session::begin(
             store,
-            verb,
+            self.verb,
             &self.process,
             self.globals.as_login.as_deref(),
             self.globals.reason.clone(),
@@ -126,7 +128,7 @@ impl Context {
         })
     }
 
-    /// Carries out a plan.
+    /// Carries out a plan, with the confirmation of the global options.
     pub fn commit(
         &mut self,
         session: &Session,
@@ -134,27 +136,36 @@ impl Context {
         allowance: Allowance,
         lines: Option<Lines>,
     ) -> Result<Committed> {
-        let lines = match lines {
+        let mut lines = match lines {
             Some(lines) => lines,
             None => self.lines(Wanted::default())?,
         };
-        self.commit_own(session, plan, allowance, None, lines)
+        let confirm = self.given(&mut lines)?;
+        self.commit_with(session, plan, allowance, confirm)
     }
 
-    /// The same, where `own` says what the acting user does to their own second factor, so that they confirm it.
-    pub fn commit_own(
+    /// Carries out a plan.
+    pub fn commit_with(
         &mut self,
         session: &Session,
         plan: &dyn Plan,
         allowance: Allowance,
-        own: Option<String>,
-        mut lines: Lines,
+        confirm: Given,
     ) -> Result<Committed> {
-        let options = Options {
-            confirm: self.given(&mut lines)?,
-            allowance,
-            own,
-        };
+        let options = Options { confirm, allowance };
         change::commit(session, plan, &options, &mut self.ui)
+    }
+
+    /// The confirmation of a command about oneself: its own `--code` is one.
+    pub fn given_with(&self, code: &CodeFrom, lines: &mut Lines) -> Result<Given> {
+        let own = lines
+            .code
+            .take()
+            .or_else(|| code.code.clone().map(Secret::new));
+        let given = self.given(lines)?;
+        Ok(Given {
+            code: given.code.or(own),
+            ..given
+        })
     }
 }

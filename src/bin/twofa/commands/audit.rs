@@ -71,11 +71,11 @@ pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
     match verb {
         Audit::List(args) => list(context, args),
         Audit::Show(args) => {
-            let session = context.session("audit show")?;
+            let session = context.session()?;
             Answer::thing(&audit::show(&session.store, args.seq)?)
         }
         Audit::Verify => {
-            let session = context.session("audit verify")?;
+            let session = context.session()?;
             let found = audit::verify(&session.store)?;
             let answer = Answer::thing(&found)?;
             Ok(match (&found.damage, found.first_bad) {
@@ -104,7 +104,7 @@ fn anybody(store: &Store, login: &str) -> Result<(i64, BTreeSet<String>)> {
 }
 
 fn list(context: &mut Context, args: List) -> Result<Answer> {
-    let session = context.session("audit list")?;
+    let session = context.session()?;
     for event in &args.events {
         let known = Event::ALL.iter().any(|(known, _)| {
             known.code() == event || known.code().split('.').next() == Some(event)

@@ -8,14 +8,13 @@ use twofa::enrol;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::visible;
 use twofa::secret::Secret;
-use twofa::verb::Operation;
 
 use crate::answer::{Answer, row};
 use crate::cli::{CodeFrom, Format, Lockout};
 use crate::complete;
 use crate::qr;
 use crate::session::Context;
-use crate::ui::{Lines, Wanted};
+use crate::ui::Wanted;
 
 /// Manage authenticator apps
 #[derive(Debug, Subcommand)]
@@ -110,7 +109,7 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
         Authenticator::Connect(args) => connect(context, &args),
         Authenticator::Confirm(args) => confirm(context, &args),
         Authenticator::List => {
-            let session = context.session("authenticator list")?;
+            let session = context.session()?;
             session.permit(None)?;
             Ok(Answer::stream(COLUMNS, TABLE, move |each| {
                 authenticator::list(&session.store, None, &mut |one: AuthenticatorRow| {
@@ -119,7 +118,7 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
             }))
         }
         Authenticator::Show(named) => {
-            let session = context.session("authenticator show")?;
+            let session = context.session()?;
             let user = session.about(&named.user)?;
             Answer::thing(&authenticator::show(&session.store, user.id)?)
         }
@@ -160,7 +159,7 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         )
         .hint("name a file with --out"));
     }
-    let session = context.session("authenticator connect")?;
+    let session = context.session()?;
     let user = session.about(&args.named.user)?;
     // A place that cannot be written is found before a pending set-up is replaced.
     let place = match &args.out {
@@ -259,7 +258,7 @@ pub fn on_terminal(enrolment: &Enrolment, always: bool) -> Result<String> {
 }
 
 fn confirm(context: &mut Context, args: &Confirm) -> Result<Answer> {
-    let session = context.session("authenticator confirm")?;
+    let session = context.session()?;
     let user = session.about(&args.named.user)?;
     let mut lines = context.lines(Wanted {
         token: args.setup_token_stdin,
@@ -286,21 +285,15 @@ fn confirm(context: &mut Context, args: &Confirm) -> Result<Answer> {
 }
 
 fn disconnect(context: &mut Context, args: &Lost) -> Result<Answer> {
-    let session = context.session("authenticator disconnect")?;
+    let session = context.session()?;
     let user = session.about(&args.named.user)?;
-    let lines = context.lines(Wanted {
+    let mut lines = context.lines(Wanted {
         code: args.code.code_stdin,
         ..Wanted::default()
     })?;
-    let own = user.id == session.actor.user.id && !session.has(Operation::CanReset2FA)?;
-    let own = own.then(|| "disconnecting your authenticator app".to_owned());
-    let done = context.commit_own(
-        &session,
-        &Disconnect { user: user.id },
-        args.lockout.allowance(),
-        own,
-        own_code(args.code.code.as_ref(), lines),
-    )?;
+    let confirm = context.given_with(&args.code, &mut lines)?;
+    let plan = Disconnect { user: user.id };
+    let done = context.commit_with(&session, &plan, args.lockout.allowance(), confirm)?;
     let shown = authenticator::show(&session.store, user.id)?;
     let login = visible(&user.login).into_owned();
     let changed = done.changed();
@@ -317,12 +310,4 @@ fn disconnect(context: &mut Context, args: &Lost) -> Result<Answer> {
     } else {
         answer
     })
-}
-
-/// For oneself, `--code` is the confirmation.
-pub fn own_code(code: Option<&String>, mut lines: Lines) -> Lines {
-    if let Some(code) = lines.code.take().or_else(|| code.cloned().map(Secret::new)) {
-        lines.confirm_code.get_or_insert(code);
-    }
-    lines
 }

@@ -75,7 +75,7 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
 }
 
 pub fn status(context: &mut Context) -> Result<Answer> {
-    let session = context.session("status")?;
+    let session = context.session()?;
     let standing = status::status(&session.store)?;
     let shown = table(&standing);
     Ok(Answer::thing(&standing)?.shown_as(shown))

@@ -17,7 +17,7 @@ pub enum Key {
 
 pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
     let Key::Check = verb;
-    let session = context.session("key check")?;
+    let session = context.session()?;
     let found = twofa::sealed::check(&session.store)?;
     let bad = found.broken.len() as u64;
     let sentence = if bad > 0 {

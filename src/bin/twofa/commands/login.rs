@@ -1,6 +1,7 @@
 //! `login`: running logins.
 
 use clap::{Args, Subcommand, ValueEnum};
+use twofa::actor::Session;
 use twofa::challenge::{self, ChallengeRow};
 use twofa::error::{Error, Kind, Result};
 use twofa::login::decide::Channel;
@@ -14,7 +15,7 @@ use crate::answer::{Answer, row};
 use crate::cli::{CodeFrom, Format, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
-use crate::ui::Wanted;
+use crate::ui::{Lines, Wanted};
 
 /// Run logins
 #[derive(Debug, Subcommand)]
@@ -123,11 +124,11 @@ const COLUMNS: &[&str] = &[
 pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
     match verb {
         Login::Start(args) => {
-            let verdict = start(context, "login start", &args)?.1;
+            let verdict = start(context, &args, false)?.1;
             answer(context, &verdict)
         }
         Login::Resend(args) => {
-            let session = context.session("login resend")?;
+            let session = context.session()?;
             let verdict = run::resend(
                 &session,
                 &args.named.challenge,
@@ -137,7 +138,7 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
         }
         Login::Verify(args) => verify(context, &args),
         Login::Cancel(named) => {
-            let session = context.session("login cancel")?;
+            let session = context.session()?;
             let (row, changed) = run::cancel(&session, &named.challenge)?;
             let sentence = if changed {
                 "The login was cancelled."
@@ -157,26 +158,14 @@ fn method(text: Option<&str>) -> Result<Option<Method>> {
     text.map(Method::parse).transpose()
 }
 
+/// Judges the first factor. What is left of standard input may hold the code.
 fn start(
     context: &mut Context,
-    path: &str,
-    args: &Begin,
-) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
-    start_with(context, path, args, false)
-}
-
-fn start_with(
-    context: &mut Context,
-    path: &str,
     args: &Begin,
     code_stdin: bool,
-) -> Result<(twofa::actor::Session, Verdict, crate::ui::Lines)> {
-    if args.user.trim().is_empty() {
-        return Err(Error::new(Kind::BlankLogin, "the login is blank"));
-    }
-    let session = context.session(path)?;
-    // The operation is judged before any question.
-    session.permit(twofa::user::lookup(&session.store, &args.user)?.as_ref())?;
+) -> Result<(Session, Verdict, Lines)> {
+    let session = context.session()?;
+    run::may_start(&session, &args.user)?;
     let method = method(args.method.as_deref())?;
     let mut lines = context.lines(Wanted {
         password: args.password.password_stdin,
@@ -202,7 +191,7 @@ fn start_with(
 }
 
 fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
-    let session = context.session("login verify")?;
+    let session = context.session()?;
     run::may_answer(&session, &args.named.challenge)?;
     let method = method(args.method.as_deref())?;
     let mut lines = context.lines(Wanted {
@@ -215,7 +204,7 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
 }
 
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
-    let session = context.session("login list")?;
+    let session = context.session()?;
     let user = if let Some(login) = &args.user {
         Some(session.about(login)?.id)
     } else {
@@ -227,8 +216,7 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
 }
 
 fn simulate(context: &mut Context, args: &Simulate) -> Result<Answer> {
-    let (session, verdict, mut lines) =
-        start_with(context, "login simulate", &args.begin, args.code.code_stdin)?;
+    let (session, verdict, mut lines) = start(context, &args.begin, args.code.code_stdin)?;
     let Some(challenge) = verdict.challenge.clone() else {
         return answer(context, &verdict);
     };

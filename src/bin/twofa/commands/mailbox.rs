@@ -157,7 +157,7 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
     match verb {
         Mailbox::Add(args) => add(context, &args),
         Mailbox::List => {
-            let session = context.session("mailbox list")?;
+            let session = context.session()?;
             let rows: Vec<MailboxRow> = mailbox::list(&session.store)?
                 .iter()
                 .map(MailboxRow::from)
@@ -165,7 +165,7 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
             Ok(Answer::list(COLUMNS, TABLE, rows))
         }
         Mailbox::Show(named) => {
-            let session = context.session("mailbox show")?;
+            let session = context.session()?;
             Answer::thing(&MailboxRow::from(&mailbox::find(
                 &session.store,
                 &named.name,
@@ -286,7 +286,6 @@ fn warnings(transport: &Transport) -> Option<Warning> {
 
 fn put(
     context: &mut Context,
-    path: &str,
     plan: &PutMailbox,
     lines: Lines,
     session: &twofa::actor::Session,
@@ -303,7 +302,7 @@ fn put(
     let stored = mailbox::find(&session.store, &plan.name)?;
     let name = visible(&stored.name).into_owned();
     let changed = done.changed();
-    let did = if path == "mailbox add" {
+    let did = if plan.id.is_none() {
         "was added"
     } else {
         "was changed"
@@ -322,7 +321,7 @@ fn put(
 }
 
 fn add(context: &mut Context, args: &Add) -> Result<Answer> {
-    let session = context.session("mailbox add")?;
+    let session = context.session()?;
     let mut lines = context.lines(Wanted {
         password: args.way.password.password_stdin,
         ..Wanted::default()
@@ -340,11 +339,11 @@ fn add(context: &mut Context, args: &Add) -> Result<Answer> {
         transport,
         password,
     };
-    put(context, "mailbox add", &plan, lines, &session)
+    put(context, &plan, lines, &session)
 }
 
 fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
-    let session = context.session("mailbox edit")?;
+    let session = context.session()?;
     let have = mailbox::find(&session.store, &args.named.name)?;
     let mut lines = context.lines(Wanted {
         password: args.way.password.password_stdin,
@@ -375,11 +374,11 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
         transport,
         password,
     };
-    put(context, "mailbox edit", &plan, lines, &session)
+    put(context, &plan, lines, &session)
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
-    let session = context.session("mailbox remove")?;
+    let session = context.session()?;
     let have = match mailbox::find(&session.store, &args.named.name) {
         Ok(have) => have,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
@@ -417,7 +416,7 @@ struct Tested {
 }
 
 fn test(context: &mut Context, args: &Test) -> Result<Answer> {
-    let session = context.session("mailbox test")?;
+    let session = context.session()?;
     let have = mailbox::find(&session.store, &args.named.name)?;
     let to = match &args.to {
         Some(to) => twofa::user::rules::email(to)?,

@@ -66,7 +66,7 @@ const COLUMNS: &[&str] = &["code", "name", "enabled", "primary"];
 pub fn run(context: &mut Context, verb: Method) -> Result<Answer> {
     match verb {
         Method::List => {
-            let session = context.session("method list")?;
+            let session = context.session()?;
             Ok(Answer::list(
                 COLUMNS,
                 COLUMNS,
@@ -74,43 +74,24 @@ pub fn run(context: &mut Context, verb: Method) -> Result<Answer> {
             ))
         }
         Method::Show(named) => {
-            let session = context.session("method show")?;
+            let session = context.session()?;
             Answer::thing(&method::show(&session.store, Which::parse(&named.method)?)?)
         }
         Method::Enable(args) => set(
             context,
-            "method enable",
             &args.named,
             Set::Enable {
                 primary: args.primary,
             },
             Allowance::Nobody,
         ),
-        Method::Disable(args) => set(
-            context,
-            "method disable",
-            &args.named,
-            Set::Disable,
-            args.lockout.allowance(),
-        ),
-        Method::Primary(named) => set(
-            context,
-            "method primary",
-            &named,
-            Set::Primary,
-            Allowance::Nobody,
-        ),
+        Method::Disable(args) => set(context, &args.named, Set::Disable, args.lockout.allowance()),
+        Method::Primary(named) => set(context, &named, Set::Primary, Allowance::Nobody),
     }
 }
 
-fn set(
-    context: &mut Context,
-    path: &str,
-    named: &Named,
-    set: Set,
-    allowance: Allowance,
-) -> Result<Answer> {
-    let session = context.session(path)?;
+fn set(context: &mut Context, named: &Named, set: Set, allowance: Allowance) -> Result<Answer> {
+    let session = context.session()?;
     let method = Which::parse(&named.method)?;
     let mut done = context.commit(&session, &SetMethod { method, set }, allowance, None)?;
     let row = method::show(&session.store, method)?;

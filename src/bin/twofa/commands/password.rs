@@ -40,7 +40,7 @@ pub struct Set {
 
 pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let Password::Set(args) = verb;
-    let session = context.session("password set")?;
+    let session = context.session()?;
     let user = user::find(&session.store, &args.login)?;
     let mut lines = context.lines(Wanted {
         password: args.password.password_stdin,

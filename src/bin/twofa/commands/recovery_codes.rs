@@ -1,15 +1,14 @@
 //! `recovery-codes`: single-use codes that stand in for a lost device.
 
 use clap::{Args, Subcommand};
+use twofa::confirmation::Given;
 use twofa::error::Result;
 use twofa::guard::Allowance;
 use twofa::method::{self, Method};
 use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::recovery::{self, DeleteCodes, GenerateCodes};
-use twofa::verb::Operation;
 
-use super::authenticator::own_code;
 use crate::answer::Answer;
 use crate::cli::{CodeFrom, Lockout};
 use crate::complete;
@@ -66,12 +65,12 @@ pub fn run(context: &mut Context, verb: RecoveryCodes) -> Result<Answer> {
     match verb {
         RecoveryCodes::Generate(args) => generate(context, args),
         RecoveryCodes::Show(named) => {
-            let session = context.session("recovery-codes show")?;
+            let session = context.session()?;
             let user = session.about(&named.user)?;
             Answer::thing(&recovery::show(&session.store, user.id)?)
         }
         RecoveryCodes::Delete(args) => {
-            let session = context.session("recovery-codes delete")?;
+            let session = context.session()?;
             let user = session.about(&args.named.user)?;
             let done = context.commit(
                 &session,
@@ -94,24 +93,21 @@ pub fn run(context: &mut Context, verb: RecoveryCodes) -> Result<Answer> {
 }
 
 fn generate(context: &mut Context, args: Generate) -> Result<Answer> {
-    let session = context.session("recovery-codes generate")?;
+    let session = context.session()?;
     let user = session.about(&args.named.user)?;
-    let lines = context.lines(Wanted {
+    let mut lines = context.lines(Wanted {
         code: args.code.code_stdin,
         ..Wanted::default()
     })?;
-    context.globals.confirm_method = args.method.or(context.globals.confirm_method.take());
-    context.globals.confirm_challenge = args.challenge.or(context.globals.confirm_challenge.take());
-    let by_right = session.actor.administrator && session.has(Operation::CanReset2FA)?;
-    let own = (!by_right).then(|| "generating your recovery codes".to_owned());
+    let given = context.given_with(&args.code, &mut lines)?;
+    let method = args.method.as_deref().map(Method::parse).transpose()?;
+    let confirm = Given {
+        method: method.or(given.method),
+        challenge: args.challenge.or(given.challenge),
+        ..given
+    };
     let plan = GenerateCodes::new(user.id);
-    let mut done = context.commit_own(
-        &session,
-        &plan,
-        Allowance::Nobody,
-        own,
-        own_code(args.code.code.as_ref(), lines),
-    )?;
+    let mut done = context.commit_with(&session, &plan, Allowance::Nobody, confirm)?;
     if !method::show(&session.store, Method::RecoveryCodes)?.enabled {
         done.warnings.push(Warning {
             kind: "prerequisite",

@@ -67,16 +67,16 @@ const TABLE: &[&str] = &["code", "value", "unit", "default"];
 pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
     match verb {
         Setting::List => {
-            let session = context.session("setting list")?;
+            let session = context.session()?;
             Ok(Answer::list(COLUMNS, TABLE, setting::list(&session.store)?))
         }
         Setting::Show(named) => {
-            let session = context.session("setting show")?;
+            let session = context.session()?;
             show(setting::show(&session.store, setting::find(&named.code)?)?)
         }
         Setting::Get(named) => {
             context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
-            let session = context.session("setting get")?;
+            let session = context.session()?;
             let row = setting::show(&session.store, setting::find(&named.code)?)?;
             Ok(Answer::text(match &row.value {
                 Value::Null if !context.globals.output.is_json() => "\n".to_owned(),
@@ -85,7 +85,7 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
             }))
         }
         Setting::Set(args) => {
-            let session = context.session("setting set")?;
+            let session = context.session()?;
             let (pairs, odd) = args.pairs.as_chunks::<2>();
             if let [code] = odd {
                 return Err(Error::new(Kind::Usage, format!("`{code}` has no value"))
@@ -99,7 +99,7 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
             commit(context, &session, &plan, args.lockout.allowance())
         }
         Setting::Reset(args) => {
-            let session = context.session("setting reset")?;
+            let session = context.session()?;
             let plan = SetSettings::read(args.codes.iter().map(|code| (code.as_str(), None)))?;
             commit(context, &session, &plan, args.lockout.allowance())
         }

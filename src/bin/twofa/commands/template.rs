@@ -48,7 +48,7 @@ const COLUMNS: &[&str] = &["name", "kind", "languages", "macros"];
 pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
     match verb {
         Template::List => {
-            let session = context.session("template list")?;
+            let session = context.session()?;
             Ok(Answer::list(
                 COLUMNS,
                 COLUMNS,
@@ -56,13 +56,13 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
             ))
         }
         Template::Show(named) => {
-            let session = context.session("template show")?;
+            let session = context.session()?;
             let row = template::find(&session.store, &named.name)?;
             let words = template::words(&row.name)?;
             text(context, row, words)
         }
         Template::Preview(args) => {
-            let session = context.session("template preview")?;
+            let session = context.session()?;
             let row = template::find(&session.store, &args.named.name)?;
             let user = match &args.user {
                 Some(login) => user::find(&session.store, login)?,

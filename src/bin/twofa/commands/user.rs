@@ -214,16 +214,16 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
         User::Add(args) => add(context, args),
         User::List(args) => list(context, &args),
         User::Show(named) => {
-            let session = context.session("user show")?;
+            let session = context.session()?;
             let user = session.about(&named.login)?;
             Answer::thing(&user::show(&session.store, &user)?)
         }
         User::Edit(args) => edit(context, args),
         User::Remove(args) => remove(context, &args),
-        User::Activate(named) => set_active(context, "user activate", &named, true),
-        User::Deactivate(args) => set_active(context, "user deactivate", &args.named, false),
+        User::Activate(named) => set_active(context, &named, true),
+        User::Deactivate(args) => set_active(context, &args.named, false),
         User::Unlock(named) => {
-            let session = context.session("user unlock")?;
+            let session = context.session()?;
             let user = user::find(&session.store, &named.login)?;
             let done =
                 context.commit(&session, &Unlock { id: user.id }, Allowance::Nobody, None)?;
@@ -286,7 +286,7 @@ fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
 }
 
 fn add(context: &mut Context, args: Add) -> Result<Answer> {
-    let session = context.session("user add")?;
+    let session = context.session()?;
     let mut lines = context.lines(Wanted {
         password: args.password.password_stdin,
         ..Wanted::default()
@@ -324,7 +324,7 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
 }
 
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
-    let session = context.session("user list")?;
+    let session = context.session()?;
     let filter = Filter {
         group: args
             .group
@@ -346,7 +346,7 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
 }
 
 fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
-    let session = context.session("user edit")?;
+    let session = context.session()?;
     let user = user::find(&session.store, &args.named.login)?;
     let mut fields = fields(args.described)?;
     fields.login = args.new_login;
@@ -391,7 +391,7 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
-    let session = context.session("user remove")?;
+    let session = context.session()?;
     let user = match user::find(&session.store, &args.named.login) {
         Ok(user) => user,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
@@ -418,8 +418,8 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
         .say(format!("The user `{}` was removed.", visible(&user.login))))
 }
 
-fn set_active(context: &mut Context, path: &str, named: &Named, active: bool) -> Result<Answer> {
-    let session = context.session(path)?;
+fn set_active(context: &mut Context, named: &Named, active: bool) -> Result<Answer> {
+    let session = context.session()?;
     let user = user::find(&session.store, &named.login)?;
     let plan: &dyn Plan = &SetActive {
         id: user.id,
@@ -436,7 +436,7 @@ fn set_active(context: &mut Context, path: &str, named: &Named, active: bool) ->
 }
 
 fn import(context: &mut Context, args: &Import) -> Result<Answer> {
-    let session = context.session("user import")?;
+    let session = context.session()?;
     let plan = if args.file.as_os_str() == "-" {
         if context.globals.confirm_code_stdin {
             return Err(Error::new(
