@@ -43,6 +43,8 @@ CREATE TABLE user (
     locked_until_at        INTEGER,                             -- a lock that has run out still stands here until the next writing command sees it
     second_factor_failures INTEGER NOT NULL DEFAULT 0 CHECK (second_factor_failures >= 0), -- over all methods and challenges, since the last success
     password_failures      INTEGER NOT NULL DEFAULT 0 CHECK (password_failures >= 0),
+    password_reserved      INTEGER NOT NULL DEFAULT 0 CHECK (password_reserved >= 0), -- passwords being compared right now; each is a try until it is judged
+    password_reserved_at   INTEGER,                             -- when the last of them began; after a minute none is left
     password_hash          TEXT,                                -- $argon2id$… made with the store's pepper; NULL: cannot log in with a password
     password_changed_at    INTEGER,
     must_change            INTEGER NOT NULL DEFAULT 0 CHECK (must_change IN (0, 1)), -- 1: the next login asks for a new password

@@ -103,8 +103,6 @@ pub struct Actor {
     pub user: User,
     /// By what right.
     pub authority: Authority,
-    /// Whether they are an administrator.
-    pub administrator: bool,
     /// The account of the machine.
     pub os_user: Option<String>,
 }
@@ -190,12 +188,12 @@ impl Session {
     /// # Errors
     /// [`Kind::Storage`].
     pub fn has(&self, operation: Operation) -> Result<bool> {
-        permission::allowed(
-            &self.store,
-            operation,
-            self.actor.user.id,
-            self.actor.user.kind,
-        )
+        self.allowed_in(&self.store, operation)
+    }
+
+    fn allowed_in(&self, store: &Store, operation: Operation) -> Result<bool> {
+        let user = user::get(store, self.actor.user.id)?;
+        permission::allowed(store, operation, user.id, user.kind)
     }
 
     /// Refuses the command unless the acting user may run it; `about` is the user it is about. A refusal is kept.
@@ -211,6 +209,12 @@ impl Session {
 
     /// The same under the write lock: the row of a refusal belongs to the caller's transaction, which must commit.
     pub(crate) fn permit_in(&self, tx: &Tx<'_>, about: Option<i64>) -> Result<Result<()>> {
+        // Somebody may have shut the acting user out while they were asked something.
+        let now = user::get(tx, self.actor.user.id)?;
+        let first = || Ok(user::first_administrator(tx)?.is_some_and(|first| first.id == now.id));
+        if let Err(unfit) = fit(tx, self.actor.authority, &now, first)? {
+            return self.refuse_in(tx, about, unfit).map(Err);
+        }
         match self.judge_in(tx, about)? {
             Ok(()) => Ok(Ok(())),
             Err(denied) => self.refuse_in(tx, about, denied).map(Err),
@@ -226,7 +230,7 @@ impl Session {
         let operation = match self.verb.needs {
             Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
             needs if oneself && needs.depends_on_whom() => return Ok(Ok(())),
-            Needs::OneselfConfirmedOrAdministrator(_) if !self.actor.administrator => {
+            Needs::OneselfConfirmedOrAdministrator(_) if !self.is_administrator(store)? => {
                 return Ok(Err(self.denied("is not an administrator", None)?));
             }
             Needs::OneselfOr(operation)
@@ -242,14 +246,14 @@ impl Session {
                             self.verb.path
                         ),
                     ))
-                } else if self.actor.administrator {
+                } else if self.is_administrator(store)? {
                     Ok(())
                 } else {
                     Err(self.denied("is not an administrator", None)?)
                 });
             }
         };
-        if permission::allowed(store, operation, self.actor.user.id, self.actor.user.kind)? {
+        if self.allowed_in(store, operation)? {
             return Ok(Ok(()));
         }
         Ok(Err(self.denied(
@@ -264,15 +268,14 @@ impl Session {
     /// # Errors
     /// [`Kind::Storage`].
     pub(crate) fn must_prove(&self, store: &Store, about: Option<i64>) -> Result<bool> {
-        let user = &self.actor.user;
-        let allowed = |operation| permission::allowed(store, operation, user.id, user.kind);
-        if about != Some(user.id) {
+        let allowed = |operation| self.allowed_in(store, operation);
+        if about != Some(self.actor.user.id) {
             return Ok(false);
         }
         Ok(match self.verb.needs {
             Needs::OneselfConfirmedOr(operation) => !allowed(operation)?,
             Needs::OneselfConfirmedOrAdministrator(operation) => {
-                !(self.actor.administrator && allowed(operation)?)
+                !(self.is_administrator(store)? && allowed(operation)?)
             }
             _ => false,
         })
@@ -294,10 +297,18 @@ impl Session {
         Ok(denied)
     }
 
+    /// Whether the acting user is an administrator, as `store` knows them now.
+    fn is_administrator(&self, store: &Store) -> Result<bool> {
+        let user = user::get(store, self.actor.user.id)?;
+        Ok(user.active && permission::in_administrators(store, user.id, user.kind)?)
+    }
+
     /// Whether the acting user may change an administrator, their group, or the mapping of accounts.
-    #[must_use]
-    pub fn may_change_administrators(&self) -> bool {
-        self.actor.administrator || self.actor.authority.is_own()
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub fn may_change_administrators(&self, store: &Store) -> Result<bool> {
+        Ok(self.actor.authority.is_own() || self.is_administrator(store)?)
     }
 
     /// The refusal of whoever may not.
@@ -319,9 +330,10 @@ impl Session {
     ///
     /// # Errors
     /// [`Kind::NotPermitted`].
-    pub(crate) fn permit_on(&self, user: &User) -> Result<()> {
+    pub fn permit_on(&self, user: &User) -> Result<()> {
         self.permit(Some(user))?;
-        let other = user.id != self.actor.user.id && !self.may_change_administrators();
+        let other =
+            user.id != self.actor.user.id && !self.may_change_administrators(&self.store)?;
         if other && permission::in_administrators(&self.store, user.id, user.kind)? {
             let denied = self.not_an_administrator(&self.store)?;
             return Err(self.refuse(Some(user.id), denied));
@@ -347,6 +359,15 @@ impl Session {
                 .with("operation", operation.code()),
             None => error.hint(format!("ask an administrator, such as {names}")),
         })
+    }
+
+    /// Whom a list is about: everybody, for whoever has the operation, else the acting user alone.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub fn only_oneself(&self) -> Result<Option<i64>> {
+        let judged = self.judge_in(&self.store, None)?;
+        Ok(judged.is_err().then_some(self.actor.user.id))
     }
 
     /// Finds a user a command is about, so that being refused does not tell whether the login exists.
@@ -383,7 +404,6 @@ fn identify(store: &Store, process: &Process, as_login: Option<&str>) -> Result<
     let os_user = process.caller_name();
     let user = acting_user(store, authority, os_user.as_deref(), as_login)?;
     Ok(Actor {
-        administrator: user.active && permission::in_administrators(store, user.id, user.kind)?,
         user,
         authority,
         os_user,
@@ -428,24 +448,35 @@ fn acting_user(
             )));
         }
     };
-    let excused = authority.is_own() && first.is_some_and(|first| first.id == user.id);
-    let unfit = if user.kind == Type::Technical {
-        Some("is a technical user")
+    let is_first = || Ok(first.is_some_and(|first| first.id == user.id));
+    fit(store, authority, &user, is_first)??;
+    Ok(user)
+}
+
+/// Whether a user may act at all: neither technical, nor deactivated, nor locked. The first administrator may, under
+/// root and the owner.
+fn fit(
+    store: &Store,
+    authority: Authority,
+    user: &User,
+    is_first: impl FnOnce() -> Result<bool>,
+) -> Result<Result<()>> {
+    let why = if user.kind == Type::Technical {
+        "is a technical user"
     } else if !user.active {
-        Some("is deactivated")
+        "is deactivated"
     } else if user.locked_until.is_some_and(|until| store.now() < until) {
-        Some("is locked")
+        "is locked"
     } else {
-        None
+        return Ok(Ok(()));
     };
-    match unfit {
-        Some(why) if !excused => Err(Error::new(
-            Kind::NotPermitted,
-            format!("the acting user `{}` {why}", visible(&user.login)),
-        )
-        .with("user", user.login)),
-        _ => Ok(user),
+    if authority.is_own() && is_first()? {
+        return Ok(Ok(()));
     }
+    let message = format!("the acting user `{}` {why}", visible(&user.login));
+    Ok(Err(
+        Error::new(Kind::NotPermitted, message).with("user", user.login.as_str())
+    ))
 }
 
 /// The row of a refused command.

@@ -279,6 +279,19 @@ pub(crate) fn close(tx: &Tx<'_>, challenge: i64, closed: Closed) -> Result<()> {
     Ok(())
 }
 
+/// Ends the logins of a user that wait for an answer: what they were begun with no longer holds.
+pub(crate) fn void_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
+    tx.db()
+        .prepare_cached(
+            "UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL
+             WHERE user = :user AND closed_at IS NULL AND purpose IN ('login', 'enrolment')",
+        )?
+        .execute(
+            named_params! { ":now": tx.now(), ":closed": Closed::Void.code(), ":user": user },
+        )?;
+    Ok(())
+}
+
 /// Six digits, each number as likely as any other, leading zeros kept.
 fn six_digits(store: &Store) -> Result<Secret> {
     const NUMBERS: u32 = 1_000_000;

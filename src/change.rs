@@ -56,7 +56,13 @@ pub fn commit(
         .map(|id| crate::user::get(store, id))
         .transpose()?;
     session.permit(about.as_ref())?;
-    let planned = plan.changes(store)?;
+    let planned = match plan.changes(store) {
+        Err(error) if matches!(error.kind(), Kind::Guard | Kind::InUse) => {
+            store.write(|tx| append(tx, &session.who(), &refused(session, plan, &error)))?;
+            return Err(error);
+        }
+        planned => planned?,
+    };
     if planned.is_empty() {
         return Ok(Committed::default());
     }
@@ -71,7 +77,12 @@ pub fn commit(
         ask.sure(&question)?;
     }
     let prepared = match need(session, store, plan, &planned)? {
-        Some(need) => confirmation::prepare(session, &need, &planned, &options.confirm, ask)?,
+        Some(need) => {
+            let beside = beside(session, plan, options)?;
+            let need = Need { beside, ..need };
+            confirmation::prepare(session, &need, &planned, &options.confirm, ask)
+                .map_err(|error| unconfirmed(session, plan, error))?
+        }
         None => Prepared::NotNeeded,
     };
     let changes = store.write(|tx| perform(tx, session, plan, options, &prepared))??;
@@ -123,15 +134,27 @@ fn perform(
     match done {
         Ok(()) => Ok(Ok(changes)),
         Err(error) if matches!(error.kind(), Kind::Guard | Kind::Lockout) => {
-            let refused = Entry::new(Event::CHANGE_REFUSED, Outcome::Refused)
-                .subject(session.verb.path)
-                .reason(error.kind().code())
-                .user_id(plan.about());
-            append(tx, &session.who(), &refused)?;
+            append(tx, &session.who(), &refused(session, plan, &error))?;
             Ok(Err(error))
         }
         Err(error) => Err(error),
     }
+}
+
+/// What a confirmation is bound to beside the changes.
+fn beside(session: &Session, plan: &dyn Plan, options: &Options) -> Result<Vec<u8>> {
+    let mut bytes = plan.binds(&session.store)?;
+    bytes.extend(format!("{:?}", options.allowance).into_bytes());
+    Ok(bytes)
+}
+
+/// Keeps a row of a change that was not confirmed. Where a code was sent for it, the row of that is enough.
+fn unconfirmed(session: &Session, plan: &dyn Plan, error: Error) -> Error {
+    if error.kind().exit() == Kind::NotPermitted.exit() && !error.detail().contains_key("challenge")
+    {
+        return session.refuse(plan.about(), error);
+    }
+    error
 }
 
 /// What has to be confirmed before these changes, if anything has.
@@ -145,10 +168,15 @@ fn need(
         return Ok(Some(Need {
             what: plan.own().to_owned(),
             own: true,
+            beside: Vec::new(),
         }));
     }
     let what = plan.confirms(store, changes)?;
-    Ok(what.map(|what| Need { what, own: false }))
+    Ok(what.map(|what| Need {
+        what,
+        own: false,
+        beside: Vec::new(),
+    }))
 }
 
 /// Administrators, their group and the mapping of accounts are changed by an administrator, root or the owner only.
@@ -158,7 +186,7 @@ fn only_administrators(
     plan: &dyn Plan,
     changes: &[Change],
 ) -> Result<Result<()>> {
-    if session.may_change_administrators() {
+    if session.may_change_administrators(store)? {
         return Ok(Ok(()));
     }
     let mut touches = plan.touches_administrators(store, changes)?;
@@ -187,4 +215,12 @@ fn entry(tx: &Tx<'_>, change: &Change) -> Result<Entry> {
         Some(detail) => entry.detail(detail),
         None => entry,
     })
+}
+
+/// The row of a change that a guard refused.
+fn refused(session: &Session, plan: &dyn Plan, error: &Error) -> Entry {
+    Entry::new(Event::CHANGE_REFUSED, Outcome::Refused)
+        .subject(session.verb.path)
+        .reason(error.kind().code())
+        .user_id(plan.about())
 }

@@ -17,6 +17,7 @@ use crate::method::Method;
 use crate::plan::{Change, Warning};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
+use crate::tries;
 use crate::user;
 use crate::vault::{Label, same};
 
@@ -40,6 +41,8 @@ pub struct Given {
 pub struct Need {
     /// A few words that end the sentence "confirm …".
     pub what: String,
+    /// What the confirmation is bound to beside the changes.
+    pub beside: Vec<u8>,
     /// It is the acting user's own second factor that changes: asked for whether or not logins ask for it, and never
     /// passed over.
     pub own: bool,
@@ -75,6 +78,8 @@ pub enum Prepared {
         code: Secret,
         /// The challenge it answers, where a code was sent.
         challenge: Option<String>,
+        /// What it is bound to beside the changes.
+        beside: Vec<u8>,
     },
 }
 
@@ -98,8 +103,9 @@ impl Prepared {
     }
 }
 
-/// What exactly is confirmed: the command and its changes, without the values they replace.
-fn binding(session: &Session, store: &Store, changes: &[Change]) -> Result<[u8; 32]> {
+/// What exactly is confirmed: the command and its changes, without the values they replace, and what neither shows:
+/// secrets, and how many users may be locked out.
+fn binding(session: &Session, store: &Store, changes: &[Change], beside: &[u8]) -> Result<Vec<u8>> {
     let changes: Vec<_> = changes
         .iter()
         .map(|change| {
@@ -111,13 +117,15 @@ fn binding(session: &Session, store: &Store, changes: &[Change]) -> Result<[u8; 
             json!([change.noun, change.key, change.op, fields])
         })
         .collect();
-    store.vault()?.hash(
+    let bound = store.vault()?.hash(
         BINDING,
         &[
             session.verb.path.as_bytes(),
             json!(changes).to_string().as_bytes(),
+            beside,
         ],
-    )
+    )?;
+    Ok(bound.to_vec())
 }
 
 /// Whether logins of the acting user ask for a second factor, so that administrator actions do too.
@@ -187,6 +195,7 @@ pub fn prepare(
             method,
             code,
             challenge: Some(token.clone()),
+            beside: need.beside.clone(),
         });
     }
     if !usable.contains(&method) {
@@ -198,7 +207,7 @@ pub fn prepare(
         .hint(format!("you can use {}", names.join(", "))));
     }
     if method.is_sent() {
-        return send(session, &system, &person, method, what, changes, ask);
+        return send(session, &system, &person, method, need, changes, ask);
     }
     let code = match &given.code {
         Some(code) => Some(code.clone()),
@@ -209,6 +218,7 @@ pub fn prepare(
             method,
             code,
             challenge: None,
+            beside: Vec::new(),
         }),
         None => Err(required(what, "your second factor is needed")
             .hint(format!(
@@ -236,15 +246,15 @@ fn send(
     system: &System,
     person: &Person,
     method: Method,
-    what: &str,
+    need: &Need,
     changes: &[Change],
     ask: &mut dyn Ask,
 ) -> Result<Prepared> {
-    let store = &session.store;
+    let (store, what) = (&session.store, need.what.as_str());
     let question = Question::New {
         purpose: Purpose::Confirmation,
         about: About {
-            binding: Some(binding(session, store, changes)?.to_vec()),
+            binding: Some(binding(session, store, changes, &need.beside)?),
             ..About::default()
         },
         entry: Entry::new(Event::CONFIRMATION_ASKED, Outcome::Ok).reason(session.verb.path),
@@ -258,6 +268,7 @@ fn send(
             method,
             code,
             challenge: Some(asked.challenge),
+            beside: need.beside.clone(),
         }),
         None => Err(required(what, &format!("a code was sent to {destination}"))
             .hint(format!(
@@ -294,7 +305,11 @@ pub(crate) fn consume(
             method,
             code,
             challenge,
-        } => judge(tx, session, *method, code, challenge.as_deref(), changes)?,
+            beside,
+        } => {
+            let bound = binding(session, tx, changes, beside)?;
+            judge(tx, session, *method, code, challenge.as_deref(), &bound)?
+        }
     };
     match came {
         Ok(()) => {
@@ -342,9 +357,9 @@ fn judge(
     method: Method,
     code: &Secret,
     token: Option<&str>,
-    changes: &[Change],
+    want: &[u8],
 ) -> Result<Result<(), Refusal>> {
-    let user = user::get(tx, session.actor.user.id)?;
+    let user = tries::settle(tx, &session.who(), user::get(tx, session.actor.user.id)?)?;
     let challenge = match token.map(|token| challenge::find(tx, token)).transpose() {
         Ok(challenge) => challenge,
         Err(error) if error.kind() == Kind::NotFound => {
@@ -356,11 +371,10 @@ fn judge(
         Err(error) => return Err(error),
     };
     if let Some(challenge) = &challenge {
-        let want = binding(session, tx, changes)?;
         let bound = challenge
             .binding
             .as_deref()
-            .is_some_and(|bound| same(&want, bound));
+            .is_some_and(|bound| same(want, bound));
         let own = challenge.user == user.id && challenge.purpose == Purpose::Confirmation;
         // What it confirmed has changed things, so a used one no longer fits; it is said to be used.
         let closed = challenge.standing(tx.now()) == decide::Standing::Closed;

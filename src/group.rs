@@ -87,6 +87,23 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
     }
 }
 
+/// A built-in group.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn built_in(store: &Store, which: &str) -> Result<Group> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT id, name, built_in FROM \"group\" WHERE built_in = ?1")?;
+    Ok(query.query_row([which], |row| {
+        Ok(Group {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            built_in: row.get(2)?,
+        })
+    })?)
+}
+
 /// Names of groups, for near misses and completion.
 ///
 /// # Errors

@@ -71,7 +71,7 @@ pub fn init(
             os_user: Patch::from_options(init.os_user.clone(), false),
             ..Fields::default()
         },
-        password_hash: None,
+        password: None,
     };
     add.check()?;
     let mut changed = store::create(place, source.as_ref())? == Created::New;

@@ -5,6 +5,7 @@
 use rusqlite::OptionalExtension as _;
 
 use crate::audit::Event;
+use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::plan::{Change, Op, Plan};
@@ -23,29 +24,63 @@ pub fn check(password: &Secret) -> Result<()> {
     Ok(())
 }
 
-/// Hashes a new password for [`SetPassword`] or `user add`.
-///
-/// # Errors
-/// [`Kind::InvalidValue`] for an empty one; key errors.
-pub fn hash(store: &Store, password: &Secret) -> Result<String> {
-    check(password)?;
-    store.vault()?.hash_password(password, store.source())
+/// A new password, hashed with no transaction open. Neither it nor its hash can be read or printed.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    plain: Secret,
+    hash: Secret,
 }
 
-/// Compares a password with a user's. Without a user, or without a password, one Argon2id is computed all the same.
-pub(crate) fn compare(store: &Store, user: Option<&User>, password: &Secret) -> Result<bool> {
-    let stored: Option<String> = match user {
-        Some(user) => store
-            .db()
-            .prepare_cached("SELECT password_hash FROM user WHERE id = ?1")?
-            .query_row([user.id], |row| row.get(0))
-            .optional()?
-            .flatten(),
-        None => None,
+impl NewPassword {
+    /// Hashes a password.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] for an empty one; key errors.
+    pub fn hash(store: &Store, password: &Secret) -> Result<NewPassword> {
+        check(password)?;
+        let hash = store.vault()?.hash_password(password, store.source())?;
+        Ok(NewPassword {
+            plain: password.clone(),
+            hash: Secret::new(hash),
+        })
+    }
+
+    /// The hash, for the column it goes into.
+    pub(crate) fn stored(&self) -> &str {
+        self.hash.expose()
+    }
+
+    /// What binds a confirmation to this password: as dear to guess from as the stored hash.
+    ///
+    /// # Errors
+    /// Key errors.
+    pub(crate) fn bound(&self, store: &Store, about: &str) -> Result<Vec<u8>> {
+        store.vault()?.bind_password(&self.plain, about)
+    }
+}
+
+/// The hash a password is compared with, as it was read for it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Stored(Option<String>);
+
+/// Reads the hash of a user; `None` and users without a password have none.
+pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
+    let Some(user) = user else {
+        return Ok(Stored(None));
     };
+    let hash = store
+        .db()
+        .prepare_cached("SELECT password_hash FROM user WHERE id = ?1")?
+        .query_row([user.id], |row| row.get(0))
+        .optional()?;
+    Ok(Stored(hash.flatten()))
+}
+
+/// Compares a password with a stored hash. Without one, one Argon2id is computed all the same.
+pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Result<bool> {
     store
         .vault()?
-        .verify_password(password, stored.as_deref(), store.source())
+        .verify_password(password, stored.0.as_deref(), store.source())
 }
 
 /// `password set`.
@@ -53,8 +88,8 @@ pub(crate) fn compare(store: &Store, user: Option<&User>, password: &Secret) -> 
 pub struct SetPassword {
     /// Whose.
     pub user: i64,
-    /// Its hash, made before.
-    pub hash: String,
+    /// The new one.
+    pub password: NewPassword,
     /// Whether the next login asks for a new one.
     pub must_change: bool,
 }
@@ -84,9 +119,14 @@ impl Plan for SetPassword {
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
         tx.db().execute(
             "UPDATE user SET password_hash = ?1, password_changed_at = ?2, must_change = ?3, password_failures = 0 WHERE id = ?4",
-            rusqlite::params![self.hash, tx.now(), self.must_change, self.user],
+            rusqlite::params![self.password.stored(), tx.now(), self.must_change, self.user],
         )?;
-        Ok(())
+        // Whoever began a login with the old password has to begin anew.
+        challenge::void_logins(tx, self.user)
+    }
+
+    fn binds(&self, store: &Store) -> Result<Vec<u8>> {
+        self.password.bound(store, &get(store, self.user)?.login)
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -209,6 +209,14 @@ pub trait Plan {
         "this"
     }
 
+    /// What a confirmation is bound to beside the changes: what they keep secret.
+    ///
+    /// # Errors
+    /// Key errors.
+    fn binds(&self, _store: &Store) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
     /// The sentence before "Are you sure?", where this command asks that.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::name::visible;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::get;
+use crate::user::{get, is_administrator};
 use crate::vault::Label;
 
 /// How many codes a set has.
@@ -175,6 +175,17 @@ impl Plan for GenerateCodes {
         }
         self.codes.replace(codes);
         Ok(())
+    }
+
+    fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        // New codes of an administrator confirm administrator actions from now on.
+        let user = get(store, self.user)?;
+        Ok(is_administrator(store, self.user)?.then(|| {
+            format!(
+                "generating recovery codes of the administrator `{}`",
+                visible(&user.login)
+            )
+        }))
     }
 
     fn own(&self) -> &'static str {

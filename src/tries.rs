@@ -82,6 +82,9 @@ pub(crate) fn succeed(tx: &Tx<'_>, user: i64) -> Result<()> {
     Ok(())
 }
 
+/// How long a password may be under comparison, in seconds. A command that was killed meanwhile holds its try no longer.
+const RESERVED: i64 = 60;
+
 /// Counts a password before it is compared. `TooMany`: tries reserved by logins under way have used up what the limit
 /// allows, so this one does not log in even if it is right; `Wrong` stands until [`settle_password`] says otherwise.
 pub(crate) fn reserve_password(tx: &Tx<'_>, system: &System, user: Option<&User>) -> Result<First> {
@@ -92,13 +95,23 @@ pub(crate) fn reserve_password(tx: &Tx<'_>, system: &System, user: Option<&User>
             .execute([])?;
         return Ok(First::Wrong);
     };
-    let reserved: i64 = tx
+    let now = tx.now();
+    let (reserved, failures): (i64, i64) = tx
         .db()
-        .prepare_cached("UPDATE user SET password_failures = password_failures + 1 WHERE id = ?1 RETURNING password_failures")?
-        .query_row([user.id], |row| row.get(0))?;
+        .prepare_cached(
+            "UPDATE user SET password_reserved = iif(password_reserved_at > :stale, password_reserved + 1, 1),
+                 password_reserved_at = :now
+             WHERE id = :id RETURNING password_reserved, password_failures",
+        )?
+        .query_row(
+            named_params! { ":stale": now.plus(-RESERVED), ":now": now, ":id": user.id },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    // The only one under way is judged by itself, however many failures an earlier limit let pass.
     let over = system.password_attempts > 0
         && system.lockout > 0
-        && reserved > system.password_attempts + 1;
+        && reserved > 1
+        && failures + reserved > system.password_attempts + 1;
     Ok(if over { First::TooMany } else { First::Wrong })
 }
 
@@ -111,15 +124,19 @@ pub(crate) fn settle_password(
     first: First,
 ) -> Result<()> {
     let settled = match first {
-        First::Right => Some("UPDATE user SET password_failures = 0 WHERE id = ?1"),
+        First::Right => {
+            "UPDATE user SET password_failures = 0, password_reserved = max(password_reserved - 1, 0) WHERE id = ?1"
+        }
         // Right as well: it gives its own try back, so that right passwords alone never lock.
         First::TooMany => {
-            Some("UPDATE user SET password_failures = max(password_failures - 1, 0) WHERE id = ?1")
+            "UPDATE user SET password_reserved = max(password_reserved - 1, 0) WHERE id = ?1"
         }
-        First::Wrong => None,
+        First::Wrong => {
+            "UPDATE user SET password_failures = password_failures + 1, password_reserved = max(password_reserved - 1, 0) WHERE id = ?1"
+        }
     };
-    if let Some(sql) = settled {
-        tx.db().prepare_cached(sql)?.execute([user.id])?;
+    tx.db().prepare_cached(settled)?.execute([user.id])?;
+    if first != First::Wrong {
         return Ok(());
     }
     let now = get(tx, user.id)?;
@@ -438,7 +455,9 @@ mod tests {
             let Some(at) = self.pick(which) else { return };
             let login = &self.logins[at];
             let code = code(login);
-            let compared = (self.now < login.code_expires).then(|| {
+            // Neither before the server took it nor once it has run out.
+            let valid = login.code_expires.plus(-TTL) <= self.now && self.now < login.code_expires;
+            let compared = valid.then(|| {
                 if login.codes.last() == Some(&code) {
                     Compared::Right
                 } else {

@@ -49,6 +49,7 @@ type Key = Zeroizing<[u8; 32]>;
 pub struct Label(pub &'static str);
 
 const DATA_KEY: Label = Label("data_key.wrapped");
+const BOUND: Label = Label("confirmation.password");
 
 /// What a data key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -470,6 +471,33 @@ impl Vault {
         )
         .map_err(|error| failed(&error))?;
         Ok(hash.to_string())
+    }
+
+    /// What stands for a password in a confirmation: Argon2id with a salt that follows from `about`, so that the same
+    /// password gives the same bytes, and guessing from them is as dear as from the stored hash.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] without memory; [`Kind::Storage`] without keys.
+    pub fn bind_password(&self, password: &Secret, about: &str) -> Result<Vec<u8>> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::new(Kind::Io, "cannot hash the password").because(anyhow::anyhow!("{error}"))
+        };
+        let salt = self.hash(BOUND, &[about.as_bytes()])?;
+        let pepper = self.current(Purpose::Pepper)?;
+        let params =
+            Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH)).map_err(|error| failed(&error))?;
+        let argon2 = Argon2::new_with_secret(
+            pepper.key.as_ref(),
+            Algorithm::Argon2id,
+            Version::V0x13,
+            params,
+        )
+        .map_err(|error| failed(&error))?;
+        let mut bound = vec![0u8; HASH];
+        argon2
+            .hash_password_into(password.expose().as_bytes(), &salt[..SALT], &mut bound)
+            .map_err(|error| failed(&error))?;
+        Ok(bound)
     }
 
     /// Compares a password with a stored hash. Without one it hashes all the same and says no, so that a user without a

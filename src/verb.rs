@@ -101,7 +101,8 @@ pub struct Verb {
     pub needs: Needs,
     /// How it opens the store.
     pub opens: Opens,
-    /// Whether it asks "are you sure?" (DESIGN, section 2, "Prompts"; `setting set` only for `Enable2FA`).
+    /// Whether it asks "are you sure?" (DESIGN, section 2, "Prompts"; `setting set` only for `Enable2FA`, `user edit` for a
+    /// type change).
     pub severe: bool,
 }
 
@@ -155,7 +156,7 @@ pub const VERBS: &[Verb] = &[
     row("user add", Op(CanManageUsers), Opens::Write, false),
     row("user list", Op(CanManageUsers), Opens::Read, false),
     row("user show", OneselfOr(CanManageUsers), Opens::Read, false),
-    row("user edit", Op(CanManageUsers), Opens::Write, false),
+    row("user edit", Op(CanManageUsers), Opens::Write, true),
     row("user remove", Op(CanManageUsers), Opens::Write, true),
     row("user activate", Op(CanManageUsers), Opens::Write, false),
     row("user deactivate", Op(CanManageUsers), Opens::Write, true),

@@ -178,7 +178,7 @@ pub enum Standing {
 pub fn before_compare(standing: Standing, user: &User, now: Time) -> Option<Kind> {
     if standing == Standing::Closed {
         Some(Kind::SecondFactorUsed)
-    } else if !user.active {
+    } else if !user.active || user.kind == Type::Technical {
         Some(Kind::Deactivated)
     } else if user.locked_until.is_some_and(|until| now < until) {
         Some(Kind::Locked)

@@ -18,7 +18,6 @@ use crate::clock::{Fixed, Source};
 use crate::error::Kind;
 use crate::init::{Init, init};
 use crate::method::Method;
-use crate::permission;
 use crate::secret::Secret;
 use crate::store::tests::{Fresh, fresh, traced};
 use crate::user;
@@ -54,7 +53,11 @@ fn filled() -> Fresh {
         &source,
     )
     .unwrap();
-    let hash = crate::password::hash(store, &PASSWORD.into()).unwrap();
+    let hash = store
+        .vault()
+        .unwrap()
+        .hash_password(&PASSWORD.into(), store.source())
+        .unwrap();
     let mail = fresh.directory.path().join("mail");
     std::fs::create_dir(&mail).unwrap();
     store
@@ -89,7 +92,6 @@ fn filled() -> Fresh {
 fn act_as(session: &mut Session, login: &str, authority: Authority) {
     let user = user::find(&session.store, login).unwrap();
     session.actor = Actor {
-        administrator: permission::in_administrators(&session.store, user.id, user.kind).unwrap(),
         user,
         authority,
         os_user: None,

@@ -66,15 +66,24 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
         Ok((user, reserved))
     })?;
-    let first = match password::compare(store, user.as_ref(), start.password)? {
+    let stored = password::stored(store, user.as_ref())?;
+    let first = match password::compare(store, &stored, start.password)? {
         true if reserved != First::TooMany => First::Right,
         true => First::TooMany,
         false => First::Wrong,
     };
     let Some(user) = user else {
-        return unknown(store, &who, start.login);
+        return unknown(store, &who, start.login).map_err(|error| begun(error, None));
     };
-    let (person, next) = store.write(|tx| {
+    let decided = store.write(|tx| {
+        if let Err(denied) = session.permit_in(tx, Some(user.id))? {
+            return Ok(Err(denied));
+        }
+        // The lock was let go for the comparison: what was compared must still be what is stored, and everything else
+        // is read anew.
+        let same = password::stored(tx, Some(&user))? == stored;
+        let first = if same { first } else { First::Wrong };
+        let system = System::load(tx)?;
         tries::settle_password(tx, &who, &system, &user, first)?;
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         let next = decide::after_first(
@@ -85,23 +94,15 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             start.method,
             tx.now(),
         );
-        let denied = |reason: &str| {
-            Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
-                .user(user.id, user.login.as_str())
-                .reason(reason)
-        };
         match &next {
             Next::Granted => granted(tx, &who, &user, None)?,
-            Next::Denied(_, why) => {
-                append(tx, &who, &denied(why))?;
-            }
-            Next::NotUsable(_) => {
-                append(tx, &who, &denied("method_not_usable"))?;
-            }
+            Next::Denied(_, why) => deny(tx, &who, &user, why)?,
+            Next::NotUsable(_) => deny(tx, &who, &user, Kind::MethodNotUsable.code())?,
             Next::Ask(_) | Next::Enrol => {}
         }
-        Ok((person, next))
-    })?;
+        Ok(Ok((system, person, next)))
+    });
+    let (system, person, next) = decided.map_err(|error| begun(error, None))??;
     let methods = decide::usable(&system, &person);
     match next {
         Next::Granted => Ok(Verdict::new(Came::Granted, &user.login)),
@@ -118,7 +119,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
             Ok(verdict)
         }
-        Next::NotUsable(method) => Err(not_usable(&person, method, &methods)),
+        Next::NotUsable(method) => Ok(not_usable(&person, method, methods)),
         Next::Ask(method) => {
             let question = Question::New {
                 purpose: Purpose::Login,
@@ -128,29 +129,33 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             let asked = second::ask(store, &who, &system, &person, method, question)?;
             Ok(required(&user.login, asked, methods))
         }
-        Next::Enrol => enrol(store, &who, &user),
+        Next::Enrol => enrol(store, &who, &user).map_err(|error| begun(error, None)),
     }
 }
 
-fn not_usable(person: &Person, method: Method, methods: &[Method]) -> Error {
-    let codes: Vec<&str> = methods.iter().map(|method| method.code()).collect();
-    Error::new(
-        Kind::InvalidValue,
-        format!(
-            "`{}` cannot use the method `{}` now",
-            visible(&person.user.login),
-            method.code()
-        ),
+/// The method asked for is none of those this user could use.
+fn not_usable(person: &Person, method: Method, methods: Vec<Method>) -> Verdict {
+    let mut verdict = Verdict::new(Came::Denied(Kind::MethodNotUsable), &person.user.login);
+    verdict.method = Some(method);
+    verdict.methods = methods;
+    verdict
+}
+
+/// A store that stays busy once a login has begun is a failure: something was changed, though nothing that lets anybody
+/// in.
+pub(super) fn begun(error: Error, challenge: Option<&str>) -> Error {
+    if error.kind() != Kind::Busy {
+        return error;
+    }
+    let failed = Error::new(
+        Kind::Storage,
+        "the store stayed busy, and the login was left half-way",
     )
-    .hint(format!(
-        "they can use {}",
-        if codes.is_empty() {
-            "none".to_owned()
-        } else {
-            codes.join(", ")
-        }
-    ))
-    .with("methods", codes)
+    .hint("begin it anew");
+    match challenge {
+        Some(challenge) => failed.with("challenge", challenge),
+        None => failed,
+    }
 }
 
 fn required(login: &str, asked: Asked, methods: Vec<Method>) -> Verdict {
@@ -229,25 +234,23 @@ fn reached(session: &Session, token: &str) -> Result<(Challenge, User)> {
     }
 }
 
+/// To a login, the challenges of confirmations are not there.
 fn only_login(challenge: &Challenge) -> Result<()> {
     if matches!(challenge.purpose, Purpose::Login | Purpose::Enrolment) {
         return Ok(());
     }
     Err(Error::new(
-        Kind::InvalidValue,
-        format!(
-            "the challenge is for `{}`, not for a login",
-            challenge.purpose.code()
-        ),
+        Kind::NotFound,
+        format!("no login waits for the challenge `{}`", challenge.token),
     )
-    .hint("repeat that command with --confirm-challenge and --confirm-code"))
+    .hint("it is a confirmation: repeat its command with --confirm-challenge and --confirm-code"))
 }
 
 /// Sends a new code, or switches the method.
 ///
 /// # Errors
-/// [`Kind::NotFound`], [`Kind::TooSoon`], [`Kind::SendLimit`], [`Kind::Delivery`], [`Kind::InvalidValue`] for a method
-/// this user could not use.
+/// [`Kind::NotFound`], [`Kind::TooSoon`], [`Kind::SendLimit`], [`Kind::Delivery`]; [`Kind::InvalidValue`] for a login that
+/// waits for an app.
 pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<Verdict> {
     let (store, who) = (&session.store, session.who());
     let (challenge, user) = reached(session, token)?;
@@ -280,7 +283,10 @@ pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<
     let methods = decide::usable(&system, &person);
     let method = method.unwrap_or(challenge.method);
     if !methods.contains(&method) {
-        return Err(not_usable(&person, method, &methods));
+        store.write(|tx| deny(tx, &who, &person.user, Kind::MethodNotUsable.code()))?;
+        let mut verdict = not_usable(&person, method, methods);
+        verdict.challenge = Some(challenge.token);
+        return Ok(verdict);
     }
     let asked = second::ask(
         store,
@@ -524,6 +530,7 @@ fn enrolled(
 /// [`Kind::NotFound`].
 pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
     let (challenge, user) = reached(session, token)?;
+    only_login(&challenge)?;
     let who = session.who();
     let changed = session.store.write(|tx| {
         let challenge = challenge::get(tx, challenge.id)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::decide::{self, Penalty};
 use super::facts::{Person, System};
+use super::run;
 use super::verdict::masked;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::authenticator;
@@ -24,7 +25,7 @@ use crate::store::{Store, Tx};
 use crate::template;
 use crate::totp::Judged;
 use crate::tries;
-use crate::user::User;
+use crate::user::{self, User};
 
 /// A question that was asked.
 #[derive(Debug, Clone)]
@@ -74,25 +75,26 @@ pub(crate) fn ask(
             destination: None,
         });
     }
-    let sender = sender(store, person, method)?;
-    let (challenge, sent) = store.write(|tx| {
-        // Under the write lock: of several at once one is sent.
+    let (challenge, sender, sent) = store.write(|tx| {
+        // Under the write lock: of several at once one is sent, and to the address that holds now.
         if let Question::Again(challenge) = &question {
             too_soon(tx, system, challenge, method)?;
         }
+        let person = Person::load(tx, user::get(tx, person.user.id)?)?;
+        let sender = sender(tx, &person, method)?;
         let challenge = pose(tx, who, &person.user, method, question)?;
         let sent = match full(tx, system, person.user.id)? {
             Some(full) => Err(full),
-            None => Ok(enqueue(tx, system, person, method, &sender, challenge.id)?),
+            None => Ok(enqueue(tx, system, &person, method, &sender, challenge.id)?),
         };
-        Ok((challenge, sent))
+        Ok((challenge, sender, sent))
     })?;
     let elsewhere =
         |error: Error| elsewhere(error, &challenge, decide::usable(system, person), method);
     let (row, code, words) = sent.map_err(elsewhere)?;
     let deadline = Duration::from_secs(system.code_ttl.unsigned_abs()).min(LONGEST);
     let came = delivery::send(store, &sender.mailbox, &sender.to, &words, deadline)?;
-    let challenge = store.write(|tx| {
+    let closed = store.write(|tx| {
         let (event, outcome) = match &came {
             Ok(_) => (Event::LOGIN_CODE_SENT, Outcome::Ok),
             Err(_) => (Event::LOGIN_CODE_FAILED, Outcome::Failed),
@@ -116,7 +118,8 @@ pub(crate) fn ask(
                 .detail(detail),
         )?;
         challenge::get(tx, challenge.id)
-    })?;
+    });
+    let challenge = closed.map_err(|error| run::begun(error, Some(&challenge.token)))?;
     came.map_err(|failure| elsewhere(failure.into_error(&sender.mailbox.name)))?;
     Ok(Asked {
         expires_at: challenge.answerable_until(),
@@ -149,7 +152,14 @@ fn pose(
             )?;
             Ok(challenge)
         }
-        Question::Again(challenge) => Ok(challenge.clone()),
+        Question::Again(challenge) => {
+            let challenge = challenge::get(tx, challenge.id)?;
+            let user = user::get(tx, user.id)?;
+            match decide::before_compare(challenge.standing(tx.now()), &user, tx.now()) {
+                Some(kind) => Err(Error::new(kind, kind.meaning())),
+                None => Ok(challenge),
+            }
+        }
     }
 }
 
@@ -413,6 +423,14 @@ enum Compared {
 fn sent_code(tx: &Tx<'_>, challenge: &Challenge, code: &Secret) -> Result<Compared> {
     match challenge.code_expires_at {
         None => Ok(Compared::Expired("code_not_sent")),
+        // A clock that was set back: the code was taken at a moment that is yet to come.
+        Some(_)
+            if challenge
+                .accepted_at
+                .is_some_and(|accepted| tx.now() < accepted) =>
+        {
+            Ok(Compared::Expired("code_not_sent"))
+        }
         Some(expires) if expires <= tx.now() => {
             Ok(Compared::Expired(Kind::SecondFactorExpired.code()))
         }

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use super::rules::{email, language, login, os_user, phone};
 use super::{Type, User, direct_groups, get, lookup};
 use crate::audit::Event;
+use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
 use crate::name::{self, argument, fold, visible};
+use crate::password::NewPassword;
 use crate::permission::{self, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
@@ -177,8 +179,8 @@ pub struct AddUser {
     pub login: String,
     /// What else is given.
     pub fields: Fields,
-    /// The hash of the password, made before.
-    pub password_hash: Option<String>,
+    /// The password.
+    pub password: Option<NewPassword>,
 }
 
 impl AddUser {
@@ -297,7 +299,7 @@ impl Plan for AddUser {
             .field(
                 "password",
                 Value::Null,
-                self.password_hash.as_ref().map(|_| "set"),
+                self.password.as_ref().map(|_| "set"),
             );
         Ok(vec![change])
     }
@@ -317,7 +319,7 @@ impl Plan for AddUser {
                 ":id": id, ":login": login, ":name": fields.name.apply(None), ":email": email,
                 ":phone": fields.phone.apply(None), ":type": fields.kind.unwrap_or(Type::Employee),
                 ":language": fields.language.as_deref().unwrap_or("en"), ":active": fields.active.unwrap_or(true),
-                ":hash": self.password_hash, ":changed": self.password_hash.as_ref().map(|_| now),
+                ":hash": self.password.as_ref().map(NewPassword::stored), ":changed": self.password.as_ref().map(|_| now),
                 ":must_change": fields.must_change.unwrap_or(false), ":os_user": fields.os_user.apply(None), ":now": now,
             })?;
         write_identity(tx, id, &login, email.as_deref())?;
@@ -333,6 +335,13 @@ impl Plan for AddUser {
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         Ok(self.fields.os_user != Patch::Keep || self.joins_administrators(store)?)
+    }
+
+    fn binds(&self, store: &Store) -> Result<Vec<u8>> {
+        match &self.password {
+            Some(password) => password.bound(store, self.login.trim()),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
@@ -430,6 +439,12 @@ impl Plan for EditUser {
         if want.login != have.login || want.email != have.email {
             write_identity(tx, self.id, &want.login, want.email.as_deref())?;
         }
+        let voids = (&want.login, &want.email, &want.phone, want.kind)
+            != (&have.login, &have.email, &have.phone, have.kind)
+            || (want.active, want.must_change) != (have.active, have.must_change);
+        if voids {
+            challenge::void_logins(tx, self.id)?;
+        }
         for group in direct.difference(&groups) {
             tx.db().execute(
                 "DELETE FROM group_user WHERE \"group\" = ?1 AND user = ?2",
@@ -459,9 +474,30 @@ impl Plan for EditUser {
             || changes.iter().any(|change| change.changes("os_user")))
     }
 
+    fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        let (have, want, ..) = self.wanted(store)?;
+        if have.kind == want.kind {
+            return Ok(None);
+        }
+        let login = visible(&have.login);
+        let mut goes = Vec::new();
+        if let Some(group) = have.kind.built_in_group() {
+            goes.push(format!(
+                "`{login}` will leave `{}`.",
+                group::built_in(store, group)?.name
+            ));
+        }
+        if want.kind == Type::Technical {
+            goes.push(format!(
+                "As a technical user `{login}` will never log in with a password."
+            ));
+        }
+        Ok(Some(goes.join(" ")).filter(|said| !said.is_empty()))
+    }
+
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
         let (have, ..) = self.wanted(store)?;
-        let guarded = ["login", "email", "phone", "active", "groups"];
+        let guarded = ["login", "email", "phone", "active", "groups", "type"];
         let touched = changes
             .iter()
             .flat_map(|change| &change.fields)

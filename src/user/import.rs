@@ -236,7 +236,7 @@ fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
             active,
             ..Fields::default()
         },
-        password_hash: None,
+        password: None,
     };
     add.check()?;
     Ok(add)

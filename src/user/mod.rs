@@ -204,12 +204,9 @@ pub fn find(store: &Store, name: &str) -> Result<User> {
 /// The user of a row id.
 ///
 /// # Errors
-/// [`Kind::Storage`], also when there is none.
+/// [`Kind::NotFound`] when there is none any more.
 pub fn get(store: &Store, id: i64) -> Result<User> {
-    let mut query = store
-        .db()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM user WHERE id = ?1"))?;
-    Ok(query.query_row([id], read)?)
+    maybe(store, id)?.ok_or_else(|| Error::new(Kind::NotFound, "the user was removed meanwhile"))
 }
 
 /// The user of a row id, if there still is one.

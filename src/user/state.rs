@@ -86,10 +86,24 @@ impl Plan for SetActive {
         } else {
             Event::USER_DEACTIVATED
         };
-        Ok(Change::new("user", &user.login, Op::Edit, event)
+        let change = Change::new("user", &user.login, Op::Edit, event)
             .about(self.id)
-            .field("active", user.active, self.active)
-            .if_any())
+            .field("active", user.active, self.active);
+        // Activating takes off a lock too, and forgets wrong tries.
+        let until = user.locked_until.filter(|until| store.now() < *until);
+        Ok(if self.active {
+            change
+                .field(
+                    "locked_until",
+                    until.map(|until| until.to_string()),
+                    Value::Null,
+                )
+                .field("second_factor_failures", user.second_factor_failures, 0)
+                .field("password_failures", user.password_failures, 0)
+                .if_any()
+        } else {
+            change.if_any()
+        })
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {

@@ -365,9 +365,22 @@ fn users_see_to_their_own_app() {
         .run("authenticator connect alice --as alice -o json")
         .json(0);
     let secret = setup["secret"].as_str().unwrap().to_owned();
+    // She has a second factor already, and adds another with it.
+    let app = world.app(&secret);
+    let asked = world
+        .run(&format!(
+            "authenticator confirm alice --as alice --code {app} -o json"
+        ))
+        .exits(5);
+    let asked: Value = serde_json::from_str(asked.stderr.lines().last().unwrap()).unwrap();
+    let challenge = asked["error"]["challenge"].as_str().unwrap();
+    world
+        .run(&format!("authenticator confirm alice --as alice --code {app} --confirm-challenge {challenge} --confirm-code {WRONG}"))
+        .exits(5);
+    assert_eq!(world.json("authenticator show alice")["connected"], false);
     world.ok(&format!(
-        "authenticator confirm alice --as alice --code {}",
-        world.app(&secret)
+        "authenticator confirm alice --as alice --code {app} --confirm-challenge {challenge} --confirm-code {}",
+        world.code()
     ));
     world.ok("authenticator show alice --as alice");
     for line in [
@@ -375,13 +388,31 @@ fn users_see_to_their_own_app() {
         "confirm bob --code 1",
         "show bob",
         "disconnect bob --yes",
-        "list",
     ] {
         let done = world
             .run(&format!("authenticator {line} --as alice"))
             .exits(5);
         assert_eq!(done.stdout, "", "{line}");
     }
+    let own = world.run("authenticator list --as alice -o json").json(0);
+    assert_eq!(own.as_array().unwrap().len(), 1);
+    assert_eq!(own[0]["user"], "alice");
+    // Nobody replaces the app without the app.
+    let setup: Value = world
+        .run("authenticator connect alice --as alice -o json")
+        .json(0);
+    let other = world.app(setup["secret"].as_str().unwrap());
+    let done = world
+        .run(&format!(
+            "authenticator confirm alice --as alice --code {other} --confirm-method totp"
+        ))
+        .exits(5);
+    assert!(
+        done.stderr
+            .contains("confirm connecting another authenticator app"),
+        "{}",
+        done.stderr
+    );
     // For oneself a code of the app says that it is oneself.
     world
         .run("authenticator disconnect alice --as alice --yes -o json")

@@ -195,10 +195,10 @@ fn a_login_challenge_confirms_nothing() {
         .done();
     done.shows(str![[r#"
 $ twofa login verify ocbskksiyvnvzpjdypmpx3zovm --code 246114
-? 4
+? 3
 --- stderr
-error: the challenge is for `confirmation`, not for a login
- hint: repeat that command with --confirm-challenge and --confirm-code
+error: no login waits for the challenge `ocbskksiyvnvzpjdypmpx3zovm`
+ hint: it is a confirmation: repeat its command with --confirm-challenge and --confirm-code
 
 "#]]);
 }
@@ -226,7 +226,18 @@ error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not the
 fn another_method_is_offered_where_a_code_cannot_be_sent() {
     let world = by_mail();
     world.ok("method enable totp");
-    let secret = world.connect("Supervisor");
+    let setup = world.json("authenticator connect Supervisor");
+    let secret = setup["secret"].as_str().unwrap().to_owned();
+    let confirm = format!(
+        "authenticator confirm Supervisor --code {}",
+        world.app(&secret)
+    );
+    let asked = world.run(&format!("{confirm} -o json")).exits(5);
+    let challenge = challenge(&asked);
+    world.ok(&format!(
+        "{confirm} --confirm-challenge {challenge} --confirm-code {}",
+        world.code()
+    ));
     world.later(30);
     std::fs::remove_dir_all(world.file("mail")).unwrap();
     world.run("user deactivate carol --yes").shows(str![[r#"

@@ -89,10 +89,25 @@ Next: `twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code N`.
     world.start("bob --method totp").shows(str![[r#"
 $ twofa login start bob --method totp --password-stdin -o json
 ? 4
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "method_not_usable",
+  "user": "bob",
+  "challenge": null,
+  "method": "totp",
+  "methods": [
+    "email"
+  ],
+  "destination": null,
+  "expires_at": null,
+  "enrolment": null,
+  "warnings": []
+}
 --- stderr
-error: `bob` cannot use the method `totp` now
- hint: they can use email
-{"error":{"kind":"invalid_value","message":"`bob` cannot use the method `totp` now","hint":"they can use email","methods":["email"]}}
+error: this user cannot use the method now
+ hint: `bob` can use email
+{"error":{"kind":"method_not_usable","message":"this user cannot use the method now","hint":"`bob` can use email"}}
 
 "#]]);
     world.start("bob --method sms").exits(4);

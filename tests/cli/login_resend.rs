@@ -158,10 +158,26 @@ Next: `twofa login verify ww4utcsdjnrzbrd567o6c7th54 --code N`.
         .shows(str![[r#"
 $ twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method sms -o json
 ? 4
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "method_not_usable",
+  "user": "alice",
+  "challenge": "ww4utcsdjnrzbrd567o6c7th54",
+  "method": "sms",
+  "methods": [
+    "email",
+    "totp"
+  ],
+  "destination": null,
+  "expires_at": null,
+  "enrolment": null,
+  "warnings": []
+}
 --- stderr
-error: `alice` cannot use the method `sms` now
- hint: they can use email, totp
-{"error":{"kind":"invalid_value","message":"`alice` cannot use the method `sms` now","hint":"they can use email, totp","methods":["email","totp"]}}
+error: this user cannot use the method now
+ hint: `alice` can use email, totp
+{"error":{"kind":"method_not_usable","message":"this user cannot use the method now","hint":"`alice` can use email, totp"}}
 
 "#]]);
     world.verify(&challenge, WRONG).exits(14);

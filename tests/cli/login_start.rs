@@ -506,13 +506,21 @@ error: `bob` lacks the operation `CanManageAdministration`, which `twofa login s
         "login verify nothing --code 1".to_owned(),
         format!("login resend {challenge}"),
         format!("login cancel {challenge}"),
-        "login list".to_owned(),
         "login list --user alice".to_owned(),
     ] {
         let done = world.run(&format!("{line} --as bob")).exits(5);
         assert_eq!(done.stdout, "", "{line}");
     }
     world.run("login list --user bob --as bob").succeeds();
+    // Of the others bob sees nothing, alice her own.
+    let seen = |who: &str| {
+        world
+            .json(&format!("login list --as {who}"))
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((seen("bob"), seen("alice")), (0, 2));
     world
         .run(&format!(
             "login verify {challenge} --code {} --as alice",

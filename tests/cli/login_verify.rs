@@ -253,11 +253,11 @@ fn a_challenge_for_something_else_is_no_login() {
     let challenge = error["error"]["challenge"].as_str().unwrap();
     world.verify(challenge, &world.code()).shows(str![[r#"
 $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
-? 4
+? 3
 --- stderr
-error: the challenge is for `confirmation`, not for a login
- hint: repeat that command with --confirm-challenge and --confirm-code
-{"error":{"kind":"invalid_value","message":"the challenge is for `confirmation`, not for a login","hint":"repeat that command with --confirm-challenge and --confirm-code"}}
+error: no login waits for the challenge `qtv3klsi4djhl6ivmtch7gakoi`
+ hint: it is a confirmation: repeat its command with --confirm-challenge and --confirm-code
+{"error":{"kind":"not_found","message":"no login waits for the challenge `qtv3klsi4djhl6ivmtch7gakoi`","hint":"it is a confirmation: repeat its command with --confirm-challenge and --confirm-code"}}
 
 "#]]);
 }

@@ -374,12 +374,14 @@ fn lines_on_standard_input_come_in_order() {
         .run("password set carol --confirm-code-stdin --password-stdin -q -o ndjson")
         .stdin(&format!("carol-pw\n{code}\n"))
         .succeeds();
+    world.later(30);
     let enrolment = world.json("authenticator connect carol");
     let app = world.app(enrolment["secret"].as_str().unwrap());
     let token = enrolment["setup_token"].as_str().unwrap();
+    let code = world.app(&secret);
     world
-        .run("authenticator confirm carol --code-stdin --setup-token-stdin -q -o ndjson")
-        .stdin(&format!("{token}\r\n{app}\r\nwhat follows is not read\n"))
+        .run("authenticator confirm carol --confirm-code-stdin --code-stdin --setup-token-stdin -q -o ndjson")
+        .stdin(&format!("{token}\r\n{app}\r\n{code}\r\nwhat follows is not read\n"))
         .succeeds();
     world.later(30);
     let app = world.app(enrolment["secret"].as_str().unwrap());

@@ -387,8 +387,8 @@ error: this would leave the store without an active administrator
  hint: make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`
 
 "#]]);
-    world.run("user edit Supervisor --type technical").shows(str![[r#"
-$ twofa user edit Supervisor --type technical
+    world.run("user edit Supervisor --type technical --yes").shows(str![[r#"
+$ twofa user edit Supervisor --type technical --yes
 ? 4
 --- stderr
 error: this would leave the store without an active administrator
@@ -409,8 +409,8 @@ $ twofa user edit Supervisor --no-group -q -o ndjson
 fn a_type_is_changed() {
     let world = World::new();
     world.ok("user add alice");
-    world.run("user edit alice --type External -o ndjson").shows(str![[r#"
-$ twofa user edit alice --type External -o ndjson
+    world.run("user edit alice --type External --yes -o ndjson").shows(str![[r#"
+$ twofa user edit alice --type External --yes -o ndjson
 ? 0
 --- stdout
 {"login":"alice","name":null,"email":null,"phone":null,"type":"external","language":"en","active":true,"locked_until":null,"groups":[],"authenticator":false,"recovery_codes_left":0,"can_use_2fa":true,"os_user":null,"must_change":false,"password_changed_at":null,"last_login_at":null,"changed":true,"warnings":[]}

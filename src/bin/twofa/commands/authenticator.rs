@@ -110,9 +110,9 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
         Authenticator::Confirm(args) => confirm(context, &args),
         Authenticator::List => {
             let session = context.session()?;
-            session.permit(None)?;
+            let only = session.only_oneself()?;
             Ok(Answer::stream(COLUMNS, TABLE, move |each| {
-                authenticator::list(&session.store, None, &mut |one: AuthenticatorRow| {
+                authenticator::list(&session.store, only, &mut |one: AuthenticatorRow| {
                     each(row(&one)?)
                 })
             }))
@@ -269,19 +269,21 @@ fn confirm(context: &mut Context, args: &Confirm) -> Result<Answer> {
         .token
         .take()
         .or_else(|| args.setup_token.clone().map(Secret::new));
-    if token.is_none() && !session.actor.authority.is_own() {
-        return Err(Error::new(Kind::MissingAnswer, "the setup token is needed")
-            .hint("give it with --setup-token; `twofa authenticator connect` printed it"));
-    }
     let code = context.code(&args.code, &mut lines, "Code of the new app")?;
-    enrol::confirm(&session, &user, &code, token.as_ref())?;
+    let given = context.given(&mut lines)?;
+    let warnings = enrol::confirm(
+        &session,
+        &user,
+        &code,
+        token.as_ref(),
+        &given,
+        &mut context.ui,
+    )?;
     let shown = authenticator::show(&session.store, user.id)?;
-    Ok(Answer::thing(&shown)?
-        .changed(true, Vec::new())
-        .say(format!(
-            "The authenticator app of `{}` is connected.",
-            visible(&user.login)
-        )))
+    Ok(Answer::thing(&shown)?.changed(true, warnings).say(format!(
+        "The authenticator app of `{}` is connected.",
+        visible(&user.login)
+    )))
 }
 
 fn disconnect(context: &mut Context, args: &Lost) -> Result<Answer> {

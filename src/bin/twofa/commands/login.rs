@@ -205,11 +205,9 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
 
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
     let session = context.session()?;
-    let user = if let Some(login) = &args.user {
-        Some(session.about(login)?.id)
-    } else {
-        session.permit(None)?;
-        None
+    let user = match &args.user {
+        Some(login) => Some(session.about(login)?.id),
+        None => session.only_oneself()?,
     };
     let rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
     Ok(Answer::list(COLUMNS, COLUMNS, rows))
@@ -259,6 +257,15 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
         )),
         Outcome::Denied(kind) => {
             let mut refusal = Error::new(kind, kind.meaning());
+            if kind == Kind::MethodNotUsable {
+                let codes: Vec<&str> = verdict.methods.iter().map(|method| method.code()).collect();
+                let codes = if codes.is_empty() {
+                    "none".to_owned()
+                } else {
+                    codes.join(", ")
+                };
+                refusal = refusal.hint(format!("`{login}` can use {codes}"));
+            }
             if kind == Kind::Locked
                 && let Some(until) = verdict.expires_at
             {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use twofa::error::Result;
 use twofa::guard::Allowance;
 use twofa::name::{argument, visible};
-use twofa::password::{self, SetPassword};
+use twofa::password::{NewPassword, SetPassword};
 use twofa::plan::Warning;
 use twofa::status::can_log_in;
 use twofa::user;
@@ -42,6 +42,8 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let Password::Set(args) = verb;
     let session = context.session()?;
     let user = user::find(&session.store, &args.login)?;
+    // 5 goes before 2: whoever may not is asked for nothing.
+    session.permit_on(&user)?;
     let mut lines = context.lines(Wanted {
         password: args.password.password_stdin,
         ..Wanted::default()
@@ -49,7 +51,7 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let secret = context.password(&args.password, &mut lines, "New password", true)?;
     let plan = SetPassword {
         user: user.id,
-        hash: password::hash(&session.store, &secret)?,
+        password: NewPassword::hash(&session.store, &secret)?,
         must_change: args.must_change,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;

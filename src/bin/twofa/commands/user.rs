@@ -6,16 +6,17 @@ use clap::{Args, Subcommand, ValueHint};
 use twofa::actor::Session;
 use twofa::change::Committed;
 use twofa::error::{Error, Kind, Result};
+use twofa::group;
 use twofa::guard::Allowance;
 use twofa::method::Method;
 use twofa::name::{argument, counted, visible};
+use twofa::password::NewPassword;
 use twofa::plan::{Plan, Warning};
 use twofa::status::can_log_in;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
 use twofa::user::import::ImportUsers;
 use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow};
-use twofa::{group, password};
 
 use crate::answer::{Answer, row};
 use crate::cli::{Lockout, PasswordFrom};
@@ -294,14 +295,14 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let with_password = args.password.password_stdin || args.password.password_file.is_some();
     let hash = if with_password {
         let secret = context.password(&args.password, &mut lines, "Password", true)?;
-        Some(password::hash(&session.store, &secret)?)
+        Some(NewPassword::hash(&session.store, &secret)?)
     } else {
         None
     };
     let plan = AddUser {
         login: args.login.clone(),
         fields: fields(args.described)?,
-        password_hash: hash,
+        password: hash,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let user = user::find(&session.store, &args.login)?;
