@@ -242,6 +242,15 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
         const FULL: Option<&str> = Some("make room where the store lies; it is as it was before");
+        if matches!(error, rusqlite::Error::InvalidQuery) {
+            return Error::new(
+                Kind::Storage,
+                "a statement that writes was run without the write lock",
+            )
+            .hint(
+                "this is a defect of twofa, and the store is as it was before: please report it",
+            );
+        }
         let (kind, message, hint) = match error.sqlite_error_code() {
             Some(C::DatabaseBusy | C::DatabaseLocked) => (
                 Kind::Busy,

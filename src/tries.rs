@@ -248,7 +248,7 @@ mod tests {
         fn new(attempts: i64, lockout: i64, last_administrator: bool) -> Model {
             let world = fresh();
             let who = Who::default();
-            let db = world.store.db();
+            let db = world.store.tampered();
             // Thousands of commits; what a power cut does is not asked here.
             db.execute_batch(&format!(
                 "PRAGMA synchronous = OFF;

@@ -250,7 +250,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`], or [`Kind::Io`] without randomness.
-    pub fn create(
+    pub(crate) fn create(
         db: &Connection,
         store_id: &str,
         ring: &Ring,
@@ -291,7 +291,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
-    pub fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
+    pub(crate) fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
             Error::new(
                 Kind::KeyWrong,

@@ -130,8 +130,10 @@ struct Head {
     key: i64,
 }
 
-fn read_head(db: &Connection) -> Result<Option<Head>> {
-    let mut query = db.prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
+fn read_head(store: &Store) -> Result<Option<Head>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
     let head = query.query_row([], |row| {
         Ok(Head {
             seq: row.get(0)?,
@@ -181,7 +183,7 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
         )
         .hint("`twofa audit verify` says where; restore a backup")
     };
-    let head = read_head(tx.db())?.ok_or_else(broken)?;
+    let head = read_head(tx)?.ok_or_else(broken)?;
     if !same(
         &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
         &head.proof,

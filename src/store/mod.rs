@@ -2,11 +2,13 @@
 //!
 //! What it promises: a reading command leaves the file and its write-ahead log as they are; a writing command holds one
 //! `BEGIN IMMEDIATE` transaction that is committed with `synchronous=FULL` or not at all; a foreign or newer file is
-//! refused untouched; an older one is upgraded first. [`Tx`] is the proof that the write lock is held: every function of
-//! this crate that changes a row demands one, and only this crate's write paths can make it.
+//! refused untouched; an older one is upgraded first. [`Tx`] is the proof that the write lock is held: only it gives the
+//! connection to write with, so every function of this crate that changes a row demands one, and only this crate's write
+//! paths can make it. What a store alone gives is a [`Reader`], which refuses a statement that writes.
 
 mod create;
 mod place;
+mod reader;
 mod upgrade;
 
 use std::cell::OnceCell;
@@ -22,6 +24,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use self::create::{Created, create};
 pub use self::place::{Loose, Place, account_id, account_name, owner_of};
+pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
@@ -122,8 +125,14 @@ impl Store {
         })
     }
 
-    /// The connection, to read with.
-    pub(crate) fn db(&self) -> &Connection {
+    /// What is read with. Within a transaction it sees what was written.
+    pub(crate) fn db(&self) -> Reader<'_> {
+        Reader::new(&self.db)
+    }
+
+    /// The connection itself, for a test that does to a store what this crate does not.
+    #[cfg(test)]
+    pub(crate) fn tampered(&self) -> &Connection {
         &self.db
     }
 
@@ -203,6 +212,11 @@ impl Deref for Tx<'_> {
 }
 
 impl Tx<'_> {
+    /// The connection, to write with.
+    pub(crate) fn db(&self) -> &Connection {
+        &self.inner
+    }
+
     /// Runs `work`; when it fails, what it wrote is undone and the transaction goes on.
     pub(crate) fn savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
         self.inner.execute_batch("SAVEPOINT work")?;
@@ -468,7 +482,7 @@ pub(crate) mod tests {
         let fresh = fresh();
         fresh
             .store
-            .db()
+            .tampered()
             .execute_batch("PRAGMA user_version = 99")
             .unwrap();
         let place = fresh.store.place().clone();
