@@ -9,6 +9,7 @@ use crate::actor::Process;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
+use crate::files::with_suffix;
 use crate::name::{argument, visible};
 use crate::plan::Plan as _;
 use crate::store::{self, Created, Place, Store, account_id};
@@ -136,9 +137,7 @@ fn give_to(place: &Place, (uid, gid): (u32, u32)) -> Result<()> {
     {
         let mut paths = vec![place.key.clone()];
         for suffix in ["", "-wal", "-shm"] {
-            let mut path = place.db.as_os_str().to_owned();
-            path.push(suffix);
-            paths.push(path.into());
+            paths.push(with_suffix(&place.db, suffix));
         }
         paths.extend(
             place

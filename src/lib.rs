@@ -4,8 +4,8 @@
 //! the terminal are the binary's (`src/bin/twofa`).
 //!
 //! # The map
-//! * [`error`], [`clock`], [`name`], [`secret`]: what everything stands on. Errors have a kind, a sentence and a hint;
-//!   time and randomness are handed in.
+//! * [`error`], [`clock`], [`name`], [`secret`], [`files`]: what everything stands on. Errors have a kind, a sentence and
+//!   a hint; time and randomness are handed in.
 //! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
 //! * [`verb`], [`actor`], [`permission`]: what a command needs, who runs it, whether they may.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
@@ -34,6 +34,7 @@ pub mod confirmation;
 pub mod delivery;
 pub mod enrol;
 pub mod error;
+pub mod files;
 pub mod group;
 pub mod guard;
 pub mod init;

@@ -9,7 +9,7 @@
 //! its associated data to the store's id, a frozen [`Label`] and the row id.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::PasswordVerifier as _;
@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
+use crate::files::PrivateFile;
 use crate::secret::Secret;
 
 /// The longest key file that is read: a line for each key is under a hundred bytes.
@@ -190,18 +191,9 @@ impl Ring {
             )
             .because(error)
         };
-        let directory = self
-            .path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        // tempfile makes its files 0600.
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&self.path)
-            .map_err(|error| failed(error.error))?;
-        sync_directory(directory).map_err(failed)
+        let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
+        file.write(text.as_bytes()).map_err(failed)?;
+        file.finish_new().map_err(failed)
     }
 
     /// The id of the current wrapping key.
@@ -220,15 +212,6 @@ impl Ring {
             .iter()
             .find(|(have, _)| have == id)
             .map(|(_, key)| key)
-    }
-}
-
-/// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
-pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(directory)?.sync_all()
-    } else {
-        Ok(())
     }
 }
 

@@ -10,8 +10,6 @@ mod smtp;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-pub use self::local::prepare_directory;
-
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox as Address, MultiPart};

@@ -4,7 +4,6 @@
 //! the store gets its name. A command killed in between leaves at most a key file that no store names, and the next
 //! `init` uses it: a key is never written over.
 
-use std::fs;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -13,7 +12,8 @@ use rusqlite::{Connection, named_params};
 use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::vault::{Ring, Vault, sync_directory};
+use crate::files::{PrivateFile, directory_of, make_private_directory};
+use crate::vault::{Ring, Vault};
 
 /// What [`create`] found or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +35,9 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
         Ring::read(&place.key)?;
         return Ok(Created::Existing);
     }
-    let directory = place
-        .db
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = directory_of(&place.db);
     make_directory(directory)?;
-    if let Some(beside) = place.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        make_directory(beside)?;
-    }
+    make_directory(directory_of(&place.key))?;
     let failed = |error: std::io::Error| {
         Error::new(
             Kind::Io,
@@ -56,28 +50,17 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
     } else {
         Ring::generate(&place.key, source)?
     };
-    // tempfile makes its files 0600 and removes this one if anything below fails.
-    let file = tempfile::Builder::new()
-        .prefix(".twofa-init-")
-        .tempfile_in(directory)
-        .map_err(failed)?;
-    fill(file.path(), &ring, source)?;
-    file.as_file().sync_all().map_err(failed)?;
+    let file = PrivateFile::begin(&place.db).map_err(failed)?;
+    fill(file.hidden(), &ring, source)?;
     if !place.key.exists() {
         ring.write()?;
     }
-    file.persist_noclobber(&place.db)
-        .map_err(|error| failed(error.error))?;
-    sync_directory(directory).map_err(failed)?;
+    file.finish_new().map_err(failed)?;
     Ok(Created::New)
 }
 
 fn make_directory(directory: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| {
+    make_private_directory(directory).map_err(|error| {
         Error::new(
             Kind::Io,
             format!("cannot make the directory `{}`", directory.display()),

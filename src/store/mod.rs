@@ -15,7 +15,7 @@ use std::cell::OnceCell;
 use std::fs;
 use std::io::Read as _;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
+use crate::files::with_suffix;
 use crate::vault::{Ring, Vault};
 use crate::verb::{Opens, Verb};
 
@@ -373,9 +374,7 @@ fn has_no_index(error: &rusqlite::Error) -> bool {
 }
 
 fn log_is_empty(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    fs::metadata(PathBuf::from(log)).map_or(true, |file| file.len() == 0)
+    fs::metadata(with_suffix(path, "-wal")).map_or(true, |file| file.len() == 0)
 }
 
 /// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource

@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::files::with_suffix;
 
 /// The paths of a store and its key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +56,7 @@ impl Place {
     /// A store at `db`; its key is `db` + `.key` unless `key` names another.
     #[must_use]
     pub fn new(db: PathBuf, key: Option<PathBuf>) -> Place {
-        let key = key.unwrap_or_else(|| {
-            let mut path = db.as_os_str().to_owned();
-            path.push(".key");
-            PathBuf::from(path)
-        });
+        let key = key.unwrap_or_else(|| with_suffix(&db, ".key"));
         Place { db, key }
     }
 }
