@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::login::decide::Standing;
 use crate::method::Method;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
@@ -124,6 +123,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
         expires_at: row.get(10)?,
         closed: row.get(11)?,
     })
+}
+
+/// How a challenge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It can be answered.
+    Open,
+    /// It was answered, cancelled, replaced or voided.
+    Closed,
+    /// Nobody answered in time.
+    Expired,
 }
 
 impl Challenge {

@@ -357,7 +357,7 @@ fn judge(
             .is_some_and(|bound| same(&want, bound));
         let own = challenge.user == user.id && challenge.purpose == Purpose::Confirmation;
         // What it confirmed has changed things, so a used one no longer fits; it is said to be used.
-        let closed = challenge.standing(tx.now()) == decide::Standing::Closed;
+        let closed = challenge.standing(tx.now()) == challenge::Standing::Closed;
         if !own || !(bound || closed) {
             return Ok(Err((
                 Kind::ConfirmationWrong,

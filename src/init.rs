@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::actor::Process;
-use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::audit::{self, Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
@@ -52,7 +52,8 @@ pub struct InitRow {
 /// Makes the store at `place`, or finds it there.
 ///
 /// # Errors
-/// What [`store::create`] refuses; [`Kind::NotFound`] for an owner this machine does not have; a value of the first
+/// [`Kind::Io`] and [`Kind::Storage`] when it cannot be made; [`Kind::KeyMissing`] for an existing store without its key,
+/// never a new key; [`Kind::NotFound`] for an owner this machine does not have; a value of the first
 /// administrator that breaks its rule.
 pub fn init(
     place: &Place,
@@ -75,7 +76,7 @@ pub fn init(
         password_hash: None,
     };
     add.check()?;
-    let mut changed = store::create(place, source.as_ref())? == Created::New;
+    let mut changed = store::create(place, source.as_ref(), audit::begin)? == Created::New;
     let store = Store::open(place, verb("user add")?, wait, Rc::clone(source))?;
     // A store without its first administrator is one whose `init` was killed half-way.
     if first_administrator(&store)?.is_none() {

@@ -11,7 +11,7 @@
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`template`], [`authenticator`], [`recovery`],
 //!   [`password`]: the nouns, each with its rules and its SQL.
-//! * [`login`], [`challenge`], [`tries`], [`totp`]: the login decision and what runs it.
+//! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * [`delivery`]: how a code leaves us. [`enrol`], [`init`], [`status`], [`sealed`]: commands with no noun of their own.
 //!
 //! # Ground rules
@@ -53,7 +53,6 @@ pub mod status;
 pub mod store;
 pub mod template;
 pub mod totp;
-pub mod tries;
 pub mod user;
 pub mod vault;
 pub mod verb;

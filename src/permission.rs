@@ -11,7 +11,7 @@ use rusqlite::OptionalExtension as _;
 use crate::clock::Time;
 use crate::error::Result;
 use crate::store::{Store, Tx};
-use crate::user::Type;
+use crate::user::kind::Type;
 use crate::verb::Operation;
 
 /// The groups built in, computed or fixed.
@@ -96,6 +96,15 @@ impl Grantees {
     }
 }
 
+/// The group everybody of a type is in.
+fn everybody(kind: Type) -> Option<&'static str> {
+    match kind {
+        Type::Employee => Some(built_in::EMPLOYEES),
+        Type::External => Some(built_in::EXTERNALS),
+        Type::Technical => None,
+    }
+}
+
 /// The id of a built-in group.
 ///
 /// # Errors
@@ -120,9 +129,7 @@ pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> 
              UNION SELECT group_group.\"group\" FROM group_group JOIN inside ON group_group.member = inside.id)
          SELECT id FROM inside",
     )?;
-    let rows = query.query_map(rusqlite::params![user, kind.built_in_group()], |row| {
-        row.get(0)
-    })?;
+    let rows = query.query_map(rusqlite::params![user, everybody(kind)], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -179,7 +186,7 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
          WHERE is_login = 1 AND active = 1 AND type = ?1 ORDER BY key LIMIT ?2",
     )?;
     for kind in Type::ALL {
-        let Some(which) = kind.built_in_group() else {
+        let Some(which) = everybody(kind) else {
             continue;
         };
         if below.contains(&built_in_group(store, which)?) {
@@ -249,7 +256,7 @@ impl Nesting {
             .entry((direct, kind))
             .or_insert_with_key(|(direct, kind)| {
                 let mut open: Vec<i64> = direct.clone();
-                open.extend(kind.built_in_group().and_then(|which| computed.get(which)));
+                open.extend(everybody(*kind).and_then(|which| computed.get(which)));
                 let mut inside = BTreeSet::new();
                 while let Some(group) = open.pop() {
                     if inside.insert(group) {

@@ -4,6 +4,7 @@
 //! of them can disagree with another.
 
 use super::facts::{Person, System};
+use crate::challenge::Standing;
 use crate::clock::Time;
 use crate::error::Kind;
 use crate::method::Method;
@@ -159,17 +160,6 @@ fn is_expired(system: &System, user: &User, now: Time) -> bool {
         && user
             .password_changed_at
             .is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
-}
-
-/// How a challenge stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It can be answered.
-    Open,
-    /// It was answered, cancelled, replaced or voided.
-    Closed,
-    /// Nobody answered in time.
-    Expired,
 }
 
 /// Judges an answer before anything is compared, in the order of SEMANTICS: closed, inactive or locked, expired.

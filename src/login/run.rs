@@ -6,6 +6,7 @@
 use super::decide::{self, Channel, First, Next};
 use super::facts::{Person, System};
 use super::second::{self, Answer, Asked, Compare, Question};
+use super::tries;
 use super::verdict::{Outcome as Came, Verdict};
 use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, Who, append};
@@ -19,7 +20,6 @@ use crate::plan::Warning;
 use crate::recovery;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::tries;
 use crate::user::{self, User};
 use crate::vault::Label;
 
@@ -519,7 +519,7 @@ pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
     let who = session.who();
     let changed = session.store.write(|tx| {
         let challenge = challenge::get(tx, challenge.id)?;
-        if challenge.standing(tx.now()) == decide::Standing::Closed {
+        if challenge.standing(tx.now()) == challenge::Standing::Closed {
             return Ok(false);
         }
         challenge::close(tx, challenge.id, Closed::Cancelled)?;

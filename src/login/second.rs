@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::decide::{self, Penalty};
 use super::facts::{Person, System};
+use super::tries;
 use super::verdict::masked;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::authenticator;
@@ -23,7 +24,6 @@ use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
 use crate::template;
 use crate::totp::Judged;
-use crate::tries;
 use crate::user::User;
 
 /// A question that was asked.
@@ -339,7 +339,9 @@ pub(crate) fn judge(
     let now = tx.now();
     let standing = compare
         .challenge
-        .map_or(decide::Standing::Open, |challenge| challenge.standing(now));
+        .map_or(challenge::Standing::Open, |challenge| {
+            challenge.standing(now)
+        });
     if let Some(kind) = decide::before_compare(standing, user, now) {
         let until = user.locked_until.filter(|_| kind == Kind::Locked);
         return Ok(Answer::Refused {

@@ -17,7 +17,6 @@ use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
-use crate::setting;
 use crate::store::{Store, Tx};
 use crate::vault::Label;
 
@@ -389,7 +388,7 @@ pub struct RemoveMailbox {
 impl Plan for RemoveMailbox {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = get(store, self.id)?;
-        if let Some(code) = setting::pointing_at(store, "mailbox", self.id)? {
+        if let Some(code) = setting_that_points_at(store, self.id)? {
             return Err(Error::new(
                 Kind::InUse,
                 format!(
@@ -425,4 +424,16 @@ impl Plan for RemoveMailbox {
             visible(&get(store, self.id)?.name)
         )))
     }
+}
+
+/// The code of a setting whose mailbox this is.
+fn setting_that_points_at(store: &Store, mailbox: i64) -> Result<Option<String>> {
+    Ok(store
+        .db()
+        .query_row(
+            "SELECT code FROM setting WHERE mailbox = ?1 LIMIT 1",
+            [mailbox],
+            |row| row.get(0),
+        )
+        .optional()?)
 }

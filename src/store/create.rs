@@ -15,9 +15,12 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{PrivateFile, directory_of, make_private_directory};
 use crate::vault::{Ring, Vault};
 
+/// Given the database, the store's id and its keys: the log knows the store, and the store does not know the log.
+pub(crate) type Begin = fn(&Connection, &str, &Vault) -> Result<()>;
+
 /// What [`create`] found or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub(crate) enum Created {
     /// The store was made.
     New,
     /// There was one; it is as it was.
@@ -25,11 +28,11 @@ pub enum Created {
 }
 
 /// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. The first
-/// administrator is not in it yet.
+/// administrator is not in it yet. `begin` writes what else a new store begins with: the head of its audit log.
 ///
 /// # Errors
 /// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
-pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
+pub(crate) fn create(place: &Place, source: &dyn Source, begin: Begin) -> Result<Created> {
     if place.db.exists() {
         super::check_header(&place.db)?;
         Ring::read(&place.key)?;
@@ -51,7 +54,7 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
         Ring::generate(&place.key, source)?
     };
     let file = PrivateFile::begin(&place.db).map_err(failed)?;
-    fill(file.hidden(), &ring, source)?;
+    fill(file.hidden(), &ring, source, begin)?;
     if !place.key.exists() {
         ring.write()?;
     }
@@ -73,7 +76,7 @@ fn make_directory(directory: &Path) -> Result<()> {
     clippy::disallowed_methods,
     reason = "a store is made here and opened in the parent module"
 )]
-fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
+fn fill(path: &Path, ring: &Ring, source: &dyn Source, begin: Begin) -> Result<()> {
     let db = Connection::open(path)?;
     let now = source.now();
     // The log would lie under the temporary name; WAL is switched on last, when there is nothing left to log.
@@ -91,7 +94,7 @@ fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
         named_params! { ":now": now },
     )?;
     let vault = Vault::create(&db, &id, ring, now, source)?;
-    crate::audit::begin(&db, &id, &vault)?;
+    begin(&db, &id, &vault)?;
     db.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
     ))?;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use self::create::{Created, create};
+pub(crate) use self::create::{Created, create};
 pub use self::place::{Loose, Place, account_id, account_name, owner_of};
 pub(crate) use self::reader::Reader;
 
@@ -449,7 +449,7 @@ pub(crate) mod tests {
         let directory = tempfile::tempdir().unwrap();
         let clock = Rc::new(Fixed::new(START, 7));
         let place = Place::new(directory.path().join("twofa.db"), None);
-        create(&place, clock.as_ref()).unwrap();
+        create(&place, clock.as_ref(), crate::audit::begin).unwrap();
         let store = Store::connect(
             &place,
             true,

@@ -7,10 +7,10 @@
 
 use rusqlite::named_params;
 
+use super::decide::{First, Penalty, password_lock, penalty};
+use super::facts::System;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Kind, Result};
-use crate::login::decide::{First, Penalty, password_lock, penalty};
-use crate::login::facts::System;
 use crate::permission;
 use crate::store::Tx;
 use crate::user::state::reset_counters;
