@@ -20,6 +20,7 @@ use crate::plan::Warning;
 use crate::recovery;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
+use crate::user::state::logged_in;
 use crate::user::{self, User};
 use crate::vault::Label;
 
@@ -172,9 +173,7 @@ fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
 }
 
 fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {
-    tx.db()
-        .prepare_cached("UPDATE user SET last_login_at = ?1 WHERE id = ?2")?
-        .execute(rusqlite::params![tx.now(), user.id])?;
+    logged_in(tx, user.id)?;
     let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok)
         .user(user.id, user.login.as_str())
         .detail(serde_json::json!({ "method": method }));
