@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::OptionalExtension as _;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::clock::Time;
 use crate::error::Result;
@@ -46,6 +47,23 @@ pub struct Grantee {
     pub until: Option<Time>,
 }
 
+/// The column `access`.
+#[derive(PartialEq, Eq)]
+enum Access {
+    Allow,
+    Deny,
+}
+
+impl FromSql for Access {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "allow" => Ok(Access::Allow),
+            "deny" => Ok(Access::Deny),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
 /// The list of one operation, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Grantees(pub Vec<Grantee>);
@@ -61,14 +79,13 @@ impl Grantees {
         )?;
         let rows = query.query_map([operation.code()], |row| {
             let user: Option<i64> = row.get(1)?;
-            let access: String = row.get(3)?;
             Ok(Grantee {
                 position: row.get(0)?,
                 whom: match user {
                     Some(user) => Whom::User(user),
                     None => Whom::Group(row.get(2)?),
                 },
-                allow: access == "allow",
+                allow: row.get::<_, Access>(3)? == Access::Allow,
                 until: row.get(4)?,
             })
         })?;

@@ -3,6 +3,7 @@
 //! What it promises: comparisons take a time that does not tell which digit differed; a step at or below the last
 //! consumed one is never accepted again, whatever the clock does.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use subtle::ConstantTimeEq as _;
 use totp_rs::{Algorithm as Hash, Builder, Totp};
 use zeroize::Zeroizing;
@@ -33,20 +34,22 @@ impl Algorithm {
         }
     }
 
-    /// Reads the word.
-    #[must_use]
-    pub fn parse(code: &str) -> Option<Algorithm> {
-        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
-            .into_iter()
-            .find(|algorithm| algorithm.code() == code)
-    }
-
     fn hash(self) -> Hash {
         match self {
             Algorithm::Sha1 => Hash::SHA1,
             Algorithm::Sha256 => Hash::SHA256,
             Algorithm::Sha512 => Hash::SHA512,
         }
+    }
+}
+
+impl FromSql for Algorithm {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.code() == code)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 
