@@ -22,7 +22,7 @@ use crate::user::{User, get, is_administrator};
 use crate::vault::{Label, same};
 
 /// Wrong confirmations that void a set-up.
-pub const CONFIRMATIONS: i64 = 5;
+pub(crate) const CONFIRMATIONS: i64 = 5;
 
 pub(crate) const SECRET: Label = Label("authenticator.secret");
 pub(crate) const PENDING: Label = Label("authenticator_setup.secret");
@@ -153,16 +153,6 @@ fn pending(store: &Store, user: i64) -> Result<Option<Setup>> {
         })
     });
     Ok(setup.optional()?)
-}
-
-/// Until when a user's pending set-up can be confirmed.
-///
-/// # Errors
-/// [`Kind::Storage`].
-pub fn pending_until(store: &Store, user: i64) -> Result<Option<Time>> {
-    Ok(pending(store, user)?
-        .map(|setup| setup.expires_at)
-        .filter(|expires| store.now() < *expires))
 }
 
 /// Confirms a user's pending set-up with a code of the new app, and with its token unless `token` is `None`.

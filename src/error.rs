@@ -160,7 +160,7 @@ impl Error {
 
     /// A field of the error object that scripts read beside `kind`, `message` and `hint`.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0.detail.insert(key.to_owned(), value.into());
         self
     }

@@ -18,7 +18,7 @@ use crate::user::first_administrator;
 use crate::verb::verb;
 
 /// The login of the first administrator, unless another is named.
-pub const ADMINISTRATOR: &str = "Supervisor";
+pub(crate) const ADMINISTRATOR: &str = "Supervisor";
 
 /// What `init` is told.
 #[derive(Debug, Clone, Default)]

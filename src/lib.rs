@@ -22,7 +22,7 @@
 //!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and nothing else.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod actor;
 pub mod audit;

@@ -16,7 +16,7 @@ use crate::user::{User, get, is_administrator};
 ///
 /// # Errors
 /// [`Kind::InvalidValue`].
-pub fn check(password: &Secret) -> Result<()> {
+pub(crate) fn check(password: &Secret) -> Result<()> {
     if password.is_empty() {
         return Err(Error::new(Kind::InvalidValue, "the password is empty"));
     }

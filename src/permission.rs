@@ -16,18 +16,18 @@ use crate::user::kind::Type;
 use crate::verb::Operation;
 
 /// The groups built in, computed or fixed.
-pub mod built_in {
+pub(crate) mod built_in {
     /// `group.built_in` of "All employees".
-    pub const EMPLOYEES: &str = "employees";
+    pub(crate) const EMPLOYEES: &str = "employees";
     /// `group.built_in` of "All external users".
-    pub const EXTERNALS: &str = "externals";
+    pub(crate) const EXTERNALS: &str = "externals";
     /// `group.built_in` of "System administrators".
-    pub const ADMINISTRATORS: &str = "administrators";
+    pub(crate) const ADMINISTRATORS: &str = "administrators";
 }
 
 /// Who a row names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom {
+pub(crate) enum Whom {
     /// A user, by id.
     User(i64),
     /// A group, by id.
@@ -36,7 +36,7 @@ pub enum Whom {
 
 /// A row of an operation's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grantee {
+pub(crate) struct Grantee {
     /// 1 is judged first.
     pub position: i64,
     /// Who it names.
@@ -66,14 +66,14 @@ impl FromSql for Access {
 
 /// The list of one operation, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Grantees(pub Vec<Grantee>);
+pub(crate) struct Grantees(pub Vec<Grantee>);
 
 impl Grantees {
     /// Reads the list.
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store, operation: Operation) -> Result<Grantees> {
+    pub(crate) fn load(store: &Store, operation: Operation) -> Result<Grantees> {
         let mut query = store.db().prepare_cached(
             "SELECT position, user, \"group\", access, until_at FROM grantee WHERE operation = ?1 ORDER BY position",
         )?;
@@ -94,7 +94,12 @@ impl Grantees {
 
     /// The row that decides for a user who is in `groups`, if one matches at `now`.
     #[must_use]
-    pub fn deciding(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> Option<&Grantee> {
+    pub(crate) fn deciding(
+        &self,
+        user: i64,
+        groups: &BTreeSet<i64>,
+        now: Time,
+    ) -> Option<&Grantee> {
         self.0
             .iter()
             .filter(|row| row.until.is_none_or(|until| now < until))
@@ -107,7 +112,7 @@ impl Grantees {
 
     /// Whether a user who is in `groups` may, at `now`.
     #[must_use]
-    pub fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
+    pub(crate) fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
         self.deciding(user, groups, now)
             .is_some_and(|row| row.allow)
     }
@@ -126,7 +131,7 @@ fn everybody(kind: Type) -> Option<&'static str> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
+pub(crate) fn built_in_group(store: &Store, which: &str) -> Result<i64> {
     Ok(store
         .db()
         .prepare_cached("SELECT id FROM \"group\" WHERE built_in = ?1")?
@@ -137,7 +142,7 @@ pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
+pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
     // Computed groups may be members of others, so they start the walk too.
     let mut query = store.db().prepare_cached(
         "WITH RECURSIVE inside (id) AS (
@@ -154,7 +159,7 @@ pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> 
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
+pub(crate) fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
     let groups = groups_of(store, user, kind)?;
     Ok(Grantees::load(store, operation)?.allow(user, &groups, store.now()))
 }
@@ -163,7 +168,7 @@ pub fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Re
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
+pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
@@ -171,7 +176,7 @@ pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
+pub(crate) fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
     let mut query = store.db().prepare_cached(
         "WITH RECURSIVE inside (id) AS (
              SELECT id FROM \"group\" WHERE built_in = 'administrators'
@@ -186,7 +191,7 @@ pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
+pub(crate) fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
     let below = administrator_groups(store)?;
     let mut query = store.db().prepare_cached(
         "SELECT login FROM group_user JOIN user ON user.id = group_user.user
@@ -219,7 +224,7 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
+pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
     let login: Option<String> = store
         .db()
         .prepare_cached("SELECT login FROM user WHERE id = ?1")?
@@ -231,7 +236,7 @@ pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
 }
 
 /// Memberships of many users at once: the nesting is read once, and each set of direct groups is resolved once.
-pub struct Nesting {
+pub(crate) struct Nesting {
     above: HashMap<i64, Vec<i64>>,
     computed: HashMap<&'static str, i64>,
     resolved: HashMap<(Vec<i64>, Type), BTreeSet<i64>>,
@@ -242,7 +247,7 @@ impl Nesting {
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store) -> Result<Nesting> {
+    pub(crate) fn load(store: &Store) -> Result<Nesting> {
         let mut above: HashMap<i64, Vec<i64>> = HashMap::new();
         let mut query = store
             .db()
@@ -263,7 +268,7 @@ impl Nesting {
     }
 
     /// All groups of a user of type `kind` whose direct groups, in ascending order, are `direct`.
-    pub fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
+    pub(crate) fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
         // Organisations have few combinations of groups; a store that has many pays in memory only up to here.
         if self.resolved.len() > 100_000 {
             self.resolved.clear();

@@ -53,7 +53,7 @@ const DATA_KEY: Label = Label("data_key.wrapped");
 
 /// What a data key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Sealing columns.
     Seal,
     /// Keyed hashes of codes and tokens.
@@ -68,7 +68,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them, in the order in which a new store makes them.
-    pub const ALL: [Purpose; 5] = [
+    pub(crate) const ALL: [Purpose; 5] = [
         Purpose::Seal,
         Purpose::Hash,
         Purpose::Pepper,
@@ -88,7 +88,7 @@ impl Purpose {
 }
 
 /// The key file: wrapping keys by id, the first current.
-pub struct Ring {
+pub(crate) struct Ring {
     path: PathBuf,
     keys: Vec<(String, Key)>,
 }
@@ -103,7 +103,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::Io`] when the system gives no randomness.
-    pub fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
+    pub(crate) fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
         let mut id = [0u8; 4];
         source.fill(&mut id)?;
         let mut key = Zeroizing::new([0u8; 32]);
@@ -118,7 +118,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] when it is absent or unreadable, [`Kind::KeyWrong`] when it is not a key file.
-    pub fn read(path: &Path) -> Result<Ring> {
+    pub(crate) fn read(path: &Path) -> Result<Ring> {
         let shown = path.display();
         // Room for all of it at once: a buffer that grows leaves copies of the keys behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE + 64));
@@ -178,7 +178,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::Io`].
-    pub fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
@@ -198,13 +198,8 @@ impl Ring {
 
     /// The id of the current wrapping key.
     #[must_use]
-    pub fn current(&self) -> &str {
+    pub(crate) fn current(&self) -> &str {
         &self.keys[0].0
-    }
-
-    /// The ids of all wrapping keys.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|(id, _)| id.as_str())
     }
 
     fn key(&self, id: &str) -> Option<&Key> {
@@ -369,7 +364,12 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the value is damaged, from another row, or sealed by a key the store does not have.
-    pub fn open_sealed(&self, label: Label, row: i64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open_sealed(
+        &self,
+        label: Label,
+        row: i64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || {
             Error::new(Kind::Storage, format!("the sealed value `{}` of row {row} does not open", label.0))
                 .hint("it was damaged or moved here from another row: `twofa key check` lists such values")
@@ -405,7 +405,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the store has none.
-    pub fn audit_key(&self) -> Result<i64> {
+    pub(crate) fn audit_key(&self) -> Result<i64> {
         Ok(self.current(Purpose::Audit)?.id)
     }
 
@@ -413,7 +413,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the store has no such audit key.
-    pub fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
+    pub(crate) fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
         let key = self
             .keys
             .iter()
@@ -460,7 +460,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] for a hash that cannot be read: never "wrong password".
-    pub fn verify_password(
+    pub(crate) fn verify_password(
         &self,
         password: &Secret,
         stored: Option<&str>,
@@ -493,7 +493,7 @@ impl Vault {
 
 /// Whether two hashes are the same, in a time that does not tell where they differ.
 #[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 

@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-pub use self::event::{Entry, Event, Outcome, Who};
+pub(crate) use self::event::Entry;
+pub use self::event::{Event, Outcome, Who};
 pub use self::verify::{Verified, verify};
 
 use crate::clock::Time;

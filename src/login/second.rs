@@ -28,7 +28,7 @@ use crate::user::User;
 
 /// A question that was asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// The challenge to answer.
     pub challenge: String,
     /// The method that is asked for.
@@ -287,7 +287,7 @@ fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
 
 /// What an answer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Right, and consumed.
     Right {
         /// Recovery codes left, where one was used.

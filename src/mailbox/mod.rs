@@ -42,7 +42,7 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
-    pub fn password(&self, store: &Store) -> Result<Option<Secret>> {
+    pub(crate) fn password(&self, store: &Store) -> Result<Option<Secret>> {
         let Some(sealed) = &self.password else {
             return Ok(None);
         };

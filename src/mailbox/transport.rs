@@ -20,7 +20,7 @@ pub enum Tls {
 impl Tls {
     /// The word on the command line and in the store.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Tls::None => "none",
             Tls::Starttls => "starttls",

@@ -89,7 +89,7 @@ impl Settings {
 
     /// A text; empty when there is none.
     #[must_use]
-    pub fn text(&self, setting: &Setting) -> &str {
+    pub(crate) fn text(&self, setting: &Setting) -> &str {
         match (self.0.get(setting.code), setting.default) {
             (Some(Value::Text(text) | Value::Thing(_, text)), _) => text,
             (_, Preset::Name(name)) => name,

@@ -23,7 +23,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub(crate) use self::create::{Created, create};
-pub use self::place::{Loose, Place, account_id, account_name, owner_of};
+pub use self::place::{Loose, Place, owner_of};
+pub(crate) use self::place::{account_id, account_name};
 pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Time};
@@ -33,13 +34,13 @@ use crate::vault::{Ring, Vault};
 use crate::verb::{Opens, Verb};
 
 /// `application_id` of a store: "2FA" and the number of this family of layouts.
-pub const APPLICATION_ID: i32 = i32::from_be_bytes(*b"2FA\x01");
+pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"2FA\x01");
 
 /// The layout this program writes; `user_version` of a store.
-pub const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 1;
 
 /// The latest schema, as a reader sees it.
-pub const SCHEMA: &str = include_str!("../../schema.sql");
+pub(crate) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// An open store.
 pub struct Store {
@@ -139,19 +140,19 @@ impl Store {
 
     /// Where the store and its key are.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// The random id of this store.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Whether it was opened to write.
     #[must_use]
-    pub fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }
 

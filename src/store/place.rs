@@ -28,7 +28,7 @@ pub struct Loose {
 impl Place {
     /// Which of the store and its key have a mode looser than 0600.
     #[must_use]
-    pub fn loose(&self) -> Vec<Loose> {
+    pub(crate) fn loose(&self) -> Vec<Loose> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -78,7 +78,7 @@ pub fn owner_of(path: &Path) -> Option<u32> {
 
 /// The name of an account of this machine.
 #[must_use]
-pub fn account_name(id: u32) -> Option<String> {
+pub(crate) fn account_name(id: u32) -> Option<String> {
     #[cfg(unix)]
     {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(id))
@@ -97,7 +97,7 @@ pub fn account_name(id: u32) -> Option<String> {
 ///
 /// # Errors
 /// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
-pub fn account_id(name: &str) -> Result<(u32, u32)> {
+pub(crate) fn account_id(name: &str) -> Result<(u32, u32)> {
     #[cfg(unix)]
     if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
         return Ok((user.uid.as_raw(), user.gid.as_raw()));

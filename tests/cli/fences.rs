@@ -126,7 +126,7 @@ fn code(text: &str) -> String {
     text[..end]
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect()
 }
 
