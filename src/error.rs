@@ -201,7 +201,7 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// The fields added by [`Error::with`].
+    /// The fields added by `with`.
     #[must_use]
     pub fn detail(&self) -> &Map<String, Value> {
         &self.0.detail

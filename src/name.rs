@@ -60,7 +60,7 @@ pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
     ))
 }
 
-/// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at [`CANDIDATES`] at the most.
+/// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at `CANDIDATES` at the most.
 pub fn nearest<I, S>(name: &str, candidates: I) -> Option<String>
 where
     I: IntoIterator<Item = S>,

@@ -4,7 +4,7 @@
 //! `BEGIN IMMEDIATE` transaction that is committed with `synchronous=FULL` or not at all; a foreign or newer file is
 //! refused untouched; an older one is upgraded first. [`Tx`] is the proof that the write lock is held: only it gives the
 //! connection to write with, so every function of this crate that changes a row demands one, and only this crate's write
-//! paths can make it. What a store alone gives is a [`Reader`], which refuses a statement that writes.
+//! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
 mod create;
 mod place;
