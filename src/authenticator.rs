@@ -17,12 +17,12 @@ use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
-use crate::totp::{self, Algorithm, Judged, Parameters};
+use crate::totp::{self, Judged, Parameters};
 use crate::user::{User, get, is_administrator};
 use crate::vault::{Label, same};
 
 /// Wrong confirmations that void a set-up.
-pub const CONFIRMATIONS: i64 = 5;
+pub(crate) const CONFIRMATIONS: i64 = 5;
 
 pub(crate) const SECRET: Label = Label("authenticator.secret");
 pub(crate) const PENDING: Label = Label("authenticator_setup.secret");
@@ -155,16 +155,6 @@ fn pending(store: &Store, user: i64) -> Result<Option<Setup>> {
     Ok(setup.optional()?)
 }
 
-/// Until when a user's pending set-up can be confirmed.
-///
-/// # Errors
-/// [`Kind::Storage`].
-pub fn pending_until(store: &Store, user: i64) -> Result<Option<Time>> {
-    Ok(pending(store, user)?
-        .map(|setup| setup.expires_at)
-        .filter(|expires| store.now() < *expires))
-}
-
 /// Confirms a user's pending set-up with a code of the new app, and with its token unless `token` is `None`.
 pub(crate) fn confirm(
     tx: &Tx<'_>,
@@ -274,12 +264,11 @@ pub(crate) fn consume(tx: &Tx<'_>, user: i64, code: &Secret, drift: i64) -> Resu
         .db()
         .prepare_cached("SELECT id, secret, algorithm, digits, period, consumed_until_at FROM authenticator WHERE user = ?1")?
         .query_row([user], |row| {
-            let algorithm: String = row.get(2)?;
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, Vec<u8>>(1)?,
                 Parameters {
-                    algorithm: Algorithm::parse(&algorithm).unwrap_or(Algorithm::Sha1),
+                    algorithm: row.get(2)?,
                     digits: row.get(3)?,
                     period: row.get(4)?,
                 },
@@ -435,5 +424,24 @@ impl Plan for Disconnect {
             "The authenticator app of `{}` will be disconnected.",
             visible(&user.login)
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+
+    #[test]
+    fn an_unknown_algorithm_is_damage_and_not_a_wrong_code() {
+        let world = fresh();
+        let tampered = "PRAGMA ignore_check_constraints = ON;
+             INSERT INTO user (id, login, type, created_at) VALUES (1, 'alice', 'employee', 0);
+             INSERT INTO authenticator (user, secret, algorithm, digits, period, consumed_until_at, connected_at)
+             VALUES (1, x'00', 'MD5', 6, 30, 0, 0)";
+        world.store.tampered().execute_batch(tampered).unwrap();
+        let code = Secret::new("123456".to_owned());
+        let judged = world.store.write(|tx| consume(tx, 1, &code, 1));
+        assert_eq!(judged.unwrap_err().kind(), Kind::Storage);
     }
 }

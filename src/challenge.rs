@@ -9,20 +9,19 @@ use serde::Serialize;
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::login::decide::Standing;
 use crate::method::Method;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::vault::{Label, same};
 
 /// How long a challenge can be answered, in seconds (SEMANTICS, "Second factor").
-pub const LIFE: i64 = 20 * 60;
+pub(crate) const LIFE: i64 = 20 * 60;
 
 const CODE: Label = Label("challenge.code");
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// A login.
     Login,
     /// A login that connects an app first.
@@ -34,7 +33,7 @@ pub enum Purpose {
 impl Purpose {
     /// The word in the store and in `login list`.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Purpose::Login => "login",
             Purpose::Enrolment => "enrolment",
@@ -61,7 +60,7 @@ impl FromSql for Purpose {
 
 /// How a challenge ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub(crate) enum Closed {
     /// Somebody answered rightly.
     Answered,
     /// It was cancelled.
@@ -80,9 +79,20 @@ impl Closed {
     }
 }
 
+/// How a challenge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It can be answered.
+    Open,
+    /// It was answered, cancelled, replaced or voided.
+    Closed,
+    /// Nobody answered in time.
+    Expired,
+}
+
 /// A pending question, as stored.
 #[derive(Debug, Clone)]
-pub struct Challenge {
+pub(crate) struct Challenge {
     /// Row id.
     pub id: i64,
     /// The CHALLENGE of the command line.
@@ -97,7 +107,7 @@ pub struct Challenge {
     pub binding: Option<Vec<u8>>,
     /// The set-up it would confirm.
     pub setup: Option<i64>,
-    /// When the code was taken by the server.
+    /// When the server took the code; before that it is not valid.
     pub accepted_at: Option<Time>,
     /// From when on the code is not valid.
     pub code_expires_at: Option<Time>,
@@ -129,7 +139,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
 impl Challenge {
     /// How it stands. A sent code that ran out expires the answer, not the challenge.
     #[must_use]
-    pub fn standing(&self, now: Time) -> Standing {
+    pub(crate) fn standing(&self, now: Time) -> Standing {
         if self.closed {
             Standing::Closed
         } else if self.expires_at <= now {
@@ -141,7 +151,7 @@ impl Challenge {
 
     /// Until when the method that is asked for can be answered.
     #[must_use]
-    pub fn answerable_until(&self) -> Time {
+    pub(crate) fn answerable_until(&self) -> Time {
         match self.code_expires_at {
             Some(code) if self.method.is_sent() => code.min(self.expires_at),
             _ => self.expires_at,
@@ -152,7 +162,7 @@ impl Challenge {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
-    pub fn is_code(&self, store: &Store, code: &Secret) -> Result<bool> {
+    pub(crate) fn is_code(&self, store: &Store, code: &Secret) -> Result<bool> {
         let Some(stored) = &self.code_hash else {
             return Ok(false);
         };
@@ -221,7 +231,7 @@ pub(crate) fn get(store: &Store, id: i64) -> Result<Challenge> {
 ///
 /// # Errors
 /// [`Kind::NotFound`].
-pub fn find(store: &Store, token: &str) -> Result<Challenge> {
+pub(crate) fn find(store: &Store, token: &str) -> Result<Challenge> {
     let wanted = token.trim().to_ascii_lowercase();
     let mut query = store
         .db()

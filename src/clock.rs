@@ -26,7 +26,7 @@ impl Time {
 
     /// Seconds from `earlier` to here; negative when it is later.
     #[must_use]
-    pub fn since(self, earlier: Time) -> i64 {
+    pub(crate) fn since(self, earlier: Time) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
@@ -110,7 +110,7 @@ pub fn seconds(text: &str) -> Result<i64> {
 
 /// Says a number of seconds in the largest units that fit: `90` is `1m 30s`.
 #[must_use]
-pub fn spoken(seconds: i64) -> String {
+pub(crate) fn spoken(seconds: i64) -> String {
     let mut rest = seconds.max(0);
     let mut words = Vec::new();
     for (length, unit) in [(86_400, "d"), (3_600, "h"), (60, "m")] {
@@ -211,7 +211,8 @@ impl Fixed {
     }
 
     /// Sets the clock.
-    pub fn set(&self, now: Time) {
+    #[cfg(test)]
+    pub(crate) fn set(&self, now: Time) {
         self.now.set(now);
     }
 }

@@ -13,11 +13,11 @@ use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};
 use crate::login::second::{self, Answer, Compare, Question};
+use crate::login::tries;
 use crate::method::Method;
 use crate::plan::{Change, Warning};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::tries;
 use crate::user;
 use crate::vault::{Label, same};
 
@@ -377,7 +377,7 @@ fn judge(
             .is_some_and(|bound| same(want, bound));
         let own = challenge.user == user.id && challenge.purpose == Purpose::Confirmation;
         // What it confirmed has changed things, so a used one no longer fits; it is said to be used.
-        let closed = challenge.standing(tx.now()) == decide::Standing::Closed;
+        let closed = challenge.standing(tx.now()) == challenge::Standing::Closed;
         if !own || !(bound || closed) {
             return Ok(Err((
                 Kind::ConfirmationWrong,

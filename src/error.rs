@@ -161,7 +161,7 @@ impl Error {
 
     /// A field of the error object that scripts read beside `kind`, `message` and `hint`.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0.detail.insert(key.to_owned(), value.into());
         self
     }
@@ -202,7 +202,7 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// The fields added by [`Error::with`].
+    /// The fields added by `with`.
     #[must_use]
     pub fn detail(&self) -> &Map<String, Value> {
         &self.0.detail
@@ -243,6 +243,15 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
         const FULL: Option<&str> = Some("make room where the store lies; it is as it was before");
+        if matches!(error, rusqlite::Error::InvalidQuery) {
+            return Error::new(
+                Kind::Storage,
+                "a statement that writes was run without the write lock",
+            )
+            .hint(
+                "this is a defect of twofa, and the store is as it was before: please report it",
+            );
+        }
         let (kind, message, hint) = match error.sqlite_error_code() {
             Some(C::DatabaseBusy | C::DatabaseLocked) => (
                 Kind::Busy,

@@ -24,7 +24,7 @@ pub struct Group {
 impl Group {
     /// Whether its members follow from their type.
     #[must_use]
-    pub fn is_computed(&self) -> bool {
+    pub(crate) fn is_computed(&self) -> bool {
         matches!(
             self.built_in.as_deref(),
             Some(built_in::EMPLOYEES | built_in::EXTERNALS)
@@ -35,7 +35,7 @@ impl Group {
     ///
     /// # Errors
     /// [`Kind::Guard`].
-    pub fn takes_members(self) -> Result<Group> {
+    pub(crate) fn takes_members(self) -> Result<Group> {
         if self.is_computed() {
             return Err(Error::new(
                 Kind::Guard,

@@ -35,7 +35,7 @@ const NAMES: usize = 10;
 ///
 /// # Errors
 /// [`Kind::Storage`].
-pub fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
+pub(crate) fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
     let system = System::load(store)?;
     let mut out = BTreeSet::new();
     match reach {
@@ -63,7 +63,7 @@ pub fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
 ///
 /// # Errors
 /// [`Kind::Storage`], and what `each` returns.
-pub fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Result<()> {
+pub(crate) fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Result<()> {
     let can_use = Grantees::load(store, Operation::CanUse2FA)?;
     let mut nesting = Nesting::load(store)?;
     let now = store.now();
@@ -78,7 +78,7 @@ pub fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Re
 ///
 /// # Errors
 /// [`Kind::Guard`] when no active administrator is left; [`Kind::Lockout`] with the names and the number.
-pub fn check(
+pub(crate) fn check(
     store: &Store,
     reach: &Reach,
     before: &BTreeSet<i64>,

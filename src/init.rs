@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::actor::Process;
-use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::audit::{self, Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
+use crate::files::with_suffix;
 use crate::name::{argument, visible};
 use crate::plan::Plan as _;
 use crate::store::{self, Created, Place, Store, account_id};
@@ -17,7 +18,7 @@ use crate::user::first_administrator;
 use crate::verb::verb;
 
 /// The login of the first administrator, unless another is named.
-pub const ADMINISTRATOR: &str = "Supervisor";
+pub(crate) const ADMINISTRATOR: &str = "Supervisor";
 
 /// What `init` is told.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +52,8 @@ pub struct InitRow {
 /// Makes the store at `place`, or finds it there.
 ///
 /// # Errors
-/// What [`store::create`] refuses; [`Kind::NotFound`] for an owner this machine does not have; a value of the first
+/// [`Kind::Io`] and [`Kind::Storage`] when it cannot be made; [`Kind::KeyMissing`] for an existing store without its key,
+/// never a new key; [`Kind::NotFound`] for an owner this machine does not have; a value of the first
 /// administrator that breaks its rule.
 pub fn init(
     place: &Place,
@@ -74,7 +76,7 @@ pub fn init(
         password: None,
     };
     add.check()?;
-    let mut changed = store::create(place, source.as_ref())? == Created::New;
+    let mut changed = store::create(place, source.as_ref(), audit::begin)? == Created::New;
     let store = Store::open(place, verb("init")?, wait, Rc::clone(source))?;
     // A store without its first administrator is one whose `init` was killed half-way.
     if first_administrator(&store)?.is_none() {
@@ -136,9 +138,7 @@ fn give_to(place: &Place, (uid, gid): (u32, u32)) -> Result<()> {
     {
         let mut paths = vec![place.key.clone()];
         for suffix in ["", "-wal", "-shm"] {
-            let mut path = place.db.as_os_str().to_owned();
-            path.push(suffix);
-            paths.push(path.into());
+            paths.push(with_suffix(&place.db, suffix));
         }
         paths.extend(
             place

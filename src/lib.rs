@@ -4,14 +4,14 @@
 //! the terminal are the binary's (`src/bin/twofa`).
 //!
 //! # The map
-//! * [`error`], [`clock`], [`name`], [`secret`]: what everything stands on. Errors have a kind, a sentence and a hint;
-//!   time and randomness are handed in.
+//! * [`error`], [`clock`], [`name`], [`secret`], [`files`]: what everything stands on. Errors have a kind, a sentence and
+//!   a hint; time and randomness are handed in.
 //! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
 //! * [`verb`], [`actor`], [`permission`]: what a command needs, who runs it, whether they may.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`template`], [`authenticator`], [`recovery`],
 //!   [`password`]: the nouns, each with its rules and its SQL.
-//! * [`login`], [`challenge`], [`tries`], [`totp`]: the login decision and what runs it.
+//! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * [`delivery`]: how a code leaves us. [`enrol`], [`init`], [`status`], [`sealed`]: commands with no noun of their own.
 //!
 //! # Ground rules
@@ -22,7 +22,7 @@
 //!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and nothing else.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod actor;
 pub mod audit;
@@ -34,6 +34,7 @@ pub mod confirmation;
 pub mod delivery;
 pub mod enrol;
 pub mod error;
+pub mod files;
 pub mod group;
 pub mod guard;
 pub mod init;
@@ -52,7 +53,6 @@ pub mod status;
 pub mod store;
 pub mod template;
 pub mod totp;
-pub mod tries;
 pub mod user;
 pub mod vault;
 pub mod verb;

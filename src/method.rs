@@ -60,7 +60,7 @@ impl Method {
 
     /// Whether we send its code, instead of the user having it.
     #[must_use]
-    pub fn is_sent(self) -> bool {
+    pub(crate) fn is_sent(self) -> bool {
         matches!(self, Method::Email | Method::Sms)
     }
 

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::error::{Error, Kind, Result};
 
 /// How many candidates a near-miss search looks at, at the most.
-pub const CANDIDATES: usize = 2_000;
+pub(crate) const CANDIDATES: usize = 2_000;
 
 /// A name as it is compared: trimmed, NFKC, case-folded, until none of these changes it any more (folding may
 /// decompose, and NFKC may leave a space at the edge; UAX #15, section 5).
@@ -43,7 +43,7 @@ pub fn fold(name: &str) -> String {
 ///
 /// # Errors
 /// [`Kind::InvalidValue`] with the rule that is broken; `what` is the noun of the sentence.
-pub fn check(what: &str, name: &str, longest: usize) -> Result<String> {
+pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
     let trimmed = name.trim();
     let broken = if trimmed.is_empty() {
         "is blank".to_owned()
@@ -60,7 +60,7 @@ pub fn check(what: &str, name: &str, longest: usize) -> Result<String> {
     ))
 }
 
-/// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at [`CANDIDATES`] at the most.
+/// The candidate nearest to `name`, if one is near enough to be a typo of it. Looks at `CANDIDATES` at the most.
 pub fn nearest<I, S>(name: &str, candidates: I) -> Option<String>
 where
     I: IntoIterator<Item = S>,

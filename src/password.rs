@@ -12,51 +12,26 @@ use crate::plan::{Change, Op, Plan};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::user::{User, get, is_administrator};
+use crate::vault::NewPassword;
 
 /// The shortest input that is taken: a password has at least one character.
 ///
 /// # Errors
 /// [`Kind::InvalidValue`].
-pub fn check(password: &Secret) -> Result<()> {
+pub(crate) fn check(password: &Secret) -> Result<()> {
     if password.is_empty() {
         return Err(Error::new(Kind::InvalidValue, "the password is empty"));
     }
     Ok(())
 }
 
-/// A new password, hashed with no transaction open. Neither it nor its hash can be read or printed.
-#[derive(Debug, Clone)]
-pub struct NewPassword {
-    plain: Secret,
-    hash: Secret,
-}
-
-impl NewPassword {
-    /// Hashes a password.
-    ///
-    /// # Errors
-    /// [`Kind::InvalidValue`] for an empty one; key errors.
-    pub fn hash(store: &Store, password: &Secret) -> Result<NewPassword> {
-        check(password)?;
-        let hash = store.vault()?.hash_password(password, store.source())?;
-        Ok(NewPassword {
-            plain: password.clone(),
-            hash: Secret::new(hash),
-        })
-    }
-
-    /// The hash, for the column it goes into.
-    pub(crate) fn stored(&self) -> &str {
-        self.hash.expose()
-    }
-
-    /// What binds a confirmation to this password: as dear to guess from as the stored hash.
-    ///
-    /// # Errors
-    /// Key errors.
-    pub(crate) fn bound(&self, store: &Store, about: &str) -> Result<Vec<u8>> {
-        store.vault()?.bind_password(&self.plain, about)
-    }
+/// Hashes a new password, for [`SetPassword`] or `user add`.
+///
+/// # Errors
+/// [`Kind::InvalidValue`] for an empty one; key errors.
+pub fn hash(store: &Store, password: &Secret) -> Result<NewPassword> {
+    check(password)?;
+    store.vault()?.new_password(password, store.source())
 }
 
 /// The hash a password is compared with, as it was read for it.
@@ -126,7 +101,8 @@ impl Plan for SetPassword {
     }
 
     fn binds(&self, store: &Store) -> Result<Vec<u8>> {
-        self.password.bound(store, &get(store, self.user)?.login)
+        let login = get(store, self.user)?.login;
+        store.vault()?.bind_password(&self.password, &login)
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

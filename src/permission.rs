@@ -7,26 +7,27 @@
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::OptionalExtension as _;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::clock::Time;
 use crate::error::Result;
 use crate::store::{Store, Tx};
-use crate::user::Type;
+use crate::user::kind::Type;
 use crate::verb::Operation;
 
 /// The groups built in, computed or fixed.
-pub mod built_in {
+pub(crate) mod built_in {
     /// `group.built_in` of "All employees".
-    pub const EMPLOYEES: &str = "employees";
+    pub(crate) const EMPLOYEES: &str = "employees";
     /// `group.built_in` of "All external users".
-    pub const EXTERNALS: &str = "externals";
+    pub(crate) const EXTERNALS: &str = "externals";
     /// `group.built_in` of "System administrators".
-    pub const ADMINISTRATORS: &str = "administrators";
+    pub(crate) const ADMINISTRATORS: &str = "administrators";
 }
 
 /// Who a row names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom {
+pub(crate) enum Whom {
     /// A user, by id.
     User(i64),
     /// A group, by id.
@@ -35,7 +36,7 @@ pub enum Whom {
 
 /// A row of an operation's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grantee {
+pub(crate) struct Grantee {
     /// 1 is judged first.
     pub position: i64,
     /// Who it names.
@@ -46,29 +47,45 @@ pub struct Grantee {
     pub until: Option<Time>,
 }
 
+/// The column `access`.
+#[derive(PartialEq, Eq)]
+enum Access {
+    Allow,
+    Deny,
+}
+
+impl FromSql for Access {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "allow" => Ok(Access::Allow),
+            "deny" => Ok(Access::Deny),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
 /// The list of one operation, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Grantees(pub Vec<Grantee>);
+pub(crate) struct Grantees(pub Vec<Grantee>);
 
 impl Grantees {
     /// Reads the list.
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store, operation: Operation) -> Result<Grantees> {
+    pub(crate) fn load(store: &Store, operation: Operation) -> Result<Grantees> {
         let mut query = store.db().prepare_cached(
             "SELECT position, user, \"group\", access, until_at FROM grantee WHERE operation = ?1 ORDER BY position",
         )?;
         let rows = query.query_map([operation.code()], |row| {
             let user: Option<i64> = row.get(1)?;
-            let access: String = row.get(3)?;
             Ok(Grantee {
                 position: row.get(0)?,
                 whom: match user {
                     Some(user) => Whom::User(user),
                     None => Whom::Group(row.get(2)?),
                 },
-                allow: access == "allow",
+                allow: row.get::<_, Access>(3)? == Access::Allow,
                 until: row.get(4)?,
             })
         })?;
@@ -77,7 +94,12 @@ impl Grantees {
 
     /// The row that decides for a user who is in `groups`, if one matches at `now`.
     #[must_use]
-    pub fn deciding(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> Option<&Grantee> {
+    pub(crate) fn deciding(
+        &self,
+        user: i64,
+        groups: &BTreeSet<i64>,
+        now: Time,
+    ) -> Option<&Grantee> {
         self.0
             .iter()
             .filter(|row| row.until.is_none_or(|until| now < until))
@@ -90,9 +112,18 @@ impl Grantees {
 
     /// Whether a user who is in `groups` may, at `now`.
     #[must_use]
-    pub fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
+    pub(crate) fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
         self.deciding(user, groups, now)
             .is_some_and(|row| row.allow)
+    }
+}
+
+/// The group everybody of a type is in.
+pub(crate) fn everybody(kind: Type) -> Option<&'static str> {
+    match kind {
+        Type::Employee => Some(built_in::EMPLOYEES),
+        Type::External => Some(built_in::EXTERNALS),
+        Type::Technical => None,
     }
 }
 
@@ -100,7 +131,7 @@ impl Grantees {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
+pub(crate) fn built_in_group(store: &Store, which: &str) -> Result<i64> {
     Ok(store
         .db()
         .prepare_cached("SELECT id FROM \"group\" WHERE built_in = ?1")?
@@ -111,7 +142,7 @@ pub fn built_in_group(store: &Store, which: &str) -> Result<i64> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
+pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
     // Computed groups may be members of others, so they start the walk too.
     let mut query = store.db().prepare_cached(
         "WITH RECURSIVE inside (id) AS (
@@ -120,9 +151,7 @@ pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> 
              UNION SELECT group_group.\"group\" FROM group_group JOIN inside ON group_group.member = inside.id)
          SELECT id FROM inside",
     )?;
-    let rows = query.query_map(rusqlite::params![user, kind.built_in_group()], |row| {
-        row.get(0)
-    })?;
+    let rows = query.query_map(rusqlite::params![user, everybody(kind)], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -130,7 +159,7 @@ pub fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> 
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
+pub(crate) fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
     let groups = groups_of(store, user, kind)?;
     Ok(Grantees::load(store, operation)?.allow(user, &groups, store.now()))
 }
@@ -139,7 +168,7 @@ pub fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Re
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
+pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
@@ -147,7 +176,7 @@ pub fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<bool> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
+pub(crate) fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
     let mut query = store.db().prepare_cached(
         "WITH RECURSIVE inside (id) AS (
              SELECT id FROM \"group\" WHERE built_in = 'administrators'
@@ -162,7 +191,7 @@ pub fn administrator_groups(store: &Store) -> Result<BTreeSet<i64>> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
+pub(crate) fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
     let below = administrator_groups(store)?;
     let mut query = store.db().prepare_cached(
         "SELECT login FROM group_user JOIN user ON user.id = group_user.user
@@ -179,7 +208,7 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
          WHERE is_login = 1 AND active = 1 AND type = ?1 ORDER BY key LIMIT ?2",
     )?;
     for kind in Type::ALL {
-        let Some(which) = kind.built_in_group() else {
+        let Some(which) = everybody(kind) else {
             continue;
         };
         if below.contains(&built_in_group(store, which)?) {
@@ -195,7 +224,7 @@ pub fn active_administrators(store: &Store, limit: i64) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
+pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
     let login: Option<String> = store
         .db()
         .prepare_cached("SELECT login FROM user WHERE id = ?1")?
@@ -207,7 +236,7 @@ pub fn another_administrator(store: &Store, user: i64) -> Result<bool> {
 }
 
 /// Memberships of many users at once: the nesting is read once, and each set of direct groups is resolved once.
-pub struct Nesting {
+pub(crate) struct Nesting {
     above: HashMap<i64, Vec<i64>>,
     computed: HashMap<&'static str, i64>,
     resolved: HashMap<(Vec<i64>, Type), BTreeSet<i64>>,
@@ -218,7 +247,7 @@ impl Nesting {
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store) -> Result<Nesting> {
+    pub(crate) fn load(store: &Store) -> Result<Nesting> {
         let mut above: HashMap<i64, Vec<i64>> = HashMap::new();
         let mut query = store
             .db()
@@ -239,7 +268,7 @@ impl Nesting {
     }
 
     /// All groups of a user of type `kind` whose direct groups, in ascending order, are `direct`.
-    pub fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
+    pub(crate) fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
         // Organisations have few combinations of groups; a store that has many pays in memory only up to here.
         if self.resolved.len() > 100_000 {
             self.resolved.clear();
@@ -249,7 +278,7 @@ impl Nesting {
             .entry((direct, kind))
             .or_insert_with_key(|(direct, kind)| {
                 let mut open: Vec<i64> = direct.clone();
-                open.extend(kind.built_in_group().and_then(|which| computed.get(which)));
+                open.extend(everybody(*kind).and_then(|which| computed.get(which)));
                 let mut inside = BTreeSet::new();
                 while let Some(group) = open.pop() {
                     if inside.insert(group) {

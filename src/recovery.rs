@@ -20,10 +20,10 @@ use crate::user::{get, is_administrator};
 use crate::vault::Label;
 
 /// How many codes a set has.
-pub const COUNT: usize = 10;
+pub(crate) const COUNT: usize = 10;
 
 /// From how many left on an answer warns.
-pub const FEW: i64 = 2;
+pub(crate) const FEW: i64 = 2;
 
 const LENGTH: usize = 10;
 /// 32 characters: digits and letters without i, l, o and u, as Crockford's base 32 has them.
@@ -100,7 +100,7 @@ pub(crate) fn consume(tx: &Tx<'_>, user: i64, typed: &Secret) -> Result<Used> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn left(store: &Store, user: i64) -> Result<i64> {
+pub(crate) fn left(store: &Store, user: i64) -> Result<i64> {
     Ok(store
         .db()
         .prepare_cached("SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL")?

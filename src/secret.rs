@@ -27,7 +27,7 @@ impl Secret {
 
     /// Whether nothing was given.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

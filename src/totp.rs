@@ -3,6 +3,7 @@
 //! What it promises: comparisons take a time that does not tell which digit differed; a step at or below the last
 //! consumed one is never accepted again, whatever the clock does.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use subtle::ConstantTimeEq as _;
 use totp_rs::{Algorithm as Hash, Builder, Totp};
 use zeroize::Zeroizing;
@@ -13,7 +14,7 @@ use crate::secret::Secret;
 
 /// The hash of a TOTP (RFC 6238, section 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// HMAC-SHA-1: what apps expect.
     Sha1,
     /// HMAC-SHA-256.
@@ -25,20 +26,12 @@ pub enum Algorithm {
 impl Algorithm {
     /// The word of the otpauth URI and of the store.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Algorithm::Sha1 => "SHA1",
             Algorithm::Sha256 => "SHA256",
             Algorithm::Sha512 => "SHA512",
         }
-    }
-
-    /// Reads the word.
-    #[must_use]
-    pub fn parse(code: &str) -> Option<Algorithm> {
-        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
-            .into_iter()
-            .find(|algorithm| algorithm.code() == code)
     }
 
     fn hash(self) -> Hash {
@@ -50,9 +43,19 @@ impl Algorithm {
     }
 }
 
+impl FromSql for Algorithm {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.code() == code)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}
+
 /// How a secret makes codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     /// The hash.
     pub algorithm: Algorithm,
     /// Digits of a code, 6 to 8.
@@ -79,7 +82,7 @@ pub const SECRET_BYTES: usize = 20;
 ///
 /// # Errors
 /// [`Kind::Io`] when the system gives no randomness.
-pub fn new_secret(source: &dyn Source) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn new_secret(source: &dyn Source) -> Result<Zeroizing<Vec<u8>>> {
     let mut secret = Zeroizing::new(vec![0u8; SECRET_BYTES]);
     source.fill(&mut secret)?;
     Ok(secret)
@@ -87,7 +90,7 @@ pub fn new_secret(source: &dyn Source) -> Result<Zeroizing<Vec<u8>>> {
 
 /// A secret as people type it into an app: base32 without padding (RFC 4648, section 6).
 #[must_use]
-pub fn base32(secret: &[u8]) -> Secret {
+pub(crate) fn base32(secret: &[u8]) -> Secret {
     Secret::new(data_encoding::BASE32_NOPAD.encode(secret))
 }
 
@@ -95,7 +98,12 @@ pub fn base32(secret: &[u8]) -> Secret {
 ///
 /// # Errors
 /// [`Kind::InvalidValue`] for an issuer or login the URI cannot carry.
-pub fn uri(secret: &[u8], parameters: Parameters, issuer: &str, login: &str) -> Result<Secret> {
+pub(crate) fn uri(
+    secret: &[u8],
+    parameters: Parameters,
+    issuer: &str,
+    login: &str,
+) -> Result<Secret> {
     let issuer = Some(issuer.trim()).filter(|issuer| !issuer.is_empty());
     let failed = |error: totp_rs::TotpError| {
         Error::new(
@@ -122,7 +130,7 @@ fn builder(secret: &[u8], parameters: Parameters) -> Builder {
 
 /// What a code is, at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
+pub(crate) enum Judged {
     /// Right, and the step it belongs to ends at this second: from now on nothing at or before it is accepted.
     Right {
         /// The second at which the consumed step ends.
@@ -139,7 +147,7 @@ pub enum Judged {
 ///
 /// # Errors
 /// [`Kind::Storage`] for a stored secret no code can be made with.
-pub fn judge(
+pub(crate) fn judge(
     secret: &[u8],
     parameters: Parameters,
     code: &Secret,

@@ -9,7 +9,7 @@
 //! its associated data to the store's id, a frozen [`Label`] and the row id.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::PasswordVerifier as _;
@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
+use crate::files::PrivateFile;
 use crate::secret::Secret;
 
 /// The longest key file that is read: a line for each key is under a hundred bytes.
@@ -53,7 +54,7 @@ const BOUND: Label = Label("confirmation.password");
 
 /// What a data key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Sealing columns.
     Seal,
     /// Keyed hashes of codes and tokens.
@@ -68,7 +69,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them, in the order in which a new store makes them.
-    pub const ALL: [Purpose; 5] = [
+    pub(crate) const ALL: [Purpose; 5] = [
         Purpose::Seal,
         Purpose::Hash,
         Purpose::Pepper,
@@ -88,7 +89,7 @@ impl Purpose {
 }
 
 /// The key file: wrapping keys by id, the first current.
-pub struct Ring {
+pub(crate) struct Ring {
     path: PathBuf,
     keys: Vec<(String, Key)>,
 }
@@ -103,7 +104,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::Io`] when the system gives no randomness.
-    pub fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
+    pub(crate) fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
         let mut id = [0u8; 4];
         source.fill(&mut id)?;
         let mut key = Zeroizing::new([0u8; 32]);
@@ -118,7 +119,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] when it is absent or unreadable, [`Kind::KeyWrong`] when it is not a key file.
-    pub fn read(path: &Path) -> Result<Ring> {
+    pub(crate) fn read(path: &Path) -> Result<Ring> {
         let shown = path.display();
         // Room for all of it at once: a buffer that grows leaves copies of the keys behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE + 64));
@@ -178,7 +179,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Kind::Io`].
-    pub fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
@@ -191,29 +192,15 @@ impl Ring {
             )
             .because(error)
         };
-        let directory = self
-            .path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        // tempfile makes its files 0600.
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&self.path)
-            .map_err(|error| failed(error.error))?;
-        sync_directory(directory).map_err(failed)
+        let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
+        file.write(text.as_bytes()).map_err(failed)?;
+        file.finish_new().map_err(failed)
     }
 
     /// The id of the current wrapping key.
     #[must_use]
-    pub fn current(&self) -> &str {
+    pub(crate) fn current(&self) -> &str {
         &self.keys[0].0
-    }
-
-    /// The ids of all wrapping keys.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|(id, _)| id.as_str())
     }
 
     fn key(&self, id: &str) -> Option<&Key> {
@@ -224,20 +211,25 @@ impl Ring {
     }
 }
 
-/// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
-pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(directory)?.sync_all()
-    } else {
-        Ok(())
-    }
-}
-
 struct DataKey {
     id: i64,
     purpose: Purpose,
     current: bool,
     key: Key,
+}
+
+/// A new password and its hash. Neither can be read or printed outside of the crate.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    plain: Secret,
+    hash: Secret,
+}
+
+impl NewPassword {
+    /// The hash, for the column it goes into.
+    pub(crate) fn stored(&self) -> &str {
+        self.hash.expose()
+    }
 }
 
 /// The opened keys of one store.
@@ -251,7 +243,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`], or [`Kind::Io`] without randomness.
-    pub fn create(
+    pub(crate) fn create(
         db: &Connection,
         store_id: &str,
         ring: &Ring,
@@ -292,7 +284,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
-    pub fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
+    pub(crate) fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
             Error::new(
                 Kind::KeyWrong,
@@ -387,7 +379,12 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the value is damaged, from another row, or sealed by a key the store does not have.
-    pub fn open_sealed(&self, label: Label, row: i64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open_sealed(
+        &self,
+        label: Label,
+        row: i64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || {
             Error::new(Kind::Storage, format!("the sealed value `{}` of row {row} does not open", label.0))
                 .hint("it was damaged or moved here from another row: `twofa key check` lists such values")
@@ -423,7 +420,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the store has none.
-    pub fn audit_key(&self) -> Result<i64> {
+    pub(crate) fn audit_key(&self) -> Result<i64> {
         Ok(self.current(Purpose::Audit)?.id)
     }
 
@@ -431,7 +428,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] when the store has no such audit key.
-    pub fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
+    pub(crate) fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
         let key = self
             .keys
             .iter()
@@ -473,12 +470,28 @@ impl Vault {
         Ok(hash.to_string())
     }
 
+    /// Hashes a new password, and keeps it for what a confirmation is bound to.
+    ///
+    /// # Errors
+    /// As [`Vault::hash_password`].
+    pub(crate) fn new_password(
+        &self,
+        password: &Secret,
+        source: &dyn Source,
+    ) -> Result<NewPassword> {
+        let hash = self.hash_password(password, source)?;
+        Ok(NewPassword {
+            plain: password.clone(),
+            hash: Secret::new(hash),
+        })
+    }
+
     /// What stands for a password in a confirmation: Argon2id with a salt that follows from `about`, so that the same
     /// password gives the same bytes, and guessing from them is as dear as from the stored hash.
     ///
     /// # Errors
     /// [`Kind::Io`] without memory; [`Kind::Storage`] without keys.
-    pub fn bind_password(&self, password: &Secret, about: &str) -> Result<Vec<u8>> {
+    pub(crate) fn bind_password(&self, password: &NewPassword, about: &str) -> Result<Vec<u8>> {
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(Kind::Io, "cannot hash the password").because(anyhow::anyhow!("{error}"))
         };
@@ -495,7 +508,11 @@ impl Vault {
         .map_err(|error| failed(&error))?;
         let mut bound = vec![0u8; HASH];
         argon2
-            .hash_password_into(password.expose().as_bytes(), &salt[..SALT], &mut bound)
+            .hash_password_into(
+                password.plain.expose().as_bytes(),
+                &salt[..SALT],
+                &mut bound,
+            )
             .map_err(|error| failed(&error))?;
         Ok(bound)
     }
@@ -505,7 +522,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Kind::Storage`] for a hash that cannot be read: never "wrong password".
-    pub fn verify_password(
+    pub(crate) fn verify_password(
         &self,
         password: &Secret,
         stored: Option<&str>,
@@ -538,7 +555,7 @@ impl Vault {
 
 /// Whether two hashes are the same, in a time that does not tell where they differ.
 #[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 

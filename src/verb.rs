@@ -305,14 +305,6 @@ pub fn verb(path: &str) -> Result<&'static Verb> {
     })
 }
 
-/// The commands that an operation opens.
-pub fn opened_by(operation: Operation) -> impl Iterator<Item = &'static str> {
-    VERBS
-        .iter()
-        .filter(move |verb| verb.needs.operation() == Some(operation))
-        .map(|verb| verb.path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,7 +111,7 @@ pub struct Who {
 
 /// One thing to be kept.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub(super) event: Event,
     pub(super) outcome: Outcome,
     pub(super) subject: Option<String>,
@@ -123,7 +123,7 @@ pub struct Entry {
 impl Entry {
     /// `event` ended as `outcome`.
     #[must_use]
-    pub fn new(event: Event, outcome: Outcome) -> Entry {
+    pub(crate) fn new(event: Event, outcome: Outcome) -> Entry {
         Entry {
             event,
             outcome,
@@ -136,14 +136,14 @@ impl Entry {
 
     /// What it is about, by the name it has now.
     #[must_use]
-    pub fn subject(mut self, name: impl Into<String>) -> Entry {
+    pub(crate) fn subject(mut self, name: impl Into<String>) -> Entry {
         self.subject = Some(name.into());
         self
     }
 
     /// The user it is about: name and id.
     #[must_use]
-    pub fn user(mut self, id: i64, login: impl Into<String>) -> Entry {
+    pub(crate) fn user(mut self, id: i64, login: impl Into<String>) -> Entry {
         self.user = Some(id);
         self.subject = Some(login.into());
         self
@@ -151,21 +151,21 @@ impl Entry {
 
     /// The id of the user it is about, beside a subject of its own.
     #[must_use]
-    pub fn user_id(mut self, id: Option<i64>) -> Entry {
+    pub(crate) fn user_id(mut self, id: Option<i64>) -> Entry {
         self.user = id;
         self
     }
 
     /// Why it was decided so.
     #[must_use]
-    pub fn reason(mut self, reason: impl Into<String>) -> Entry {
+    pub(crate) fn reason(mut self, reason: impl Into<String>) -> Entry {
         self.reason = Some(reason.into());
         self
     }
 
     /// Old and new values. Never a secret.
     #[must_use]
-    pub fn detail(mut self, detail: Value) -> Entry {
+    pub(crate) fn detail(mut self, detail: Value) -> Entry {
         self.detail = Some(detail);
         self
     }

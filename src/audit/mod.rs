@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-pub use self::event::{Entry, Event, Outcome, Who};
+pub(crate) use self::event::Entry;
+pub use self::event::{Event, Outcome, Who};
 pub use self::verify::{Verified, verify};
 
 use crate::clock::Time;
@@ -130,8 +131,10 @@ struct Head {
     key: i64,
 }
 
-fn read_head(db: &Connection) -> Result<Option<Head>> {
-    let mut query = db.prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
+fn read_head(store: &Store) -> Result<Option<Head>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
     let head = query.query_row([], |row| {
         Ok(Head {
             seq: row.get(0)?,
@@ -181,7 +184,7 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
         )
         .hint("`twofa audit verify` says where; restore a backup")
     };
-    let head = read_head(tx.db())?.ok_or_else(broken)?;
+    let head = read_head(tx)?.ok_or_else(broken)?;
     if !same(
         &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
         &head.proof,

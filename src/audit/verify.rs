@@ -46,7 +46,7 @@ pub fn verify(store: &Store) -> Result<Verified> {
         answer.damage = Some(damage.to_owned());
         Ok(answer)
     };
-    let head = read_head(store.db())?;
+    let head = read_head(store)?;
     answer.head = head.as_ref().map_or(0, |head| head.seq);
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
@@ -121,7 +121,7 @@ mod tests {
 
     fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<String>) {
         let fresh = filled(rows);
-        fresh.store.db().execute_batch(sql).unwrap();
+        fresh.store.tampered().execute_batch(sql).unwrap();
         let found = verify(&fresh.store).unwrap();
         assert!(!found.intact, "{sql}");
         (found.first_bad, found.damage)
@@ -192,7 +192,7 @@ mod tests {
         let fresh = filled(3);
         fresh
             .store
-            .db()
+            .tampered()
             .execute_batch("UPDATE audit_head SET seq = 2; DELETE FROM audit WHERE seq = 3")
             .unwrap();
         let error = fresh

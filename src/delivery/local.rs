@@ -1,6 +1,5 @@
 //! Sending on this machine: into a directory, or through a program.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,8 +10,8 @@ use std::time::Duration;
 use lettre::Message;
 
 use super::Failure;
+use crate::files::PrivateFile;
 use crate::store::Store;
-use crate::vault::sync_directory;
 
 /// Writes one `.eml` file, mode 0600, complete or not at all. Returns its name.
 pub(super) fn to_file(
@@ -44,14 +43,11 @@ pub(super) fn to_file(
         store.now().to_string().replace(':', ""),
         data_encoding::HEXLOWER.encode(&random)
     );
-    // tempfile makes its files 0600.
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| failed(&error))?;
-    file.write_all(&message.formatted())
+    let path = directory.join(&name);
+    let mut file = PrivateFile::begin(&path).map_err(|error| failed(&error))?;
+    file.write(&message.formatted())
+        .and_then(|()| file.finish_new())
         .map_err(|error| failed(&error))?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist_noclobber(directory.join(&name))
-        .map_err(|error| failed(&error.error))?;
-    sync_directory(directory).map_err(|error| failed(&error))?;
     Ok(name)
 }
 
@@ -129,16 +125,4 @@ fn stop(id: u32) {
     }
     #[cfg(not(unix))]
     let _ = id;
-}
-
-/// Makes the directory that messages go into, private, if it is absent.
-///
-/// # Errors
-/// What the system says.
-pub fn prepare_directory(directory: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }

@@ -3,14 +3,12 @@
 //! Nothing here runs inside a transaction, and nothing takes longer than the deadline it is given: a server that hangs
 //! costs that much and is then said to hang.
 
-pub mod outbox;
+pub(crate) mod outbox;
 
 mod local;
 mod smtp;
 
 use std::time::{Duration, UNIX_EPOCH};
-
-pub use self::local::prepare_directory;
 
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -24,11 +22,11 @@ use crate::store::Store;
 use crate::template::Words;
 
 /// The longest a delivery may take, whatever the life of its code (SEMANTICS, "Second factor").
-pub const LONGEST: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 
 /// Why a message did not leave.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What the server or the system said.
     pub said: String,
     /// Whether trying again may help.
@@ -52,7 +50,7 @@ impl Failure {
 
     /// The failure as the error of a command.
     #[must_use]
-    pub fn into_error(self, mailbox: &str) -> Error {
+    pub(crate) fn into_error(self, mailbox: &str) -> Error {
         Error::new(
             Kind::Delivery,
             format!(
@@ -69,7 +67,7 @@ impl Failure {
 ///
 /// # Errors
 /// The outer result is about us (a key that is missing), the inner one about the message.
-pub fn send(
+pub(crate) fn send(
     store: &Store,
     mailbox: &Mailbox,
     to: &str,

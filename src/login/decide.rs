@@ -4,6 +4,7 @@
 //! of them can disagree with another.
 
 use super::facts::{Person, System};
+use crate::challenge::Standing;
 use crate::clock::Time;
 use crate::error::Kind;
 use crate::method::Method;
@@ -24,7 +25,7 @@ pub enum Channel {
 /// The methods this user could use now, in the order in which they are asked: the primary one, then the lookup's order;
 /// recovery codes when nothing else is left.
 #[must_use]
-pub fn usable(system: &System, person: &Person) -> Vec<Method> {
+pub(crate) fn usable(system: &System, person: &Person) -> Vec<Method> {
     let mut methods: Vec<Method> = system
         .methods
         .iter()
@@ -48,25 +49,25 @@ pub fn usable(system: &System, person: &Person) -> Vec<Method> {
 
 /// Whether the app is enabled and this user has none connected.
 #[must_use]
-pub fn may_connect(system: &System, person: &Person) -> bool {
+pub(crate) fn may_connect(system: &System, person: &Person) -> bool {
     system.is_enabled(Method::Totp) && !person.authenticator
 }
 
 /// Whether the granted answer offers to connect the app: it is primary, and this user has none.
 #[must_use]
-pub fn offers_connection(system: &System, person: &Person) -> bool {
+pub(crate) fn offers_connection(system: &System, person: &Person) -> bool {
     uses(system, person) && system.primary() == Some(Method::Totp) && !person.authenticator
 }
 
 /// Whether a login of this user asks for a second factor.
 #[must_use]
-pub fn uses(system: &System, person: &Person) -> bool {
+pub(crate) fn uses(system: &System, person: &Person) -> bool {
     system.enabled && person.can_use && person.user.kind != Type::Technical
 }
 
 /// Whether this user must use 2FA, can log in otherwise, and has no way to: what the lock-out guard counts.
 #[must_use]
-pub fn is_locked_out(system: &System, person: &Person) -> bool {
+pub(crate) fn is_locked_out(system: &System, person: &Person) -> bool {
     person.user.active
         && person.user.has_password
         && uses(system, person)
@@ -76,7 +77,7 @@ pub fn is_locked_out(system: &System, person: &Person) -> bool {
 
 /// What the first factor came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum First {
+pub(crate) enum First {
     /// The password was right.
     Right,
     /// It was wrong, or there is none.
@@ -87,7 +88,7 @@ pub enum First {
 
 /// What comes after the first factor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// In.
     Granted,
     /// Ask for this method.
@@ -102,7 +103,7 @@ pub enum Next {
 
 /// Judges a login after its first factor.
 #[must_use]
-pub fn after_first(
+pub(crate) fn after_first(
     system: &System,
     person: &Person,
     first: First,
@@ -161,21 +162,10 @@ fn is_expired(system: &System, user: &User, now: Time) -> bool {
             .is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
 }
 
-/// How a challenge stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It can be answered.
-    Open,
-    /// It was answered, cancelled, replaced or voided.
-    Closed,
-    /// Nobody answered in time.
-    Expired,
-}
-
 /// Judges an answer before anything is compared, in the order of SEMANTICS: closed, inactive or locked, expired.
 /// `None`: compare.
 #[must_use]
-pub fn before_compare(standing: Standing, user: &User, now: Time) -> Option<Kind> {
+pub(crate) fn before_compare(standing: Standing, user: &User, now: Time) -> Option<Kind> {
     if standing == Standing::Closed {
         Some(Kind::SecondFactorUsed)
     } else if !user.active || user.kind == Type::Technical {
@@ -191,7 +181,7 @@ pub fn before_compare(standing: Standing, user: &User, now: Time) -> Option<Kind
 
 /// What a wrong second factor costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Penalty {
+pub(crate) enum Penalty {
     /// Nothing yet; so many tries are left, if they are counted at all.
     Nothing {
         /// Tries left before the penalty.
@@ -207,11 +197,16 @@ pub enum Penalty {
 }
 
 /// How long the last active administrator is locked where others would be deactivated, in minutes.
-pub const LAST_ADMINISTRATOR_LOCK: i64 = 15;
+pub(crate) const LAST_ADMINISTRATOR_LOCK: i64 = 15;
 
 /// Judges the try that made the count reach `failures`.
 #[must_use]
-pub fn penalty(failures: i64, system: &System, last_administrator: bool, now: Time) -> Penalty {
+pub(crate) fn penalty(
+    failures: i64,
+    system: &System,
+    last_administrator: bool,
+    now: Time,
+) -> Penalty {
     if system.attempts == 0 {
         return Penalty::Nothing { left: None };
     }
@@ -233,7 +228,7 @@ pub fn penalty(failures: i64, system: &System, last_administrator: bool, now: Ti
 
 /// Whether `failures` wrong passwords lock: the count must exceed `LoginAttemptCount`, and a lock must have a length.
 #[must_use]
-pub fn password_lock(failures: i64, system: &System, now: Time) -> Option<Time> {
+pub(crate) fn password_lock(failures: i64, system: &System, now: Time) -> Option<Time> {
     (system.password_attempts > 0 && system.lockout > 0 && failures > system.password_attempts)
         .then(|| now.plus(system.lockout * 60))
 }

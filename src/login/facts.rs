@@ -11,7 +11,7 @@ use crate::verb::Operation;
 
 /// What holds for everybody.
 #[derive(Debug, Clone)]
-pub struct System {
+pub(crate) struct System {
     /// `Enable2FA`.
     pub enabled: bool,
     /// The lookup, in order.
@@ -43,7 +43,7 @@ impl System {
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store) -> Result<System> {
+    pub(crate) fn load(store: &Store) -> Result<System> {
         let settings = Settings::load(store)?;
         Ok(System {
             enabled: settings.flag(&setting::ENABLE_2FA),
@@ -63,7 +63,7 @@ impl System {
 
     /// Whether a method is enabled.
     #[must_use]
-    pub fn is_enabled(&self, method: Method) -> bool {
+    pub(crate) fn is_enabled(&self, method: Method) -> bool {
         self.methods
             .iter()
             .any(|row| row.code == method && row.enabled)
@@ -71,7 +71,7 @@ impl System {
 
     /// The primary method.
     #[must_use]
-    pub fn primary(&self) -> Option<Method> {
+    pub(crate) fn primary(&self) -> Option<Method> {
         self.methods
             .iter()
             .find(|row| row.enabled && row.primary)
@@ -81,7 +81,7 @@ impl System {
 
 /// What holds for one user.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub(crate) struct Person {
     /// The user, as stored.
     pub user: User,
     /// Whether an authenticator app is connected.
@@ -97,7 +97,7 @@ impl Person {
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub fn load(store: &Store, user: User) -> Result<Person> {
+    pub(crate) fn load(store: &Store, user: User) -> Result<Person> {
         let can_use = permission::allowed(store, Operation::CanUse2FA, user.id, user.kind)?;
         Person::with(store, user, can_use)
     }
@@ -121,19 +121,19 @@ impl Person {
 
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
-    pub fn address(&self) -> Option<&str> {
+    pub(crate) fn address(&self) -> Option<&str> {
         self.user.address()
     }
 
     /// Where codes by SMS go.
     #[must_use]
-    pub fn phone(&self) -> Option<&str> {
+    pub(crate) fn phone(&self) -> Option<&str> {
         self.user.phone.as_deref()
     }
 
     /// Whether they are locked at `now`.
     #[must_use]
-    pub fn is_locked(&self, now: Time) -> bool {
+    pub(crate) fn is_locked(&self, now: Time) -> bool {
         self.user.locked_until.is_some_and(|until| now < until)
     }
 }

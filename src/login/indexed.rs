@@ -260,7 +260,7 @@ fn no_statement_of_a_login_reads_a_whole_table() {
         }
         let mut query = session
             .store
-            .db()
+            .tampered()
             .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
             .unwrap();
         let mut rows = query.raw_query();

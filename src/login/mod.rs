@@ -6,4 +6,5 @@ pub mod facts;
 mod indexed;
 pub mod run;
 pub mod second;
+pub(crate) mod tries;
 pub mod verdict;

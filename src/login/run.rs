@@ -6,6 +6,7 @@
 use super::decide::{self, Channel, First, Next};
 use super::facts::{Person, System};
 use super::second::{self, Answer, Asked, Compare, Question};
+use super::tries;
 use super::verdict::{Outcome as Came, Verdict};
 use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, Who, append};
@@ -19,7 +20,7 @@ use crate::plan::Warning;
 use crate::recovery;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::tries;
+use crate::user::state::logged_in;
 use crate::user::{self, User};
 use crate::vault::Label;
 
@@ -185,9 +186,7 @@ fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
 }
 
 fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {
-    tx.db()
-        .prepare_cached("UPDATE user SET last_login_at = ?1 WHERE id = ?2")?
-        .execute(rusqlite::params![tx.now(), user.id])?;
+    logged_in(tx, user.id)?;
     let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok)
         .user(user.id, user.login.as_str())
         .detail(serde_json::json!({ "method": method }));
@@ -534,7 +533,7 @@ pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
     let who = session.who();
     let changed = session.store.write(|tx| {
         let challenge = challenge::get(tx, challenge.id)?;
-        if challenge.standing(tx.now()) == decide::Standing::Closed {
+        if challenge.standing(tx.now()) == challenge::Standing::Closed {
             return Ok(false);
         }
         challenge::close(tx, challenge.id, Closed::Cancelled)?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::decide::{self, Penalty};
 use super::facts::{Person, System};
 use super::run;
+use super::tries;
 use super::verdict::masked;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::authenticator;
@@ -24,12 +25,11 @@ use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
 use crate::template;
 use crate::totp::Judged;
-use crate::tries;
 use crate::user::{self, User};
 
 /// A question that was asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// The challenge to answer.
     pub challenge: String,
     /// The method that is asked for.
@@ -297,7 +297,7 @@ fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
 
 /// What an answer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Right, and consumed.
     Right {
         /// Recovery codes left, where one was used.
@@ -349,7 +349,9 @@ pub(crate) fn judge(
     let now = tx.now();
     let standing = compare
         .challenge
-        .map_or(decide::Standing::Open, |challenge| challenge.standing(now));
+        .map_or(challenge::Standing::Open, |challenge| {
+            challenge.standing(now)
+        });
     if let Some(kind) = decide::before_compare(standing, user, now) {
         let until = user.locked_until.filter(|_| kind == Kind::Locked);
         return Ok(Answer::Refused {

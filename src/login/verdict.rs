@@ -24,7 +24,7 @@ pub enum Outcome {
 impl Outcome {
     /// The word of the document.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Outcome::Granted => "granted",
             Outcome::SecondFactorRequired => "second_factor_required",
@@ -79,7 +79,7 @@ pub struct Verdict {
 impl Verdict {
     /// `outcome` for `user`, with everything else empty.
     #[must_use]
-    pub fn new(outcome: Outcome, user: impl Into<String>) -> Verdict {
+    pub(crate) fn new(outcome: Outcome, user: impl Into<String>) -> Verdict {
         let reason = match outcome {
             Outcome::Granted => None,
             Outcome::SecondFactorRequired => Some(Kind::SecondFactorRequired.code()),
@@ -103,7 +103,7 @@ impl Verdict {
 
 /// An address or a number as a bystander may see it: `a***e@example.com`, `+49*****678`.
 #[must_use]
-pub fn masked(destination: &str) -> String {
+pub(crate) fn masked(destination: &str) -> String {
     if let Some((name, domain)) = destination.rsplit_once('@') {
         let mut letters = name.chars();
         let first = letters.next().unwrap_or('*');

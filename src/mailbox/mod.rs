@@ -5,6 +5,7 @@
 
 mod transport;
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +18,6 @@ use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
-use crate::setting;
 use crate::store::{Store, Tx};
 use crate::vault::Label;
 
@@ -42,7 +42,7 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
-    pub fn password(&self, store: &Store) -> Result<Option<Secret>> {
+    pub(crate) fn password(&self, store: &Store) -> Result<Option<Secret>> {
         let Some(sealed) = &self.password else {
             return Ok(None);
         };
@@ -56,23 +56,39 @@ impl Mailbox {
 const COLUMNS: &str =
     "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
-    let kind: String = row.get(2)?;
-    let path: Option<String> = row.get(11)?;
-    let path = path.unwrap_or_default();
-    let transport = match kind.as_str() {
-        "file" => Transport::File { directory: path },
-        "sendmail" => Transport::Sendmail { program: path },
-        _ => {
-            let tls: String = row.get(7)?;
-            Transport::Smtp(Smtp {
-                host: row.get(5)?,
-                port: row.get(6)?,
-                tls: Tls::parse(&tls).unwrap_or(Tls::Starttls),
-                username: row.get(8)?,
-                ca_file: row.get(10)?,
-            })
+/// The column `kind`.
+enum Stored {
+    Smtp,
+    File,
+    Sendmail,
+}
+
+impl FromSql for Stored {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "smtp" => Ok(Stored::Smtp),
+            "file" => Ok(Stored::File),
+            "sendmail" => Ok(Stored::Sendmail),
+            _ => Err(FromSqlError::InvalidType),
         }
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
+    let transport = match row.get(2)? {
+        Stored::File => Transport::File {
+            directory: row.get(11)?,
+        },
+        Stored::Sendmail => Transport::Sendmail {
+            program: row.get(11)?,
+        },
+        Stored::Smtp => Transport::Smtp(Smtp {
+            host: row.get(5)?,
+            port: row.get(6)?,
+            tls: row.get(7)?,
+            username: row.get(8)?,
+            ca_file: row.get(10)?,
+        }),
     };
     Ok(Mailbox {
         id: row.get(0)?,
@@ -389,7 +405,7 @@ pub struct RemoveMailbox {
 impl Plan for RemoveMailbox {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = get(store, self.id)?;
-        if let Some(code) = setting::pointing_at(store, "mailbox", self.id)? {
+        if let Some(code) = setting_that_points_at(store, self.id)? {
             return Err(Error::new(
                 Kind::InUse,
                 format!(
@@ -424,5 +440,38 @@ impl Plan for RemoveMailbox {
             "The mailbox `{}` will be removed.",
             visible(&get(store, self.id)?.name)
         )))
+    }
+}
+
+/// The code of a setting whose mailbox this is.
+fn setting_that_points_at(store: &Store, mailbox: i64) -> Result<Option<String>> {
+    Ok(store
+        .db()
+        .query_row(
+            "SELECT code FROM setting WHERE mailbox = ?1 LIMIT 1",
+            [mailbox],
+            |row| row.get(0),
+        )
+        .optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+
+    #[test]
+    fn an_unknown_word_of_a_stored_mailbox_is_damage() {
+        for (kind, tls) in [("smtp", "ssl"), ("carrier pigeon", "tls")] {
+            let world = fresh();
+            let tampered = format!(
+                "PRAGMA ignore_check_constraints = ON;
+                 INSERT INTO mailbox (id, name, name_key, kind, from_address, host, port, tls, created_at)
+                 VALUES (1, 'm', 'm', '{kind}', 'a@example.com', 'h', 25, '{tls}', 0)"
+            );
+            world.store.tampered().execute_batch(&tampered).unwrap();
+            let error = get(&world.store, 1).unwrap_err();
+            assert_eq!(error.kind(), Kind::Storage, "{kind} {tls}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! How a mailbox sends, and who its messages come from, as they are written on the command line.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, visible};
 use crate::user::rules::email;
@@ -18,18 +20,12 @@ pub enum Tls {
 impl Tls {
     /// The word on the command line and in the store.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Tls::None => "none",
             Tls::Starttls => "starttls",
             Tls::Tls => "tls",
         }
-    }
-
-    pub(super) fn parse(code: &str) -> Option<Tls> {
-        [Tls::None, Tls::Starttls, Tls::Tls]
-            .into_iter()
-            .find(|tls| tls.code() == code)
     }
 
     /// The port where none is given (RFC 5321, RFC 6409, RFC 8314).
@@ -39,6 +35,16 @@ impl Tls {
             Tls::Starttls => 587,
             Tls::Tls => 465,
         }
+    }
+}
+
+impl FromSql for Tls {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        [Tls::None, Tls::Starttls, Tls::Tls]
+            .into_iter()
+            .find(|tls| tls.code() == code)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 

@@ -8,7 +8,7 @@ mod value;
 
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension as _, named_params};
+use rusqlite::named_params;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -89,7 +89,7 @@ impl Settings {
 
     /// A text; empty when there is none.
     #[must_use]
-    pub fn text(&self, setting: &Setting) -> &str {
+    pub(crate) fn text(&self, setting: &Setting) -> &str {
         match (self.0.get(setting.code), setting.default) {
             (Some(Value::Text(text) | Value::Thing(_, text)), _) => text,
             (_, Preset::Name(name)) => name,
@@ -288,17 +288,6 @@ impl Plan for SetSettings {
     }
 }
 
-/// The codes of settings that point at a mailbox or a template.
-///
-/// # Errors
-/// [`Kind::Storage`].
-pub(crate) fn pointing_at(store: &Store, column: &'static str, id: i64) -> Result<Option<String>> {
-    let sql = format!("SELECT code FROM setting WHERE {column} = ?1 LIMIT 1");
-    Ok(store
-        .db()
-        .query_row(&sql, [id], |row| row.get(0))
-        .optional()?)
-}
 #[cfg(test)]
 mod tests {
     use super::*;

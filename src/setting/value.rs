@@ -32,7 +32,7 @@ pub enum Unit {
 impl Unit {
     /// The word in JSON and tables.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Unit::Seconds => "seconds",
             Unit::Minutes => "minutes",
@@ -105,7 +105,7 @@ pub enum Shape {
 impl Shape {
     /// The word in JSON and tables.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Shape::Bool => "bool",
             Shape::Int { .. } => "int",
@@ -179,7 +179,7 @@ impl Setting {
     ///
     /// # Errors
     /// [`Kind::InvalidValue`] with the type or the bounds; [`Kind::NotFound`] for a thing that is not there.
-    pub fn parse(&self, store: &Store, text: &str) -> Result<Value> {
+    pub(crate) fn parse(&self, store: &Store, text: &str) -> Result<Value> {
         match self.shape {
             Shape::Bool => match fold(text).as_str() {
                 "true" | "on" | "yes" | "1" => Ok(Value::Number(1)),
@@ -258,7 +258,7 @@ impl Setting {
 
     /// The value as JSON: typed, a thing by its name.
     #[must_use]
-    pub fn json(&self, value: &Value) -> Json {
+    pub(crate) fn json(&self, value: &Value) -> Json {
         match (value, self.shape) {
             (Value::None, _) => Json::Null,
             (Value::Number(number), Shape::Bool) => Json::Bool(*number != 0),
@@ -269,7 +269,7 @@ impl Setting {
 
     /// The value as people read it, with its unit: `15 minutes`, `60 seconds (1m)`.
     #[must_use]
-    pub fn spoken(&self, value: &Value) -> String {
+    pub(crate) fn spoken(&self, value: &Value) -> String {
         match (value, self.shape) {
             (Value::Number(number), Shape::Int { unit, .. }) => {
                 let count = format!("{number} {}", unit.counted(*number));

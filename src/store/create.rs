@@ -4,7 +4,6 @@
 //! the store gets its name. A command killed in between leaves at most a key file that no store names, and the next
 //! `init` uses it: a key is never written over.
 
-use std::fs;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -13,11 +12,15 @@ use rusqlite::{Connection, named_params};
 use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::vault::{Ring, Vault, sync_directory};
+use crate::files::{PrivateFile, directory_of, make_private_directory};
+use crate::vault::{Ring, Vault};
+
+/// Given the database, the store's id and its keys: the log knows the store, and the store does not know the log.
+pub(crate) type Begin = fn(&Connection, &str, &Vault) -> Result<()>;
 
 /// What [`create`] found or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub(crate) enum Created {
     /// The store was made.
     New,
     /// There was one; it is as it was.
@@ -25,25 +28,19 @@ pub enum Created {
 }
 
 /// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. The first
-/// administrator is not in it yet.
+/// administrator is not in it yet. `begin` writes what else a new store begins with: the head of its audit log.
 ///
 /// # Errors
 /// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
-pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
+pub(crate) fn create(place: &Place, source: &dyn Source, begin: Begin) -> Result<Created> {
     if place.db.exists() {
         super::check_header(&place.db)?;
         Ring::read(&place.key)?;
         return Ok(Created::Existing);
     }
-    let directory = place
-        .db
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = directory_of(&place.db);
     make_directory(directory)?;
-    if let Some(beside) = place.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        make_directory(beside)?;
-    }
+    make_directory(directory_of(&place.key))?;
     let failed = |error: std::io::Error| {
         Error::new(
             Kind::Io,
@@ -56,28 +53,17 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
     } else {
         Ring::generate(&place.key, source)?
     };
-    // tempfile makes its files 0600 and removes this one if anything below fails.
-    let file = tempfile::Builder::new()
-        .prefix(".twofa-init-")
-        .tempfile_in(directory)
-        .map_err(failed)?;
-    fill(file.path(), &ring, source)?;
-    file.as_file().sync_all().map_err(failed)?;
+    let file = PrivateFile::begin(&place.db).map_err(failed)?;
+    fill(file.hidden(), &ring, source, begin)?;
     if !place.key.exists() {
         ring.write()?;
     }
-    file.persist_noclobber(&place.db)
-        .map_err(|error| failed(error.error))?;
-    sync_directory(directory).map_err(failed)?;
+    file.finish_new().map_err(failed)?;
     Ok(Created::New)
 }
 
 fn make_directory(directory: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| {
+    make_private_directory(directory).map_err(|error| {
         Error::new(
             Kind::Io,
             format!("cannot make the directory `{}`", directory.display()),
@@ -90,7 +76,7 @@ fn make_directory(directory: &Path) -> Result<()> {
     clippy::disallowed_methods,
     reason = "a store is made here and opened in the parent module"
 )]
-fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
+fn fill(path: &Path, ring: &Ring, source: &dyn Source, begin: Begin) -> Result<()> {
     let db = Connection::open(path)?;
     let now = source.now();
     // The log would lie under the temporary name; WAL is switched on last, when there is nothing left to log.
@@ -108,7 +94,7 @@ fn fill(path: &Path, ring: &Ring, source: &dyn Source) -> Result<()> {
         named_params! { ":now": now },
     )?;
     let vault = Vault::create(&db, &id, ring, now, source)?;
-    crate::audit::begin(&db, &id, &vault)?;
+    begin(&db, &id, &vault)?;
     db.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
     ))?;

@@ -2,40 +2,45 @@
 //!
 //! What it promises: a reading command leaves the file and its write-ahead log as they are; a writing command holds one
 //! `BEGIN IMMEDIATE` transaction that is committed with `synchronous=FULL` or not at all; a foreign or newer file is
-//! refused untouched; an older one is upgraded first. [`Tx`] is the proof that the write lock is held: every function of
-//! this crate that changes a row demands one, and only this crate's write paths can make it.
+//! refused untouched; an older one is upgraded first. [`Tx`] is the proof that the write lock is held: only it gives the
+//! connection to write with, so every function of this crate that changes a row demands one, and only this crate's write
+//! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
 mod create;
 mod place;
+mod reader;
 mod upgrade;
 
 use std::cell::OnceCell;
 use std::fs;
 use std::io::Read as _;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use self::create::{Created, create};
-pub use self::place::{Loose, Place, account_id, account_name, owner_of};
+pub(crate) use self::create::{Created, create};
+pub use self::place::{Loose, Place, owner_of};
+pub(crate) use self::place::{account_id, account_name};
+pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
+use crate::files::with_suffix;
 use crate::vault::{Ring, Vault};
 use crate::verb::{Opens, Verb};
 
 /// `application_id` of a store: "2FA" and the number of this family of layouts.
-pub const APPLICATION_ID: i32 = i32::from_be_bytes(*b"2FA\x01");
+pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"2FA\x01");
 
 /// The layout this program writes; `user_version` of a store.
-pub const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 1;
 
 /// The latest schema, as a reader sees it.
-pub const SCHEMA: &str = include_str!("../../schema.sql");
+pub(crate) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// An open store.
 pub struct Store {
@@ -122,26 +127,32 @@ impl Store {
         })
     }
 
-    /// The connection, to read with.
-    pub(crate) fn db(&self) -> &Connection {
+    /// What is read with. Within a transaction it sees what was written.
+    pub(crate) fn db(&self) -> Reader<'_> {
+        Reader::new(&self.db)
+    }
+
+    /// The connection itself, for a test that does to a store what this crate does not.
+    #[cfg(test)]
+    pub(crate) fn tampered(&self) -> &Connection {
         &self.db
     }
 
     /// Where the store and its key are.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// The random id of this store.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Whether it was opened to write.
     #[must_use]
-    pub fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }
 
@@ -203,6 +214,11 @@ impl Deref for Tx<'_> {
 }
 
 impl Tx<'_> {
+    /// The connection, to write with.
+    pub(crate) fn db(&self) -> &Connection {
+        &self.inner
+    }
+
     /// Runs `work`; when it fails, what it wrote is undone and the transaction goes on.
     pub(crate) fn savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
         self.inner.execute_batch("SAVEPOINT work")?;
@@ -359,9 +375,7 @@ fn has_no_index(error: &rusqlite::Error) -> bool {
 }
 
 fn log_is_empty(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    fs::metadata(PathBuf::from(log)).map_or(true, |file| file.len() == 0)
+    fs::metadata(with_suffix(path, "-wal")).map_or(true, |file| file.len() == 0)
 }
 
 /// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource
@@ -436,7 +450,7 @@ pub(crate) mod tests {
         let directory = tempfile::tempdir().unwrap();
         let clock = Rc::new(Fixed::new(START, 7));
         let place = Place::new(directory.path().join("twofa.db"), None);
-        create(&place, clock.as_ref()).unwrap();
+        create(&place, clock.as_ref(), crate::audit::begin).unwrap();
         let store = Store::connect(
             &place,
             true,
@@ -468,7 +482,7 @@ pub(crate) mod tests {
         let fresh = fresh();
         fresh
             .store
-            .db()
+            .tampered()
             .execute_batch("PRAGMA user_version = 99")
             .unwrap();
         let place = fresh.store.place().clone();

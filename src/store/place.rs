@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::files::with_suffix;
 
 /// The paths of a store and its key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Loose {
 impl Place {
     /// Which of the store and its key have a mode looser than 0600.
     #[must_use]
-    pub fn loose(&self) -> Vec<Loose> {
+    pub(crate) fn loose(&self) -> Vec<Loose> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -55,11 +56,7 @@ impl Place {
     /// A store at `db`; its key is `db` + `.key` unless `key` names another.
     #[must_use]
     pub fn new(db: PathBuf, key: Option<PathBuf>) -> Place {
-        let key = key.unwrap_or_else(|| {
-            let mut path = db.as_os_str().to_owned();
-            path.push(".key");
-            PathBuf::from(path)
-        });
+        let key = key.unwrap_or_else(|| with_suffix(&db, ".key"));
         Place { db, key }
     }
 }
@@ -81,7 +78,7 @@ pub fn owner_of(path: &Path) -> Option<u32> {
 
 /// The name of an account of this machine.
 #[must_use]
-pub fn account_name(id: u32) -> Option<String> {
+pub(crate) fn account_name(id: u32) -> Option<String> {
     #[cfg(unix)]
     {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(id))
@@ -100,7 +97,7 @@ pub fn account_name(id: u32) -> Option<String> {
 ///
 /// # Errors
 /// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
-pub fn account_id(name: &str) -> Result<(u32, u32)> {
+pub(crate) fn account_id(name: &str) -> Result<(u32, u32)> {
     #[cfg(unix)]
     if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
         return Ok((user.uid.as_raw(), user.gid.as_raw()));

@@ -12,10 +12,10 @@ use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
 use crate::name::{self, argument, fold, visible};
-use crate::password::NewPassword;
 use crate::permission::{self, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
+use crate::vault::NewPassword;
 
 /// What a field shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -339,7 +339,7 @@ impl Plan for AddUser {
 
     fn binds(&self, store: &Store) -> Result<Vec<u8>> {
         match &self.password {
-            Some(password) => password.bound(store, self.login.trim()),
+            Some(password) => store.vault()?.bind_password(password, self.login.trim()),
             None => Ok(Vec::new()),
         }
     }
@@ -481,7 +481,7 @@ impl Plan for EditUser {
         }
         let login = visible(&have.login);
         let mut goes = Vec::new();
-        if let Some(group) = have.kind.built_in_group() {
+        if let Some(group) = permission::everybody(have.kind) {
             goes.push(format!(
                 "`{login}` will leave `{}`.",
                 group::built_in(store, group)?.name

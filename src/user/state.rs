@@ -175,3 +175,11 @@ pub(crate) fn reset_counters(tx: &Tx<'_>, user: i64) -> Result<()> {
         .execute([user])?;
     Ok(())
 }
+
+/// Keeps the moment at which a login was granted.
+pub(crate) fn logged_in(tx: &Tx<'_>, user: i64) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE user SET last_login_at = ?1 WHERE id = ?2")?
+        .execute(rusqlite::params![tx.now(), user])?;
+    Ok(())
+}

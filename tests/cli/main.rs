@@ -27,6 +27,7 @@ mod concurrency;
 mod confirmation;
 mod confirmation_mail;
 mod delivery;
+mod fences;
 mod help;
 mod init;
 mod key;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use twofa::authenticator::{self, AuthenticatorRow, Disconnect, Enrolment};
 use twofa::enrol;
 use twofa::error::{Error, Kind, Result};
+use twofa::files::PrivateFile;
 use twofa::name::visible;
 use twofa::secret::Secret;
 
@@ -163,7 +164,10 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     let user = session.about(&args.named.user)?;
     // A place that cannot be written is found before a pending set-up is replaced.
     let place = match &args.out {
-        Some(path) if !to_stdout => Some((path, PrivateFile::begin(path)?)),
+        Some(path) if !to_stdout => Some((
+            path,
+            PrivateFile::begin(path).map_err(|error| unwritable(path, error))?,
+        )),
         _ => None,
     };
     let enrolment = enrol::connect(&session, &user)?;
@@ -182,8 +186,10 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         return Ok(Answer::bytes(bytes.clone()).say(next));
     }
     let mut answer = Answer::thing(&enrolment)?.changed(true, Vec::new());
-    if let (Some(bytes), Some((path, file))) = (drawn, place) {
-        file.finish(&bytes)?;
+    if let (Some(bytes), Some((path, mut file))) = (drawn, place) {
+        file.write(&bytes)
+            .and_then(|()| file.finish())
+            .map_err(|error| unwritable(path, error))?;
         answer = answer.say(format!(
             "The QR code is in {}. Whoever reads it can make codes: remove it when it was scanned.",
             path.display()
@@ -192,37 +198,6 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         answer = answer.shown_as(on_terminal(&enrolment, picture.is_some())?);
     }
     Ok(answer.say(next))
-}
-
-/// A file for its owner alone, complete or not at all.
-struct PrivateFile<'a> {
-    path: &'a Path,
-    file: tempfile::NamedTempFile,
-}
-
-impl<'a> PrivateFile<'a> {
-    fn begin(path: &'a Path) -> Result<PrivateFile<'a>> {
-        let directory = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        if path.is_dir() {
-            let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-            return Err(unwritable(path, error));
-        }
-        let file =
-            tempfile::NamedTempFile::new_in(directory).map_err(|error| unwritable(path, error))?;
-        Ok(PrivateFile { path, file })
-    }
-
-    fn finish(mut self, bytes: &[u8]) -> Result<()> {
-        use std::io::Write as _;
-        let failed = |error| unwritable(self.path, error);
-        self.file.write_all(bytes).map_err(failed)?;
-        let persisted = self.file.persist(self.path);
-        persisted.map_err(|error| failed(error.error))?;
-        Ok(())
-    }
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {

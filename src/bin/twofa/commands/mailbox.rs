@@ -293,7 +293,7 @@ fn put(
     // What is refused makes no directory, and a mailbox whose directory cannot be made is not added.
     plan.changes(&session.store)?;
     if let Transport::File { directory } = &plan.transport {
-        delivery::prepare_directory(std::path::Path::new(directory)).map_err(|error| {
+        twofa::files::make_private_directory(std::path::Path::new(directory)).map_err(|error| {
             Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
         })?;
     }

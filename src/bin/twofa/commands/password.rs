@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use twofa::error::Result;
 use twofa::guard::Allowance;
 use twofa::name::{argument, visible};
-use twofa::password::{NewPassword, SetPassword};
+use twofa::password::{self, SetPassword};
 use twofa::plan::Warning;
 use twofa::status::can_log_in;
 use twofa::user;
@@ -51,7 +51,7 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let secret = context.password(&args.password, &mut lines, "New password", true)?;
     let plan = SetPassword {
         user: user.id,
-        password: NewPassword::hash(&session.store, &secret)?,
+        password: password::hash(&session.store, &secret)?,
         must_change: args.must_change,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;

@@ -10,7 +10,7 @@ use twofa::group;
 use twofa::guard::Allowance;
 use twofa::method::Method;
 use twofa::name::{argument, counted, visible};
-use twofa::password::NewPassword;
+use twofa::password;
 use twofa::plan::{Plan, Warning};
 use twofa::status::can_log_in;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
@@ -295,7 +295,7 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let with_password = args.password.password_stdin || args.password.password_file.is_some();
     let hash = if with_password {
         let secret = context.password(&args.password, &mut lines, "Password", true)?;
-        Some(NewPassword::hash(&session.store, &secret)?)
+        Some(password::hash(&session.store, &secret)?)
     } else {
         None
     };

@@ -7,10 +7,10 @@
 
 use rusqlite::named_params;
 
+use super::decide::{First, Penalty, password_lock, penalty};
+use super::facts::System;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Kind, Result};
-use crate::login::decide::{First, Penalty, password_lock, penalty};
-use crate::login::facts::System;
 use crate::permission;
 use crate::store::Tx;
 use crate::user::state::reset_counters;
@@ -265,7 +265,7 @@ mod tests {
         fn new(attempts: i64, lockout: i64, last_administrator: bool) -> Model {
             let world = fresh();
             let who = Who::default();
-            let db = world.store.db();
+            let db = world.store.tampered();
             // Thousands of commits; what a power cut does is not asked here.
             db.execute_batch(&format!(
                 "PRAGMA synchronous = OFF;

@@ -1,0 +1,147 @@
+//! Files of their owner alone: complete or not at all, and durable once they have their name.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// The directory that `path` is in; `.` for a bare name.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// `path` with `suffix` after its whole name, as `SQLite` names its log.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes a directory and those above it, mode 0700 where they were absent.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// A file of mode 0600 that has its name only when it is whole. Dropped before, it leaves nothing.
+#[derive(Debug)]
+pub struct PrivateFile<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl<'a> PrivateFile<'a> {
+    /// Begins the file that is to be `path`, under a hidden name beside it.
+    ///
+    /// # Errors
+    /// What the system says of the directory; [`io::ErrorKind::IsADirectory`] where `path` is one.
+    pub fn begin(path: &'a Path) -> io::Result<PrivateFile<'a>> {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        // tempfile makes its files 0600.
+        let file = tempfile::Builder::new()
+            .prefix(".twofa-")
+            .tempfile_in(directory_of(path))?;
+        Ok(PrivateFile { path, file })
+    }
+
+    /// The name it has until then.
+    pub(crate) fn hidden(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Adds to its contents.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Gives it its name, where nothing else may have it.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::AlreadyExists`].
+    pub fn finish_new(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist_noclobber(self.path)?;
+        sync_directory(directory_of(self.path))
+    }
+
+    /// Gives it its name; another file that has it is replaced.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(self.path)?;
+        sync_directory(directory_of(self.path))
+    }
+}
+
+/// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(directory)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_private_and_alone_or_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("code.svg");
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        let begun = |bytes: &[u8]| {
+            let mut file = PrivateFile::begin(&path).unwrap();
+            file.write(bytes).unwrap();
+            file
+        };
+        drop(begun(b"never"));
+        assert_eq!(names(), 0);
+        begun(b"first").finish_new().unwrap();
+        assert_eq!(
+            begun(b"second").finish_new().unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        begun(b"third").finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!(names(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert!(PrivateFile::begin(directory.path()).is_err());
+    }
+
+    #[test]
+    fn a_bare_name_is_in_this_directory() {
+        for (path, directory) in [("a", "."), ("a/b", "a"), ("/a", "/"), ("./a", ".")] {
+            assert_eq!(directory_of(Path::new(path)), Path::new(directory));
+        }
+        assert_eq!(
+            with_suffix(Path::new("a/b.db"), "-wal"),
+            Path::new("a/b.db-wal")
+        );
+    }
+}
