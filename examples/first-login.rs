@@ -2,8 +2,8 @@
 //! in, email, authenticator app and recovery codes are set up as the chapters of the source page say, and logins are
 //! run: granted, wrong, replayed, locked.
 //!
-//! `cargo run --release --example first-login [DIRECTORY]` builds the program and drives it through its command line;
-//! every line it prints can be typed. The store stays in DIRECTORY (`first-login`), to go on with; a second run changes
+//! `cargo run --locked --release --example first-login [DIRECTORY]` builds the program and drives it through its command
+//! line; every line it prints can be typed. The store stays in DIRECTORY (`first-login`), to go on with; a second run changes
 //! only what passes with a login.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
