@@ -7,6 +7,10 @@
 //! only what passes with a login.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it stands for a person: their words, their environment, the clock of their phone"
+)]
 
 use std::error::Error;
 use std::fs;
@@ -182,7 +186,6 @@ fn chapter(title: &str) {
 }
 
 fn now() -> Result<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
     let now = SystemTime::now();
     Ok(now.duration_since(SystemTime::UNIX_EPOCH)?.as_secs())
 }

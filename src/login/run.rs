@@ -77,21 +77,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             start.method,
             tx.now(),
         );
-        let denied = |reason: &str| {
-            Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
-                .user(user.id, user.login.as_str())
-                .reason(reason)
-        };
-        match &next {
-            Next::Granted => granted(tx, &who, &user, None)?,
-            Next::Denied(_, why) => {
-                append(tx, &who, &denied(why))?;
-            }
-            Next::NotUsable(_) => {
-                append(tx, &who, &denied("method_not_usable"))?;
-            }
-            Next::Ask(_) | Next::Enrol => {}
-        }
+        record(tx, &who, &user, &next)?;
         Ok((person, next))
     })?;
     let methods = decide::usable(&system, &person);
@@ -122,6 +108,20 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         }
         Next::Enrol => enrol(store, &who, &user),
     }
+}
+
+/// Writes down what the first factor alone decides.
+fn record(tx: &Tx<'_>, who: &Who, user: &User, next: &Next) -> Result<()> {
+    let reason = match next {
+        Next::Granted => return granted(tx, who, user, None),
+        Next::Denied(_, why) => why,
+        Next::NotUsable(_) => "method_not_usable",
+        Next::Ask(_) | Next::Enrol => return Ok(()),
+    };
+    let entry = Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
+        .user(user.id, user.login.as_str())
+        .reason(reason);
+    append(tx, who, &entry).map(|_| ())
 }
 
 fn not_usable(person: &Person, method: Method, methods: &[Method]) -> Error {

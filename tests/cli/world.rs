@@ -359,8 +359,12 @@ impl Run<'_> {
                 .env("TWOFA_TEST_NOW", world.clock())
                 .env("TWOFA_TEST_SEED", count.to_string());
         }
-        // Windows finds nothing without it.
-        if let Some(root) = std::env::var_os("SystemRoot") {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "Windows finds nothing without it"
+        )]
+        let root = std::env::var_os("SystemRoot");
+        if let Some(root) = root {
             command.env("SystemRoot", root);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
