@@ -202,6 +202,14 @@ fn build() -> Result<PathBuf> {
     cargo
         .args(["build", "--locked", "--quiet", "--bin", "twofa"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo tells a program about its package makes build scripts that look at it run again, here and, when these
+    // are gone, in the next build.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
         .arg("--target-dir")
         .arg(profile.parent().ok_or("no target directory")?);
