@@ -2,11 +2,15 @@
 //! in, email, authenticator app and recovery codes are set up as the chapters of the source page say, and logins are
 //! run: granted, wrong, replayed, locked.
 //!
-//! `cargo run --release --example first-login [DIRECTORY]` builds the program and drives it through its command line;
-//! every line it prints can be typed. The store stays in DIRECTORY (`first-login`), to go on with; a second run changes
+//! `cargo run --locked --release --example first-login [DIRECTORY]` builds the program and drives it through its command
+//! line; every line it prints can be typed. The store stays in DIRECTORY (`first-login`), to go on with; a second run changes
 //! only what passes with a login.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it stands for a person: their words, their environment, the clock of their phone"
+)]
 
 use std::error::Error;
 use std::fs;
@@ -182,7 +186,6 @@ fn chapter(title: &str) {
 }
 
 fn now() -> Result<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
     let now = SystemTime::now();
     Ok(now.duration_since(SystemTime::UNIX_EPOCH)?.as_secs())
 }
@@ -199,6 +202,14 @@ fn build() -> Result<PathBuf> {
     cargo
         .args(["build", "--locked", "--quiet", "--bin", "twofa"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo tells a program about its package makes build scripts that look at it run again, here and, when these
+    // are gone, in the next build.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
         .arg("--target-dir")
         .arg(profile.parent().ok_or("no target directory")?);

@@ -191,7 +191,8 @@ impl Source for System {
     }
 }
 
-/// A clock that stands still and bytes that repeat: for tests, and never for a real store.
+/// A clock that stands still and bytes that repeat: for tests, and never for a real store. A release has none.
+#[cfg(any(test, debug_assertions))]
 #[derive(Debug)]
 pub struct Fixed {
     now: std::cell::Cell<Time>,
@@ -199,6 +200,7 @@ pub struct Fixed {
     drawn: std::cell::Cell<u64>,
 }
 
+#[cfg(any(test, debug_assertions))]
 impl Fixed {
     /// A source that always says `now` and draws the bytes that `seed` leads to.
     #[must_use]
@@ -217,6 +219,7 @@ impl Fixed {
     }
 }
 
+#[cfg(any(test, debug_assertions))]
 impl Source for Fixed {
     fn now(&self) -> Time {
         self.now.get()

@@ -134,6 +134,25 @@ pub(crate) fn applies(store: &Store, session: &Session) -> Result<bool> {
     Ok(decide::uses(&System::load(store)?, &person))
 }
 
+/// `--override`: who may, with a reason.
+fn skip(session: &Session) -> Result<Prepared> {
+    if !session.actor.authority.is_own() {
+        return Err(Error::new(
+            Kind::NotPermitted,
+            "--override is for root and the store's owner",
+        ));
+    }
+    if session
+        .note
+        .as_ref()
+        .is_none_or(|note| note.trim().is_empty())
+    {
+        return Err(Error::new(Kind::Usage, "--override needs a reason")
+            .hint("say why with --reason TEXT; it is kept in the audit log"));
+    }
+    Ok(Prepared::Skipped("override"))
+}
+
 /// Finds out whether this command must be confirmed, and gets the code: given, asked for, or sent.
 ///
 /// # Errors
@@ -154,21 +173,7 @@ pub fn prepare(
         return Ok(Prepared::NotNeeded);
     }
     if given.skip && !need.own {
-        if !session.actor.authority.is_own() {
-            return Err(Error::new(
-                Kind::NotPermitted,
-                "--override is for root and the store's owner",
-            ));
-        }
-        if session
-            .note
-            .as_ref()
-            .is_none_or(|note| note.trim().is_empty())
-        {
-            return Err(Error::new(Kind::Usage, "--override needs a reason")
-                .hint("say why with --reason TEXT; it is kept in the audit log"));
-        }
-        return Ok(Prepared::Skipped("override"));
+        return skip(session);
     }
     let mut usable = decide::usable(&system, &person);
     if need.own && person.authenticator && !usable.contains(&Method::Totp) {

@@ -104,13 +104,8 @@ fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
         .map_err(|error| Failure::permanent(format!("TLS cannot be set up: {error}")))
 }
 
-/// What lettre says, in words an administrator can act on.
-fn failure(
-    error: &lettre::transport::smtp::Error,
-    mailbox: &Smtp,
-    server: &str,
-    deadline: Duration,
-) -> Failure {
+/// What lettre says and the errors below it, and the system's own kind among them.
+fn causes(error: &lettre::transport::smtp::Error) -> (String, Option<std::io::ErrorKind>) {
     use std::error::Error as _;
     let mut causes = vec![error.to_string()];
     let mut cause = error.source();
@@ -125,7 +120,17 @@ fn failure(
         }
         cause = inner.source();
     }
-    let said = causes.join(": ");
+    (causes.join(": "), io)
+}
+
+/// What lettre says, in words an administrator can act on.
+fn failure(
+    error: &lettre::transport::smtp::Error,
+    mailbox: &Smtp,
+    server: &str,
+    deadline: Duration,
+) -> Failure {
+    let (said, io) = causes(error);
     // A socket that waited too long says "Resource temporarily unavailable".
     if error.is_timeout()
         || matches!(

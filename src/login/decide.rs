@@ -331,6 +331,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one list of rules")]
     fn each_rule_decides_in_its_order() {
         let on = system([true; 4], None);
         let judge = |person: &Person, first, channel, asked| {

@@ -95,12 +95,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             start.method,
             tx.now(),
         );
-        match &next {
-            Next::Granted => granted(tx, &who, &user, None)?,
-            Next::Denied(_, why) => deny(tx, &who, &user, why)?,
-            Next::NotUsable(_) => deny(tx, &who, &user, Kind::MethodNotUsable.code())?,
-            Next::Ask(_) | Next::Enrol => {}
-        }
+        record(tx, &who, &user, &next)?;
         Ok(Ok((system, person, next)))
     });
     let (system, person, next) = decided.map_err(|error| begun(error, None))??;
@@ -131,6 +126,16 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             Ok(required(&user.login, asked, methods))
         }
         Next::Enrol => enrol(store, &who, &user).map_err(|error| begun(error, None)),
+    }
+}
+
+/// Writes down what the first factor alone decides.
+fn record(tx: &Tx<'_>, who: &Who, user: &User, next: &Next) -> Result<()> {
+    match next {
+        Next::Granted => granted(tx, who, user, None),
+        Next::Denied(_, why) => deny(tx, who, user, why),
+        Next::NotUsable(_) => deny(tx, who, user, Kind::MethodNotUsable.code()),
+        Next::Ask(_) | Next::Enrol => Ok(()),
     }
 }
 

@@ -297,18 +297,22 @@ impl PutMailbox {
                 was(&|row| row.path.clone().into()),
                 self.transport.path(),
             );
-        // A secret carries no bytes: another password shows as `set` becoming `changed`.
         let before = was(&|row| row.password.into());
-        change = match (&self.password, have) {
-            (Some(new), Some(have)) if have.password.is_some() => {
-                let same = have.password(store)?.is_some_and(|old| {
-                    crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes())
-                });
-                change.field("password", before, if same { "set" } else { "changed" })
-            }
-            _ => change.field("password", before, self.password_after(have)),
-        };
+        change = change.field("password", before, self.password_word(store, have)?);
         Ok(change.if_any())
+    }
+
+    /// What a change says of the password. A secret carries no bytes: another password shows as `set` becoming
+    /// `changed`.
+    fn password_word(&self, store: &Store, have: Option<&Mailbox>) -> Result<Option<&'static str>> {
+        if let Some(new) = &self.password
+            && let Some(have) = have
+            && let Some(old) = have.password(store)?
+        {
+            let same = crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes());
+            return Ok(Some(if same { "set" } else { "changed" }));
+        }
+        Ok(self.password_after(have))
     }
 
     fn have(&self, store: &Store) -> Result<Option<Mailbox>> {

@@ -33,6 +33,43 @@ const SHOWN: usize = 10;
 #[derive(Debug, Clone, Default)]
 pub struct ImportUsers(Vec<(u64, AddUser)>);
 
+/// The columns that the first line names, in its order.
+fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
+    let mut columns = Vec::new();
+    for header in headers {
+        let wanted = fold(header);
+        let column = COLUMNS
+            .into_iter()
+            .find(|column| *column == wanted)
+            .ok_or_else(|| {
+                let error = Error::new(
+                    Kind::InvalidValue,
+                    format!("line 1: `{}` is no column", visible(header)),
+                );
+                match name::nearest(header, COLUMNS) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
+                }
+            })?;
+        if columns.contains(&column) {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                format!("line 1: the column `{column}` stands twice"),
+            ));
+        }
+        columns.push(column);
+    }
+    if !columns.contains(&"login") {
+        return Err(
+            Error::new(Kind::InvalidValue, "line 1: the column `login` is missing").hint(format!(
+                "the first line names the columns: {}",
+                COLUMNS.join(",")
+            )),
+        );
+    }
+    Ok(columns)
+}
+
 impl ImportUsers {
     /// Reads a file: UTF-8 with or without a byte order mark, any line ends.
     ///
@@ -45,38 +82,7 @@ impl ImportUsers {
             .trim(csv::Trim::All)
             .flexible(true)
             .from_reader(input);
-        let headers = reader.headers().map_err(|error| broken(&error))?.clone();
-        let mut columns = Vec::new();
-        for header in &headers {
-            let wanted = fold(header);
-            let column = COLUMNS
-                .into_iter()
-                .find(|column| *column == wanted)
-                .ok_or_else(|| {
-                    let error = Error::new(
-                        Kind::InvalidValue,
-                        format!("line 1: `{}` is no column", visible(header)),
-                    );
-                    match name::nearest(header, COLUMNS) {
-                        Some(near) => error.hint(format!("did you mean `{near}`?")),
-                        None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
-                    }
-                })?;
-            if columns.contains(&column) {
-                return Err(Error::new(
-                    Kind::InvalidValue,
-                    format!("line 1: the column `{column}` stands twice"),
-                ));
-            }
-            columns.push(column);
-        }
-        if !columns.contains(&"login") {
-            return Err(
-                Error::new(Kind::InvalidValue, "line 1: the column `login` is missing").hint(
-                    format!("the first line names the columns: {}", COLUMNS.join(",")),
-                ),
-            );
-        }
+        let columns = columns(reader.headers().map_err(|error| broken(&error))?)?;
         let mut lines = Vec::new();
         let mut bad: Vec<Error> = Vec::new();
         let mut seen: HashMap<String, u64> = HashMap::new();

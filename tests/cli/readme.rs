@@ -4,16 +4,22 @@
 //! With `SNAPSHOTS=overwrite` the outputs are written into the README. Words in capitals stand for what an earlier line
 //! printed: CHALLENGE, CODE (of the newest message) and APP (what the authenticator app shows).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use snapbox::IntoData as _;
+use twofa::error::EXIT_CODES;
+use twofa::verb::VERBS;
 
 use crate::world::World;
 
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+}
+
 #[test]
 fn the_tour_does_what_it_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = path();
     let text = std::fs::read_to_string(&path).unwrap();
     let world = World::empty();
     let mut tour = Tour {
@@ -37,12 +43,122 @@ fn the_tour_does_what_it_says() {
         }
         renewed.push_str(&format!("{line}\n"));
     }
-    if std::env::var_os("SNAPSHOTS").is_some_and(|action| action == "overwrite") {
+    #[expect(clippy::disallowed_methods, reason = "snapbox reads it too")]
+    let action = std::env::var_os("SNAPSHOTS");
+    if action.is_some_and(|action| action == "overwrite") {
         std::fs::write(&path, renewed).unwrap();
     } else {
         // Raw: a backslash of the shell is not one of a path.
         snapbox::assert_data_eq!(renewed.raw(), text.raw());
     }
+}
+
+/// The table of exit codes is the one of `help exit-codes`, in its order. Codes that belong together may share a row
+/// (`11 / 12 / 13`), which then says once what their meanings begin with.
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let text = std::fs::read_to_string(path()).unwrap();
+    let rows = text
+        .lines()
+        .skip_while(|line| *line != "| exit | meaning |")
+        .skip(2)
+        .map_while(|line| {
+            line.strip_prefix("| ")?
+                .strip_suffix(" |")?
+                .split_once(" | ")
+        });
+    let mut rest = EXIT_CODES;
+    for (codes, meaning) in rows {
+        let codes: Vec<u8> = codes
+            .split(" / ")
+            .map(|code| code.parse().unwrap())
+            .collect();
+        let (row, others) = rest
+            .split_at_checked(codes.len())
+            .expect("the README has more codes than the program");
+        rest = others;
+        assert!(
+            codes.iter().eq(row.iter().map(|(code, _)| code)),
+            "the README has {codes:?} where the program has {row:?}"
+        );
+        let meanings: Vec<&str> = row.iter().map(|(_, meaning)| *meaning).collect();
+        assert_eq!(meaning.replace('`', ""), joined(&meanings));
+    }
+    assert_eq!(rest, [], "codes that the README leaves out");
+}
+
+/// `a b / c / d` of `a b`, `a c` and `a d`.
+fn joined(meanings: &[&str]) -> String {
+    let words: Vec<Vec<&str>> = meanings
+        .iter()
+        .map(|meaning| meaning.split(' ').collect())
+        .collect();
+    let (first, others) = words.split_first().unwrap();
+    let shared = first
+        .iter()
+        .enumerate()
+        .take_while(|(at, word)| others.iter().all(|other| other.get(*at) == Some(word)))
+        .count();
+    let mut text = first.join(" ");
+    for other in others {
+        text.push_str(&format!(" / {}", other[shared..].join(" ")));
+    }
+    text
+}
+
+/// What follows `twofa` in code, and code that begins with a noun, is a command of the program.
+#[test]
+fn every_command_it_names_exists() {
+    let text = std::fs::read_to_string(path()).unwrap();
+    let is_noun = |word: &str| {
+        VERBS
+            .iter()
+            .any(|verb| verb.path.split(' ').next() == Some(word))
+    };
+    let mut named: Vec<Vec<&str>> = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let codes: Vec<&str> = if fenced {
+            vec![line]
+        } else {
+            line.split('`').skip(1).step_by(2).collect()
+        };
+        for code in codes {
+            for (at, _) in code.match_indices("twofa ") {
+                // Not the end of a path or of another word.
+                if !code[..at].ends_with(|c: char| c.is_alphanumeric() || "/.-_".contains(c)) {
+                    named.push(words(&code[at + "twofa ".len()..]));
+                }
+            }
+            if !fenced && words(code).first().is_some_and(|word| is_noun(word)) {
+                named.push(words(code));
+            }
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    for words in named {
+        let verb = VERBS
+            .iter()
+            .find(|verb| words.starts_with(&verb.path.split(' ').collect::<Vec<_>>()));
+        let verb = verb.unwrap_or_else(|| panic!("there is no `twofa {}`", words.join(" ")));
+        found.insert(verb.path);
+    }
+    // Those that the tour shows are among them, so something was looked at.
+    assert!(found.contains("login simulate"), "{found:?}");
+    assert!(found.contains("recovery-codes generate"), "{found:?}");
+}
+
+/// The words of a line, up to what a shell reads itself.
+fn words(code: &str) -> Vec<&str> {
+    code.split([')', '|', ';', '&', '`'])
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect()
 }
 
 /// The shell of the tour.

@@ -64,6 +64,10 @@ impl Terminal {
 
     /// Types a secret once the terminal no longer shows what is typed: what comes before that is thrown away.
     fn types_secret(&mut self, secret: &str) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test measures by the machine's clock"
+        )]
         let begun = Instant::now();
         while self.session.get_process().get_echo().unwrap() {
             assert!(begun.elapsed() < PATIENCE, "{}", self.seen);

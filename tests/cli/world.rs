@@ -2,9 +2,11 @@
 //! repeat. A new store's name is `twofa.db`, relative to the directory, so that outputs name no path of the machine.
 
 use std::cell::Cell;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use snapbox::IntoData as _;
 use tempfile::TempDir;
@@ -20,6 +22,8 @@ pub struct World {
     /// Whether commands see the machine's own clock and random bytes instead.
     real: Cell<bool>,
     commands: Cell<u64>,
+    /// The names of the directory in which it was built, which audit rows still say; none for a world begun empty.
+    built_in: &'static [String],
 }
 
 impl World {
@@ -30,11 +34,19 @@ impl World {
             clock: Cell::new(0),
             real: Cell::new(false),
             commands: Cell::new(0),
+            built_in: &[],
         }
     }
 
     /// A new store in it, with the first administrator `Supervisor` and nobody else.
     pub fn new() -> World {
+        static BUILT: OnceLock<Built> = OnceLock::new();
+        BUILT
+            .get_or_init(|| Built::of(&World::build_new(), ""))
+            .copy()
+    }
+
+    fn build_new() -> World {
         let world = World::empty();
         world.ok("init");
         world
@@ -43,7 +55,14 @@ impl World {
     /// A store with `alice` and `bob`, who have passwords (`alice-pw`, `bob-pw`) and addresses, and a mailbox `trial`
     /// that writes into `mail`, used for codes. 2FA is off and no method is enabled.
     pub fn peopled() -> World {
-        let world = World::new();
+        static BUILT: OnceLock<Built> = OnceLock::new();
+        BUILT
+            .get_or_init(|| Built::of(&World::build_peopled(), ""))
+            .copy()
+    }
+
+    fn build_peopled() -> World {
+        let world = World::build_new();
         world
             .run("user add alice --name Alice --email alice@example.com --password-stdin")
             .stdin("alice-pw\n")
@@ -59,21 +78,30 @@ impl World {
 
     /// As [`World::peopled`], with email enabled, primary, and 2FA on.
     pub fn with_email() -> World {
-        let world = World::peopled();
-        world.ok("method enable email --primary");
-        world.ok("setting set Enable2FA on --yes");
-        world
+        static BUILT: OnceLock<Built> = OnceLock::new();
+        let build = || {
+            let world = World::build_peopled();
+            world.ok("method enable email --primary");
+            world.ok("setting set Enable2FA on --yes");
+            Built::of(&world, "")
+        };
+        BUILT.get_or_init(build).copy()
     }
 
     /// As [`World::peopled`], with the authenticator app enabled, 2FA on, and Supervisor's app connected. Returns the
     /// secret of the app as well; the step of its last code has passed.
     pub fn with_app() -> (World, String) {
-        let world = World::peopled();
-        world.ok("method enable totp --primary");
-        let secret = world.connect("Supervisor");
-        world.later(30);
-        world.ok("setting set Enable2FA on --yes");
-        (world, secret)
+        static BUILT: OnceLock<Built> = OnceLock::new();
+        let build = || {
+            let world = World::build_peopled();
+            world.ok("method enable totp --primary");
+            let secret = world.connect("Supervisor");
+            world.later(30);
+            world.ok("setting set Enable2FA on --yes");
+            Built::of(&world, &secret)
+        };
+        let built = BUILT.get_or_init(build);
+        (built.copy(), built.secret.clone())
     }
 
     /// Connects a user's app; returns its secret. The code of this moment is consumed.
@@ -97,7 +125,7 @@ impl World {
 
     /// Writes a file into it.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.file(name), text).unwrap();
+        fs::write(self.file(name), text).unwrap();
     }
 
     /// Moves the clock.
@@ -145,12 +173,12 @@ impl World {
 
     /// The newest message.
     pub fn letter(&self) -> String {
-        let mut messages: Vec<PathBuf> = std::fs::read_dir(self.file("mail"))
+        let mut messages: Vec<PathBuf> = fs::read_dir(self.file("mail"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
         messages.sort_by_key(|path| (path.metadata().unwrap().modified().unwrap(), path.clone()));
-        std::fs::read_to_string(messages.last().unwrap()).unwrap()
+        fs::read_to_string(messages.last().unwrap()).unwrap()
     }
 
     /// The code in the newest message.
@@ -204,6 +232,93 @@ impl World {
     }
 }
 
+/// A world that was built, its directory read into memory: building one starts up to nine processes, and a thousand
+/// tests stand in four of them.
+struct Built {
+    /// What to write, directories before what is in them: the name, its mode, and the bytes of a file.
+    entries: Vec<(PathBuf, fs::Permissions, Option<Vec<u8>>)>,
+    /// See [`names`].
+    directory: Vec<String>,
+    /// A mailbox's directory is kept as an absolute path.
+    has_mailbox: bool,
+    clock: i64,
+    commands: u64,
+    /// Of the app that was connected.
+    secret: String,
+}
+
+impl Built {
+    fn of(world: &World, secret: &str) -> Built {
+        let has_mailbox = world.number("SELECT count(*) FROM mailbox") > 0;
+        let mut entries = Vec::new();
+        let mut open = vec![PathBuf::new()];
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(world.path().join(&directory)).unwrap() {
+                let entry = entry.unwrap();
+                let name = directory.join(entry.file_name());
+                let about = entry.metadata().unwrap();
+                let bytes = if about.is_dir() {
+                    open.push(name.clone());
+                    None
+                } else {
+                    Some(fs::read(entry.path()).unwrap())
+                };
+                entries.push((name, about.permissions(), bytes));
+            }
+        }
+        assert!(
+            !world.file("twofa.db-wal").exists(),
+            "the store is not whole without its log"
+        );
+        Built {
+            entries,
+            directory: names(world.path()),
+            has_mailbox,
+            clock: world.clock.get(),
+            commands: world.commands.get(),
+            secret: secret.to_owned(),
+        }
+    }
+
+    /// The same world in a directory of its own: the next command draws the bytes it would have drawn in the first,
+    /// and mailboxes write here.
+    fn copy(&'static self) -> World {
+        let world = World::empty();
+        for (name, mode, bytes) in &self.entries {
+            let path = world.file(&name.to_string_lossy());
+            match bytes {
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+                None => fs::create_dir(&path).unwrap(),
+            }
+            fs::set_permissions(&path, mode.clone()).unwrap();
+        }
+        if self.has_mailbox {
+            let mut sql = "PRAGMA synchronous = OFF;".to_owned();
+            for (old, new) in self.directory.iter().zip(names(world.path())) {
+                sql.push_str(&format!(
+                    "UPDATE mailbox SET path = replace(path, '{old}', '{new}');"
+                ));
+            }
+            world.sql(&sql);
+        }
+        World {
+            clock: Cell::new(self.clock),
+            commands: Cell::new(self.commands),
+            built_in: &self.directory,
+            ..world
+        }
+    }
+}
+
+/// What a directory of this machine is called: as the system resolves it, and as it was made.
+fn names(directory: &Path) -> Vec<String> {
+    let resolved = directory.canonicalize().unwrap();
+    vec![
+        resolved.display().to_string(),
+        directory.display().to_string(),
+    ]
+}
+
 /// A command about to run.
 pub struct Run<'w> {
     world: &'w World,
@@ -244,8 +359,12 @@ impl Run<'_> {
                 .env("TWOFA_TEST_NOW", world.clock())
                 .env("TWOFA_TEST_SEED", count.to_string());
         }
-        // Windows finds nothing without it.
-        if let Some(root) = std::env::var_os("SystemRoot") {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "Windows finds nothing without it"
+        )]
+        let root = std::env::var_os("SystemRoot");
+        if let Some(root) = root {
             command.env("SystemRoot", root);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -343,10 +462,11 @@ impl Done {
 impl World {
     /// Takes what belongs to this machine out of an output: the directory, and the name of the account.
     fn redact(&self, text: &str) -> String {
-        let directory = self.path().canonicalize().unwrap().display().to_string();
-        let text = text
-            .replace(&directory, "[DIR]")
-            .replace(&self.path().display().to_string(), "[DIR]");
+        let names = names(self.path());
+        let text = names
+            .iter()
+            .chain(self.built_in)
+            .fold(text.to_owned(), |text, name| text.replace(name, "[DIR]"));
         #[cfg(unix)]
         if let Ok(Some(user)) = nix::unistd::User::from_uid(nix::unistd::getuid()) {
             return text

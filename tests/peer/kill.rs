@@ -5,6 +5,11 @@
 //! state the store may ever be seen in. Then the command is run and killed, again and again, and what it leaves must
 //! be one of these. `TWOFA_PEER_SEED` repeats the moments of a failure as far as the machine allows.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "moments are measured by the machine's clock, and a seed comes from outside"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, ExitStatus};

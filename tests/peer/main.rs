@@ -38,6 +38,10 @@ use std::process::{Command, Output};
 /// The program of a peer, or a failure that says how to get it.
 #[track_caller]
 fn peer(program: &str, how: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "peers are where the machine has them"
+    )]
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join(program))

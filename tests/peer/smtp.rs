@@ -266,6 +266,10 @@ fn a_server_that_never_speaks_costs_the_life_of_the_code() {
     world.ok("setting set 2FAmailbox ops SecondFactorCodeTTL 2");
     world.ok("method enable email --primary");
     world.ok("setting set Enable2FA on --yes");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test measures by the machine's clock"
+    )]
     let begun = std::time::Instant::now();
     let done = world
         .run("login start alice --password-stdin -o json")

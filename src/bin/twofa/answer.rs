@@ -166,6 +166,10 @@ impl Answer {
     }
 
     /// Prints the body. A closed pipe ends the printing, quietly.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that writes to stdout"
+    )]
     pub fn print(self, format: Format, width: Option<u16>) -> Result<Printed> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let done = write(self.body, format, width, &mut out)

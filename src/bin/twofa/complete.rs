@@ -33,7 +33,7 @@ const MOST: i64 = 200;
 
 /// Whether a shell asks.
 pub fn requested() -> bool {
-    std::env::var_os(VARIABLE).is_some_and(|shell| !shell.is_empty())
+    process::variable(VARIABLE).is_some_and(|shell| !shell.is_empty())
 }
 
 /// Answers the shell. Its words are `twofa -- twofa WORD…`. A delegated caller gets no answer: candidates come out of
@@ -42,7 +42,7 @@ pub fn answer() -> ExitCode {
     if process::is_delegated(&process::process(), place().as_ref()) {
         return ExitCode::from(Kind::NotPermitted.exit());
     }
-    let shell = std::env::var(VARIABLE).unwrap_or_default();
+    let shell = process::text(VARIABLE).unwrap_or_default();
     let shells = Shells::builtins();
     let Some(completer) = shells.completer(&shell) else {
         return ExitCode::FAILURE;
@@ -55,14 +55,19 @@ pub fn answer() -> ExitCode {
         .write_complete(&mut command, words, directory.as_deref(), &mut out)
         .is_ok()
     {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the candidates are the whole answer to the shell"
+        )]
+        let mut stdout = std::io::stdout();
         // Nobody listens: nothing to do.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), &out);
+        let _ = std::io::Write::write_all(&mut stdout, &out);
     }
     ExitCode::SUCCESS
 }
 
 fn words() -> Vec<OsString> {
-    std::env::args_os()
+    process::words()
         .skip_while(|word| word != "--")
         .skip(1)
         .collect()
@@ -73,7 +78,7 @@ fn place() -> Option<Place> {
     let mut words = words()
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned());
-    let mut db = std::env::var_os("TWOFA_DB").map(Into::into);
+    let mut db = process::variable("TWOFA_DB").map(Into::into);
     while let Some(word) = words.next() {
         if word == "--db" {
             db = words.next().map(Into::into);

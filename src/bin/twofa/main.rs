@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
     // The tree of commands is dear to build and to copy; the same one is looked at afterwards.
     let mut command = Cli::command();
-    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+    let matches = match command.try_get_matches_from_mut(process::words()) {
         Ok(matches) => matches,
         Err(error) => return misused(&error),
     };
@@ -87,6 +87,10 @@ fn path(matches: &clap::ArgMatches) -> String {
 }
 
 /// How wide the answer may be, where it goes to a terminal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the terminal is measured, not written to"
+)]
 fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
@@ -94,7 +98,7 @@ fn terminal_width() -> Option<u16> {
 /// The command as it was typed, with the words quoted that a shell would split.
 fn typed() -> String {
     let mut words = vec!["twofa".to_owned()];
-    for word in std::env::args_os().skip(1) {
+    for word in process::words().skip(1) {
         let word = word.to_string_lossy().into_owned();
         let plain = !word.is_empty()
             && word
@@ -141,14 +145,14 @@ fn misused(error: &clap::Error) -> ExitCode {
         let said = Error::new(Kind::Usage, message)
             .hint(tip.unwrap_or("`twofa --help` lists the commands"))
             .to_json();
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
+        ui::line(ui::color(cli::Color::Never), &format!("{said}\n"));
     }
     ExitCode::from(Kind::Usage.exit())
 }
 
 /// Whether JSON was asked for, where the command line could not be read.
 fn wants_json() -> bool {
-    let words: Vec<String> = std::env::args_os()
+    let words: Vec<String> = process::words()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let named = words
@@ -162,7 +166,7 @@ fn wants_json() -> bool {
                 .map(str::to_owned),
         });
     let format = named
-        .or_else(|| std::env::var("TWOFA_OUTPUT").ok())
+        .or_else(|| process::text("TWOFA_OUTPUT"))
         .unwrap_or_default();
     <Format as clap::ValueEnum>::from_str(&format, true).is_ok_and(Format::is_json)
 }

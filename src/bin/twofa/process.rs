@@ -1,5 +1,6 @@
 //! What this process is: who runs it, where the store is, and what a delegated caller may not say.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,14 +15,35 @@ use twofa::verb::Verb;
 
 use crate::cli::Globals;
 
+/// A variable of the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// A variable of the environment that is text.
+pub fn text(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok()
+}
+
+/// The words of the command line; the program's own name is the first.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the command line"
+)]
+pub fn words() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
 /// Reads who runs this process.
 pub fn process() -> Process {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let number = |name: &str| text(name).and_then(|text| text.parse().ok());
     let process = Process {
         sudo_uid: number("SUDO_UID"),
-        doas_user: std::env::var("DOAS_USER")
-            .ok()
-            .filter(|name| !name.is_empty()),
+        doas_user: text("DOAS_USER").filter(|name| !name.is_empty()),
         pkexec_uid: number("PKEXEC_UID"),
         ..Process::default()
     };
@@ -60,14 +82,14 @@ pub fn default_place() -> Result<Place> {
 }
 
 fn data_home() -> Result<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
+    let directory = |name: &str| {
+        variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    variable("XDG_DATA_HOME")
-        .or_else(|| variable("LOCALAPPDATA"))
-        .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
+    directory("XDG_DATA_HOME")
+        .or_else(|| directory("LOCALAPPDATA"))
+        .or_else(|| directory("HOME").map(|home| home.join(".local").join("share")))
         .ok_or_else(|| {
             Error::new(Kind::Usage, "nothing tells where the store is")
                 .hint("name it with --db FILE")
@@ -104,10 +126,9 @@ pub fn source() -> Rc<dyn Source> {
 
 #[cfg(debug_assertions)]
 fn fixed() -> Option<twofa::clock::Fixed> {
-    let now = std::env::var("TWOFA_TEST_NOW").ok()?;
+    let now = text("TWOFA_TEST_NOW")?;
     let now = twofa::clock::Time::parse(&now, twofa::clock::Time(0)).ok()?;
-    let seed = std::env::var("TWOFA_TEST_SEED")
-        .ok()
+    let seed = text("TWOFA_TEST_SEED")
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(0);
     Some(twofa::clock::Fixed::new(now, seed))
@@ -123,6 +144,17 @@ pub fn is_delegated(process: &Process, place: Option<&Place>) -> bool {
         .map(|place| place.db.as_path())
         .chain([Path::new(Place::SYSTEM)])
         .any(|path| process.authority(owner_of(path)) == Authority::Delegated)
+}
+
+/// The first variable of this program in the environment: the name alone, for a value may be anything.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+fn own_variable() -> Option<String> {
+    std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .find(|name| name.starts_with("TWOFA_"))
 }
 
 /// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
@@ -143,11 +175,7 @@ pub fn refuse_delegated(
         )
         .hint("only root and the store's owner choose the store, its key, files and programs"))
     };
-    // The name alone: a value may be anything.
-    if let Some(name) = std::env::vars_os()
-        .map(|(name, _)| name.to_string_lossy().into_owned())
-        .find(|name| name.starts_with("TWOFA_"))
-    {
+    if let Some(name) = own_variable() {
         return refuse(&format!("the variable {name}"));
     }
     let (mut command, mut matches) = (command, matches);

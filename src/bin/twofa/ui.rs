@@ -4,7 +4,7 @@
 //! names its option. All `--…-stdin` of one command read one line each in one order: password, new password, token,
 //! code, confirm code.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, StdinLock, Write as _};
 use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
@@ -43,6 +43,10 @@ impl Ui {
     }
 
     /// Whether somebody sits there who can be asked.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks at the terminal"
+    )]
     pub fn can_ask(&self) -> bool {
         !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
@@ -108,7 +112,7 @@ fn unanswered(error: dialoguer::Error) -> Error {
     Error::new(Kind::MissingAnswer, "the question was not answered").because(error)
 }
 
-fn color(color: Color) -> ColorChoice {
+pub fn color(color: Color) -> ColorChoice {
     match color {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
@@ -117,7 +121,11 @@ fn color(color: Color) -> ColorChoice {
 }
 
 /// Writes to stderr. When that is closed there is nobody to tell.
-fn line(color: ColorChoice, text: &str) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that writes to stderr"
+)]
+pub fn line(color: ColorChoice, text: &str) {
     let mut err = AutoStream::new(std::io::stderr().lock(), color);
     let _ = err.write_all(text.as_bytes());
 }
@@ -200,9 +208,18 @@ pub struct Lines {
     pub confirm_code: Option<Secret>,
 }
 
+/// Standard input.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads standard input"
+)]
+pub fn input() -> StdinLock<'static> {
+    std::io::stdin().lock()
+}
+
 /// Reads one line for each option that was given, in the order of the contract.
 pub fn read_lines(wanted: Wanted) -> Result<Lines> {
-    let mut input = std::io::stdin().lock();
+    let mut input = input();
     let mut next = |wanted: bool, option: &str| -> Result<Option<Secret>> {
         if !wanted {
             return Ok(None);

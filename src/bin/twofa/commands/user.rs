@@ -22,7 +22,7 @@ use crate::answer::{Answer, row};
 use crate::cli::{Lockout, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
-use crate::ui::Wanted;
+use crate::ui::{self, Wanted};
 
 /// Manage users
 #[derive(Debug, Subcommand)]
@@ -446,7 +446,7 @@ fn import(context: &mut Context, args: &Import) -> Result<Answer> {
             )
             .hint("use --confirm-code"));
         }
-        ImportUsers::read(std::io::stdin().lock())?
+        ImportUsers::read(ui::input())?
     } else {
         let file = std::fs::File::open(&args.file).map_err(|error| {
             Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error)
