@@ -66,7 +66,7 @@ impl<'a> PrivateFile<'a> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
@@ -111,7 +111,7 @@ mod tests {
         let names = || fs::read_dir(directory.path()).unwrap().count();
         let begun = |bytes: &[u8]| {
             let mut file = PrivateFile::begin(&path).unwrap();
-            file.write(bytes).unwrap();
+            file.fill(bytes).unwrap();
             file
         };
         drop(begun(b"never"));

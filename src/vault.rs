@@ -193,7 +193,7 @@ impl Ring {
             .because(error)
         };
         let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
-        file.write(text.as_bytes()).map_err(failed)?;
+        file.fill(text.as_bytes()).map_err(failed)?;
         file.finish_new().map_err(failed)
     }
 

@@ -45,7 +45,7 @@ pub(super) fn to_file(
     );
     let path = directory.join(&name);
     let mut file = PrivateFile::begin(&path).map_err(|error| failed(&error))?;
-    file.write(&message.formatted())
+    file.fill(&message.formatted())
         .and_then(|()| file.finish_new())
         .map_err(|error| failed(&error))?;
     Ok(name)

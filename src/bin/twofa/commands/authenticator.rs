@@ -187,7 +187,7 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     }
     let mut answer = Answer::thing(&enrolment)?.changed(true, Vec::new());
     if let (Some(bytes), Some((path, mut file))) = (drawn, place) {
-        file.write(&bytes)
+        file.fill(&bytes)
             .and_then(|()| file.finish())
             .map_err(|error| unwritable(path, error))?;
         answer = answer.say(format!(
