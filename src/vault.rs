@@ -27,6 +27,10 @@ use zeroize::Zeroizing;
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
+use crate::store::Owner;
+
+/// How the names of files begin that become a key file or a store when they are complete.
+pub(crate) const UNFINISHED: &str = ".twofa-init-";
 
 /// The longest key file that is read: a line for each key is under a hundred bytes.
 const LONGEST_FILE: usize = 64 * 1024;
@@ -173,11 +177,12 @@ impl Ring {
         })
     }
 
-    /// Writes the key file by temporary file, fsync and rename, mode 0600.
+    /// Writes the key file by temporary file, fsync and rename, mode 0600, and gives it to `owner`. One that is there
+    /// already stays; the answer is whether this one was written.
     ///
     /// # Errors
     /// [`Kind::Io`].
-    pub fn write(&self) -> Result<()> {
+    pub fn write(&self, owner: Option<Owner>) -> Result<bool> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
@@ -196,12 +201,24 @@ impl Ring {
             .filter(|dir| !dir.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         // tempfile makes its files 0600.
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(directory)
+            .map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
+        if let Some(owner) = owner {
+            owner.owns(file.as_file()).map_err(failed)?;
+        }
         file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&self.path)
-            .map_err(|error| failed(error.error))?;
-        sync_directory(directory).map_err(failed)
+        match file.persist_noclobber(&self.path) {
+            Ok(_) => {}
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Ok(false);
+            }
+            Err(error) => return Err(failed(error.error)),
+        }
+        sync_directory(directory).map_err(failed)?;
+        Ok(true)
     }
 
     /// The id of the current wrapping key.

@@ -1,19 +1,22 @@
 //! Making a store: all of it, or nothing.
 //!
-//! The file is built under a temporary name with its keys already wrapped; then the key file becomes durable, and last
-//! the store gets its name. A command killed in between leaves at most a key file that no store names, and the next
-//! `init` uses it: a key is never written over.
+//! First the key file becomes durable; then the store is built under a temporary name, its keys wrapped by what stands
+//! in that file, and gets its name last. A command killed in between leaves at most a key file that no store names, and
+//! the next `init` uses it: a key is never written over, and a store neither. Of several at once one is first with the
+//! key and one with the store, and both fit.
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, named_params};
 
-use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
+use super::opened::Opened;
+use super::{APPLICATION_ID, Owner, Place, SCHEMA, VERSION, make_directory};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::vault::{Ring, Vault, sync_directory};
+use crate::vault::{Ring, UNFINISHED, Vault, sync_directory};
 
 /// What [`create`] found or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,25 +27,36 @@ pub enum Created {
     Existing,
 }
 
-/// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. The first
-/// administrator is not in it yet.
+/// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. What is
+/// made belongs to `owner`. The first administrator is not in it yet.
 ///
 /// # Errors
 /// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
-pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
-    if place.db.exists() {
-        super::check_header(&place.db)?;
+pub fn create(place: &Place, owner: Option<Owner>, source: &dyn Source) -> Result<Created> {
+    let existing = || {
+        Opened::begin(&place.db, super::check_header)?;
         Ring::read(&place.key)?;
-        return Ok(Created::Existing);
+        Ok(Created::Existing)
+    };
+    let [directory, beside] = [&place.db, &place.key].map(|path| {
+        path.parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+    });
+    for directory in [directory, beside] {
+        remove_unfinished(directory, source);
     }
-    let directory = place
-        .db
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    make_directory(directory)?;
-    if let Some(beside) = place.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        make_directory(beside)?;
+    if place.db.exists() {
+        return existing();
+    }
+    for directory in [directory, beside] {
+        make_directory(directory, owner).map_err(|error| {
+            Error::new(
+                Kind::Io,
+                format!("cannot make the directory `{}`", directory.display()),
+            )
+            .because(error)
+        })?;
     }
     let failed = |error: std::io::Error| {
         Error::new(
@@ -51,39 +65,50 @@ pub fn create(place: &Place, source: &dyn Source) -> Result<Created> {
         )
         .because(error)
     };
-    let ring = if place.key.exists() {
-        Ring::read(&place.key)?
-    } else {
-        Ring::generate(&place.key, source)?
-    };
+    if !place.key.exists() {
+        Ring::generate(&place.key, source)?.write(owner)?;
+    }
+    // Read back: another may have been first, and a store is wrapped by the key that stands there.
+    let ring = Ring::read(&place.key)?;
     // tempfile makes its files 0600 and removes this one if anything below fails.
     let file = tempfile::Builder::new()
-        .prefix(".twofa-init-")
+        .prefix(UNFINISHED)
         .tempfile_in(directory)
         .map_err(failed)?;
     fill(file.path(), &ring, source)?;
-    file.as_file().sync_all().map_err(failed)?;
-    if !place.key.exists() {
-        ring.write()?;
+    if let Some(owner) = owner {
+        owner.owns(file.as_file()).map_err(failed)?;
     }
-    file.persist_noclobber(&place.db)
-        .map_err(|error| failed(error.error))?;
+    file.as_file().sync_all().map_err(failed)?;
+    match file.persist_noclobber(&place.db) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return existing(),
+        Err(error) => return Err(failed(error.error)),
+    }
     sync_directory(directory).map_err(failed)?;
     Ok(Created::New)
 }
 
-fn make_directory(directory: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| {
-        Error::new(
-            Kind::Io,
-            format!("cannot make the directory `{}`", directory.display()),
-        )
-        .because(error)
-    })
+/// No `init` takes so long.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
+
+/// Removes what an `init` that was killed long ago left unfinished. It is no harm if it stays.
+fn remove_unfinished(directory: &Path, source: &dyn Source) {
+    let now = u64::try_from(source.now().0).map(|now| UNIX_EPOCH + Duration::from_secs(now));
+    let (Ok(now), Ok(entries)) = (now, fs::read_dir(directory)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let old = || {
+            let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            now.duration_since(found.modified().ok()?).ok()
+        };
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+            && old().is_some_and(|age| age > LEFT_BEHIND)
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[expect(

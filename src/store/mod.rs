@@ -6,6 +6,7 @@
 //! this crate that changes a row demands one, and only this crate's write paths can make it.
 
 mod create;
+mod opened;
 mod place;
 mod upgrade;
 
@@ -20,8 +21,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::opened::Opened;
+
 pub use self::create::{Created, create};
-pub use self::place::{Loose, Place, account_id, account_name, owner_of};
+pub(crate) use self::place::make_directory;
+pub use self::place::{Loose, Owner, Place, account, account_name, owner_of};
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
@@ -46,6 +50,8 @@ pub struct Store {
     wait: Duration,
     vault: OnceCell<Vault>,
     source: Rc<dyn Source>,
+    /// Last, so that the connection goes first.
+    _opened: Opened,
 }
 
 impl std::fmt::Debug for Store {
@@ -90,7 +96,7 @@ impl Store {
         wait: Duration,
         source: Rc<dyn Source>,
     ) -> Result<Store> {
-        check_header(&place.db)?;
+        let opened = Opened::begin(&place.db, check_header)?;
         let db = open_file(&place.db, writable, wait)?;
         let version: i32 = db
             .query_row("PRAGMA user_version", [], |row| row.get(0))
@@ -119,6 +125,7 @@ impl Store {
             wait,
             vault: OnceCell::new(),
             source,
+            _opened: opened,
         })
     }
 
@@ -339,16 +346,26 @@ fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
 }
 
 /// `SQLite` opens a file it may not write all the same and fails at the first write; say so before anything is asked.
+/// The file is not opened for that: to close it would drop the locks of a connection this process has.
 fn refuse_read_only(path: &Path) -> Result<()> {
-    match fs::OpenOptions::new().write(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::new(
+    #[cfg(unix)]
+    let may = nix::unistd::faccessat(
+        nix::fcntl::AT_FDCWD,
+        path,
+        nix::unistd::AccessFlags::W_OK,
+        nix::fcntl::AtFlags::AT_EACCESS,
+    )
+    .map_err(std::io::Error::from);
+    #[cfg(not(unix))]
+    let may = fs::OpenOptions::new().write(true).open(path).map(drop);
+    may.map_err(|error| {
+        Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be written", path.display()),
         )
         .because(error)
-        .hint("run the command as the store's owner; reading commands still work")),
-    }
+        .hint("run the command as the store's owner; reading commands still work")
+    })
 }
 
 /// Whether `SQLite` could not make the index of its log: not at all, or not as long as it must be.
@@ -436,7 +453,7 @@ pub(crate) mod tests {
         let directory = tempfile::tempdir().unwrap();
         let clock = Rc::new(Fixed::new(START, 7));
         let place = Place::new(directory.path().join("twofa.db"), None);
-        create(&place, clock.as_ref()).unwrap();
+        create(&place, None, clock.as_ref()).unwrap();
         let store = Store::connect(
             &place,
             true,
@@ -519,5 +536,57 @@ pub(crate) mod tests {
                 Ok(())
             })
             .unwrap();
+    }
+
+    /// To open a store a second time, to write or to read, leaves the locks of the first connection where they are.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_second_opening_drops_no_lock() {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        use nix::fcntl::{FcntlArg, fcntl};
+        use nix::libc;
+
+        let fresh = fresh();
+        let place = fresh.store.place().clone();
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_CLOEXEC)
+            .open(&place.db)
+            .unwrap();
+        // The first connection reads, and so holds a lock until it goes.
+        fresh
+            .store
+            .db()
+            .query_row("SELECT count(*) FROM user", [], |_| Ok(()))
+            .unwrap();
+        let is_locked = || {
+            let mut lock = libc::flock {
+                l_type: i16::try_from(libc::F_WRLCK).unwrap(),
+                l_whence: i16::try_from(libc::SEEK_SET).unwrap(),
+                l_start: 0,
+                l_len: 0,
+                l_pid: 0,
+            };
+            // A lock of the open file, not of the process: it sees the process's own.
+            fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).unwrap();
+            i32::from(lock.l_type) != libc::F_UNLCK
+        };
+        assert!(is_locked());
+        for writable in [true, false] {
+            let again = Store::connect(
+                &place,
+                writable,
+                Duration::ZERO,
+                Rc::clone(&fresh.clock) as Rc<dyn Source>,
+            )
+            .unwrap();
+            assert!(is_locked());
+            drop(again);
+            assert!(is_locked());
+        }
+        create(&place, None, fresh.clock.as_ref()).unwrap();
+        assert!(is_locked());
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -64,13 +66,67 @@ impl Place {
     }
 }
 
+/// The account that files are given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Its user id.
+    pub uid: u32,
+    /// Its group id.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// Gives an open file to the account.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn owns(self, file: &File) -> std::io::Result<()> {
+        #[cfg(unix)]
+        std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))?;
+        #[cfg(not(unix))]
+        let _ = file;
+        Ok(())
+    }
+}
+
+/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`. What is there
+/// already stays whose it is.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn make_directory(directory: &Path, owner: Option<Owner>) -> std::io::Result<()> {
+    let absent: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    for path in absent.into_iter().rev() {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(path) {
+            Ok(()) => {}
+            // Somebody else made it a moment ago, and it is theirs; a file or a dangling link of that name is an error.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
+            Err(error) => return Err(error),
+        }
+        #[cfg(unix)]
+        if let Some(owner) = owner {
+            // Not through a link, should one have taken its place.
+            std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
+        }
+        #[cfg(not(unix))]
+        let _ = owner;
+    }
+    Ok(())
+}
+
 /// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
 #[must_use]
 pub fn owner_of(path: &Path) -> Option<u32> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).ok().map(|file| file.uid())
+        fs::metadata(path).ok().map(|file| file.uid())
     }
     #[cfg(not(unix))]
     {
@@ -100,10 +156,13 @@ pub fn account_name(id: u32) -> Option<String> {
 ///
 /// # Errors
 /// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
-pub fn account_id(name: &str) -> Result<(u32, u32)> {
+pub fn account(name: &str) -> Result<Owner> {
     #[cfg(unix)]
     if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
-        return Ok((user.uid.as_raw(), user.gid.as_raw()));
+        return Ok(Owner {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        });
     }
     Err(crate::error::Error::new(
         crate::error::Kind::NotFound,

@@ -203,6 +203,31 @@ mod tests {
         assert_eq!(found, table);
     }
 
+    /// A stream is an argument that there is, that names a file, and whose help says what `-` is; nothing else says so.
+    #[test]
+    fn streams_are_where_the_help_says() {
+        fn walk(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                if help.unwrap_or_default().contains("; - ") {
+                    assert_eq!(argument.get_value_hint(), clap::ValueHint::FilePath);
+                    found.push((path.to_owned(), argument.get_id().to_string()));
+                }
+            }
+            for sub in command.get_subcommands() {
+                walk(sub, format!("{path} {}", sub.get_name()).trim(), found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&Cli::command(), "", &mut found);
+        found.sort();
+        let listed: Vec<(String, String)> = cli::STREAMS
+            .iter()
+            .map(|(path, id)| ((*path).to_owned(), (*id).to_owned()))
+            .collect();
+        assert_eq!(found, listed);
+    }
+
     #[test]
     fn colour_has_a_default() {
         let cli = Cli::command()

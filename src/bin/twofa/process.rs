@@ -12,17 +12,25 @@ use twofa::error::{Error, Kind, Result};
 use twofa::store::{Place, owner_of};
 use twofa::verb::Verb;
 
-use crate::cli::Globals;
+use crate::cli::{Globals, STREAMS};
 
 /// Reads who runs this process.
 pub fn process() -> Process {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    // One that is set and cannot be read must not look like one that is not set.
+    let named = |name: &str, read: fn(&str) -> Option<u32>| {
+        std::env::var_os(name).map(|value| value.to_str().and_then(read))
+    };
+    let uid = |text: &str| text.parse().ok();
+    let account = |name: &str| twofa::store::account(name).ok().map(|account| account.uid);
     let process = Process {
-        sudo_uid: number("SUDO_UID"),
-        doas_user: std::env::var("DOAS_USER")
-            .ok()
-            .filter(|name| !name.is_empty()),
-        pkexec_uid: number("PKEXEC_UID"),
+        named: [
+            named("SUDO_UID", uid),
+            named("DOAS_USER", account),
+            named("PKEXEC_UID", uid),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         ..Process::default()
     };
     #[cfg(unix)]
@@ -166,9 +174,10 @@ pub fn refuse_delegated(
                     | ValueHint::ExecutablePath
             );
             let is_stream = || {
-                matches
-                    .get_raw(id)
-                    .is_some_and(|mut values| values.all(|value| value == "-"))
+                STREAMS.contains(&(verb.path, id))
+                    && matches
+                        .get_raw(id)
+                        .is_some_and(|mut values| values.all(|value| value == "-"))
             };
             if said && (id == "as_login" || (names && !is_stream())) {
                 return refuse(&format!(

@@ -194,7 +194,7 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     Ok(answer.say(next))
 }
 
-/// A file for its owner alone, complete or not at all.
+/// A new file for its owner alone, complete or not at all.
 struct PrivateFile<'a> {
     path: &'a Path,
     file: tempfile::NamedTempFile,
@@ -202,14 +202,15 @@ struct PrivateFile<'a> {
 
 impl<'a> PrivateFile<'a> {
     fn begin(path: &'a Path) -> Result<PrivateFile<'a>> {
-        let directory = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let directory = directory_of(path);
         if path.is_dir() {
             let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
             return Err(unwritable(path, error));
         }
+        if path.symlink_metadata().is_ok() {
+            return Err(taken(path));
+        }
+        // tempfile makes its files 0600.
         let file =
             tempfile::NamedTempFile::new_in(directory).map_err(|error| unwritable(path, error))?;
         Ok(PrivateFile { path, file })
@@ -219,10 +220,36 @@ impl<'a> PrivateFile<'a> {
         use std::io::Write as _;
         let failed = |error| unwritable(self.path, error);
         self.file.write_all(bytes).map_err(failed)?;
-        let persisted = self.file.persist(self.path);
-        persisted.map_err(|error| failed(error.error))?;
+        self.file.as_file().sync_all().map_err(failed)?;
+        match self.file.persist_noclobber(self.path) {
+            Ok(_) => {}
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(taken(self.path));
+            }
+            Err(error) => return Err(failed(error.error)),
+        }
+        // A directory is opened to make a name in it durable; Windows has no such thing.
+        #[cfg(unix)]
+        std::fs::File::open(directory_of(self.path))
+            .and_then(|directory| directory.sync_all())
+            .map_err(failed)?;
         Ok(())
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Nothing is written over: what is there may be the key file.
+fn taken(path: &Path) -> Error {
+    Error::new(
+        Kind::Conflict,
+        format!("`{}` is there already", path.display()),
+    )
+    .hint("name another file with --out, or remove this one")
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {

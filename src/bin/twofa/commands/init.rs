@@ -30,7 +30,7 @@ pub struct Init {
     /// The account of this machine that acts as them
     #[arg(long, value_name = "NAME")]
     os_user: Option<String>,
-    /// Give the files to this account of the machine (root only)
+    /// Give what is made to this account of the machine (root only)
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<String>,
 }
