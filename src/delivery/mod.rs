@@ -10,7 +10,7 @@ mod smtp;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-pub use self::local::prepare_directory;
+pub use self::local::{open_directory, prepare_directory};
 
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};

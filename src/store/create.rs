@@ -13,6 +13,7 @@ use data_encoding::HEXLOWER;
 use rusqlite::{Connection, named_params};
 
 use super::opened::Opened;
+use super::place::directory_of;
 use super::{APPLICATION_ID, Owner, Place, SCHEMA, VERSION, make_directory};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
@@ -38,11 +39,7 @@ pub fn create(place: &Place, owner: Option<Owner>, source: &dyn Source) -> Resul
         Ring::read(&place.key)?;
         Ok(Created::Existing)
     };
-    let [directory, beside] = [&place.db, &place.key].map(|path| {
-        path.parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."))
-    });
+    let [directory, beside] = [&place.db, &place.key].map(|path| directory_of(path));
     for directory in [directory, beside] {
         remove_unfinished(directory, source);
     }

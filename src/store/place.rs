@@ -17,33 +17,53 @@ pub struct Place {
     pub key: PathBuf,
 }
 
-/// A file of the store that others than its owner may read or write.
+/// A file or directory of the store that others than its owner may read or write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loose {
     /// Its path.
     pub file: String,
     /// Its mode, in octal.
     pub mode: String,
+    /// Whether it is a directory.
+    #[serde(skip)]
+    pub directory: bool,
 }
 
 impl Place {
-    /// Which of the store and its key have a mode looser than 0600.
+    /// Which of the store, its log and its key have a mode looser than 0600, and which of their directories others may
+    /// write into.
     #[must_use]
     pub fn loose(&self) -> Vec<Loose> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: &Path| {
-                path.metadata()
-                    .map(|file| file.permissions().mode() & 0o7777)
+            let beside = |suffix: &str| {
+                let mut path = self.db.as_os_str().to_owned();
+                path.push(suffix);
+                PathBuf::from(path)
             };
-            [&self.db, &self.key]
-                .into_iter()
-                .filter_map(|path| Some((path, mode(path).ok()?)))
-                .filter(|(_, mode)| mode & 0o077 != 0)
-                .map(|(path, mode)| Loose {
-                    file: path.display().to_string(),
-                    mode: format!("{mode:04o}"),
+            let mut directories = [&self.db, &self.key]
+                .map(|path| directory_of(path))
+                .to_vec();
+            directories.dedup();
+            let files = [
+                self.db.clone(),
+                beside("-wal"),
+                beside("-shm"),
+                self.key.clone(),
+            ];
+            files
+                .iter()
+                .map(|path| (path.as_path(), 0o077))
+                .chain(directories.into_iter().map(|path| (path, 0o022)))
+                .filter_map(|(path, others)| {
+                    let found = path.metadata().ok()?;
+                    let mode = found.permissions().mode() & 0o7777;
+                    (mode & others != 0).then(|| Loose {
+                        file: path.display().to_string(),
+                        mode: format!("{mode:04o}"),
+                        directory: found.is_dir(),
+                    })
                 })
                 .collect()
         }
@@ -66,6 +86,13 @@ impl Place {
     }
 }
 
+/// The directory a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// The account that files are given to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
@@ -76,6 +103,25 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The account a file belongs to; `None` where accounts have no such ids, or the file cannot be looked at.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Owner> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let file = fs::metadata(path).ok()?;
+            Some(Owner {
+                uid: file.uid(),
+                gid: file.gid(),
+            })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            None
+        }
+    }
+
     /// Gives an open file to the account.
     ///
     /// # Errors
@@ -89,8 +135,8 @@ impl Owner {
     }
 }
 
-/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`. What is there
-/// already stays whose it is.
+/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`, as only
+/// root can. What is there already stays whose it is.
 ///
 /// # Errors
 /// What the system says.
@@ -110,7 +156,9 @@ pub(crate) fn make_directory(directory: &Path, owner: Option<Owner>) -> std::io:
             Err(error) => return Err(error),
         }
         #[cfg(unix)]
-        if let Some(owner) = owner {
+        if let Some(owner) = owner
+            && nix::unistd::geteuid().is_root()
+        {
             // Not through a link, should one have taken its place.
             std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
         }
@@ -123,16 +171,7 @@ pub(crate) fn make_directory(directory: &Path, owner: Option<Owner>) -> std::io:
 /// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
 #[must_use]
 pub fn owner_of(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        fs::metadata(path).ok().map(|file| file.uid())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    Owner::of(path).map(|owner| owner.uid)
 }
 
 /// The name of an account of this machine.

@@ -208,3 +208,60 @@ Others may open `twofa.db.key` (mode 0640). Next: `chmod 600 twofa.db.key`.
     set(0o400);
     world.run("key check").exits(0);
 }
+
+/// The log beside the store holds what the store holds, and who may write into a directory may put other files there.
+#[test]
+#[cfg(unix)]
+fn a_log_that_others_may_read_and_a_directory_they_may_write_into_are_findings() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::empty();
+    world.ok("--db d/twofa.db --key-file k/key init");
+    let set = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.file(name), mode).unwrap();
+    };
+    // Others may look into a directory.
+    set("d", 0o755);
+    world.ok("--db d/twofa.db --key-file k/key key check");
+    // A reader keeps the log while the command runs.
+    let held = world.file("d/twofa.db");
+    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+    let db = rusqlite::Connection::open(held).unwrap();
+    db.execute_batch("UPDATE store SET created_at = created_at")
+        .unwrap();
+    for (name, mode) in [
+        ("d/twofa.db-wal", 0o640),
+        ("d/twofa.db-shm", 0o644),
+        ("d", 0o775),
+        ("k", 0o1777),
+    ] {
+        set(name, mode);
+    }
+    world
+        .run("--db d/twofa.db --key-file k/key key check -o json")
+        .shows(str![]);
+}
+
+/// `status` is the first place to look, so it says when nothing that is sealed can be opened.
+#[test]
+fn status_says_when_the_key_does_not_open_the_store() {
+    let world = World::peopled();
+    let other = World::empty();
+    other.ok("help events");
+    other.ok("init");
+    std::fs::copy(other.file("twofa.db.key"), world.file("other.key")).unwrap();
+    world.write("broken.key", "not a key file\n");
+    assert_eq!(world.json("status")["warnings"], serde_json::json!([]));
+    for (key, kind) in [
+        ("other.key", "key_wrong"),
+        ("broken.key", "key_wrong"),
+        ("nowhere", "key_missing"),
+        ("mail", "key_missing"),
+    ] {
+        let standing = world.json(&format!("status --key-file {key}"));
+        assert_eq!(standing["warnings"][0]["kind"], kind, "{standing}");
+        assert_eq!(standing["next"], "twofa key check --key-file FILE");
+        assert_eq!(standing["users"], 3);
+    }
+    world.run("status -q --key-file other.key").shows(str![]);
+}

@@ -62,7 +62,7 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     let color = cli.globals.color;
     let mut context = Context::new(cli.globals, process, ui, verb);
     let answer: Answer = commands::run(&mut context, cli.command)?;
-    let printed = answer.print(format, terminal_width())?;
+    let printed = answer.print(verb, format, terminal_width())?;
     for warning in &printed.warnings {
         context.ui.warning(warning);
     }

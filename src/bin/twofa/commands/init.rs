@@ -78,7 +78,9 @@ pub fn status(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
     let standing = status::status(&session.store)?;
     let shown = table(&standing);
-    Ok(Answer::thing(&standing)?.shown_as(shown))
+    let mut answer = Answer::thing(&standing)?.shown_as(shown);
+    answer.warnings = standing.warnings;
+    Ok(answer)
 }
 
 /// The status as one screen.
