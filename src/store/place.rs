@@ -143,7 +143,7 @@ impl Owner {
 pub(crate) fn make_directory(directory: &Path, owner: Option<Owner>) -> std::io::Result<()> {
     let absent: Vec<&Path> = directory
         .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
         .collect();
     for path in absent.into_iter().rev() {
         let mut builder = fs::DirBuilder::new();

@@ -232,7 +232,15 @@ error: standard output cannot hold both the picture and the answer
     let before = ["twofa.db", "twofa.db.key"].map(|name| std::fs::read(world.file(name)).unwrap());
     world
         .run("authenticator connect alice --out twofa.db.key -o json")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa authenticator connect alice --out twofa.db.key -o json
+? 4
+--- stderr
+error: `twofa.db.key` is there already
+ hint: name another file with --out, or remove this one
+{"error":{"kind":"conflict","message":"`twofa.db.key` is there already","hint":"name another file with --out, or remove this one"}}
+
+"#]]);
     world
         .run("authenticator connect alice --out twofa.db")
         .exits(4);

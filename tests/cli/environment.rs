@@ -27,7 +27,15 @@ fn a_switch_is_yes_or_no_and_nothing_else() {
     world
         .run("user remove bob")
         .env("TWOFA_YES", "banana")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa user remove bob
+? 2
+--- stderr
+error: invalid value 'banana' for '--yes': value was not a boolean
+
+For more information, try '--help'.
+
+"#]]);
     world.run("user remove bob").env("TWOFA_YES", "0").exits(2);
     world
         .run("user remove bob")
@@ -53,6 +61,17 @@ fn a_confirmation_is_overridden_or_read_by_variable() {
         .env("TWOFA_CONFIRM_CODE_STDIN", "true")
         .stdin(&format!("{code}\n"))
         .succeeds();
+    world
+        .run("user add dave --confirm-code 123456")
+        .env("TWOFA_CONFIRM_CODE_STDIN", "true")
+        .shows(str![[r#"
+$ twofa user add dave --confirm-code 123456
+? 2
+--- stderr
+error: --confirm-code and --confirm-code-stdin exclude each other
+ hint: give one of them
+
+"#]]);
     // Switched off it is as if it were not there.
     world.later(30);
     world
@@ -66,17 +85,25 @@ fn a_confirmation_is_overridden_or_read_by_variable() {
 fn every_global_option_has_its_variable() {
     let world = World::empty();
     let help = world.ok("init --help").stdout;
-    let mut without: Vec<&str> = help
+    let mut options: Vec<&str> = help
         .split("Store:\n")
         .nth(1)
         .unwrap()
-        .split("\n\n")
-        .filter(|option| {
-            option.trim_start().starts_with('-')
-                && option.contains("  --") | option.contains(", --")
-        })
-        .filter(|option| !option.contains("[env: TWOFA_"))
+        .lines()
+        .filter(|line| line.trim_start().starts_with('-'))
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")))
+        .filter(|option| !["--help", "--version"].contains(option))
         .collect();
-    without.retain(|option| !option.contains("--help") && !option.contains("--version"));
-    assert_eq!(without, Vec::<&str>::new());
+    options.sort_unstable();
+    let rows = world.json("help environment");
+    let mut have: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["variable"].as_str().unwrap().starts_with("TWOFA_"))
+        .map(|row| row["option"].as_str().unwrap())
+        .collect();
+    have.sort_unstable();
+    assert_eq!(have, options);
+    assert!(options.contains(&"--override"));
 }

@@ -75,9 +75,9 @@ fn the_key_of_another_store_is_an_error() {
 $ twofa init -o json
 ? 1
 --- stderr
-error: the key file `twofa.db.key` does not open this store: it lacks the key `[..]`
+error: the key file `twofa.db.key` does not open this store: it lacks the key `78382582`
  hint: name the right key file with --key-file
-{"error":{"kind":"key_wrong","message":"the key file `twofa.db.key` does not open this store: it lacks the key `[..]`","hint":"name the right key file with --key-file"}}
+{"error":{"kind":"key_wrong","message":"the key file `twofa.db.key` does not open this store: it lacks the key `78382582`","hint":"name the right key file with --key-file"}}
 
 "#]]);
 }

@@ -239,7 +239,38 @@ fn a_log_that_others_may_read_and_a_directory_they_may_write_into_are_findings()
     }
     world
         .run("--db d/twofa.db --key-file k/key key check -o json")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa --db d/twofa.db --key-file k/key key check -o json
+? 20
+--- stdout
+{
+  "ring_keys": [
+    "374708ff"
+  ],
+  "values": 0,
+  "broken": [],
+  "loose": [
+    {
+      "file": "d/twofa.db-shm",
+      "mode": "0644"
+    },
+    {
+      "file": "d",
+      "mode": "0775"
+    },
+    {
+      "file": "k",
+      "mode": "1777"
+    }
+  ]
+}
+--- stderr
+The key file is the right one; nothing is sealed yet.
+Others may open `d/twofa.db-shm` (mode 0644). Next: `chmod 600 d/twofa.db-shm`.
+Others may write into `d` (mode 0775). Next: `chmod go-w d`.
+Others may write into `k` (mode 1777). Next: `chmod go-w k`.
+
+"#]]);
 }
 
 /// `status` is the first place to look, so it says when nothing that is sealed can be opened.
@@ -263,5 +294,23 @@ fn status_says_when_the_key_does_not_open_the_store() {
         assert_eq!(standing["next"], "twofa key check --key-file FILE");
         assert_eq!(standing["users"], 3);
     }
-    world.run("status -q --key-file other.key").shows(str![]);
+    world.run("status -q --key-file other.key").shows(str![[r#"
+$ twofa status -q --key-file other.key
+? 0
+--- stdout
+2FA is off.
+3 users, 3 active.
+
+Email              off       2 users could use it
+SMS                off       0 users could use it
+Authenticator app  off       0 users could use it
+Recovery codes     off       0 users could use it
+
+Codes leave through the mailbox `trial`.
+Next: `twofa key check --key-file FILE`.
+--- stderr
+warning: the key file `other.key` does not open this store: it lacks the key `374708ff`
+   hint: name the right key file with --key-file
+
+"#]]);
 }

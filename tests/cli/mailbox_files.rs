@@ -19,10 +19,52 @@ fn a_directory_that_others_may_write_into_is_warned_of() {
     mode(&world, "open", 0o1777);
     world
         .run("mailbox add trial --file open --from x@example.com -o json")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa mailbox add trial --file open --from x@example.com -o json
+? 0
+--- stdout
+{
+  "name": "trial",
+  "kind": "file",
+  "from": "x@example.com",
+  "host": null,
+  "port": null,
+  "tls": null,
+  "username": null,
+  "password": null,
+  "ca_file": null,
+  "path": "[DIR]/open",
+  "changed": true,
+  "warnings": [
+    {
+      "kind": "directory_open",
+      "message": "others may write into `[DIR]/open` (mode 1777), and so take messages away.",
+      "hint": "`chmod go-w [DIR]/open`"
+    }
+  ]
+}
+--- stderr
+warning: others may write into `[DIR]/open` (mode 1777), and so take messages away.
+   hint: `chmod go-w [DIR]/open`
+The mailbox `trial` was added.
+Next: `twofa mailbox test trial`, then `twofa setting set 2FAmailbox trial`.
+
+"#]]);
     world
         .run("mailbox test trial --to y@example.com -q")
-        .shows(str![]);
+        .shows(str![[r#"
+$ twofa mailbox test trial --to y@example.com -q
+? 0
+--- stdout
+mailbox    trial
+to         y@example.com
+delivered  yes
+receipt    2026-01-01T000000Z-705be1047ba534f1.eml
+--- stderr
+warning: others may write into `[DIR]/open` (mode 1777), and so take messages away.
+   hint: `chmod go-w [DIR]/open`
+
+"#]]);
     let answer = world.json("mailbox edit trial --from z@example.com");
     assert_eq!(answer["warnings"][0]["kind"], "directory_open");
     let answer = world.json("mailbox test trial --to y@example.com");

@@ -84,7 +84,7 @@ pub struct Globals {
     pub reason: Option<String>,
 
     /// A code of your own second factor
-    #[arg(long, global = true, value_name = "N", env = "TWOFA_CONFIRM_CODE", conflicts_with = "confirm_code_stdin", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "N", env = "TWOFA_CONFIRM_CODE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
     pub confirm_code: Option<String>,
 
     /// Read that code from standard input, after every other secret

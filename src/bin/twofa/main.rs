@@ -57,6 +57,14 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     if let Ok(place) = &place {
         process::refuse_delegated(&process, place, verb, command, matches)?;
     }
+    // Not clap's to say: to it a switch that a variable turns off is one that was given.
+    if cli.globals.confirm_code.is_some() && cli.globals.confirm_code_stdin {
+        return Err(Error::new(
+            Kind::Usage,
+            "--confirm-code and --confirm-code-stdin exclude each other",
+        )
+        .hint("give one of them"));
+    }
     let ui = Ui::new(&cli.globals, typed());
     let format = cli.globals.output;
     let color = cli.globals.color;
