@@ -20,7 +20,7 @@ fn commands(help: &str) -> Vec<String> {
 /// The part of a help that tells of the global options: the same in every one.
 fn globals(help: &str) -> &str {
     let from = help.find("Store:\n").unwrap();
-    let last = "needs --reason)\n";
+    let last = "[env: TWOFA_OVERRIDE]\n";
     &help[from..help.find(last).unwrap() + last.len()]
 }
 

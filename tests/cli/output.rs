@@ -168,12 +168,9 @@ For more information, try '--help'.
 $ twofa setting set Enable2FA on --confirm-code 1 --confirm-code-stdin -o json
 ? 2
 --- stderr
-error: the argument '--confirm-code <N>' cannot be used with '--confirm-code-stdin'
-
-Usage: twofa setting set --confirm-code <N> --output <FORMAT> --db <FILE> <CODE VALUE> <CODE VALUE>...
-
-For more information, try '--help'.
-{"error":{"kind":"usage","message":"the argument '--confirm-code <N>' cannot be used with '--confirm-code-stdin'","hint":"`twofa --help` lists the commands"}}
+error: --confirm-code and --confirm-code-stdin exclude each other
+ hint: give one of them
+{"error":{"kind":"usage","message":"--confirm-code and --confirm-code-stdin exclude each other","hint":"give one of them"}}
 
 "#]]);
     for line in [

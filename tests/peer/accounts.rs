@@ -401,7 +401,7 @@ fn a_delegated_caller_chooses_no_file_and_no_user() {
         ),
         ("init", "`twofa init`"),
         ("init --admin x", "`twofa init`"),
-        ("key check", "`twofa key`"),
+        ("key check", "`twofa key check`"),
     ] {
         refused(line, &[], what);
     }
