@@ -103,7 +103,7 @@ pub(super) fn to_program(
     let stderr = child.stderr.take();
     // Each pipe has its own thread: a program may fill the one before it reads the other.
     let written = apart(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&bytes)));
-    let said = apart(move || stderr.map_or_else(String::new, |stderr| beginning(stderr)));
+    let said = apart(move || stderr.map_or_else(String::new, beginning));
     let ended = apart(move || child.wait());
     let Ok(status) = ended.recv_timeout(deadline) else {
         stop(id);
