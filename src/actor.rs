@@ -8,7 +8,7 @@ use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission;
-use crate::store::{Store, Tx, account_id, account_name};
+use crate::store::{Store, Tx, account_name};
 use crate::user::{self, Type, User};
 use crate::verb::{Needs, Operation, Verb};
 
@@ -19,58 +19,53 @@ pub struct Process {
     pub effective: Option<u32>,
     /// Real uid.
     pub real: Option<u32>,
-    /// `SUDO_UID`.
-    pub sudo_uid: Option<u32>,
-    /// `DOAS_USER`.
-    pub doas_user: Option<String>,
-    /// `PKEXEC_UID`.
-    pub pkexec_uid: Option<u32>,
+    /// The account that each variable which is set names: `SUDO_UID`, `DOAS_USER`, `PKEXEC_UID`. `None` for one that
+    /// names no account.
+    pub named: Vec<Option<u32>>,
 }
 
 impl Process {
-    /// The account that called: the one sudo, doas or pkexec name, else the real uid.
-    fn caller(&self) -> Option<u32> {
-        self.sudo_uid
-            .or_else(|| {
-                self.doas_user
-                    .as_deref()
-                    .and_then(|name| account_id(name).ok())
-                    .map(|(uid, _)| uid)
-            })
-            .or(self.pkexec_uid)
-            .or(self.real)
+    /// Whether a program runs with its owner's rights for somebody else, as a set-uid one does. What the variables say
+    /// is then theirs.
+    fn is_lent(&self) -> bool {
+        self.real != self.effective
     }
 
-    /// The name of that account, for the audit log and for `os_user`.
+    /// The account that called, as far as it can be told: the one that sudo, doas or pkexec name, else the real uid.
+    /// `None` when they name none, or several.
     #[must_use]
-    pub fn caller_name(&self) -> Option<String> {
-        self.caller().and_then(account_name)
+    pub fn caller(&self, owner: Option<u32>) -> Option<u32> {
+        // Another account could claim to be anybody; to root and the owner a variable gives nothing they do not have.
+        if self.is_lent() || self.authority(owner) == Authority::Other {
+            return self.real;
+        }
+        let mut others = self
+            .named
+            .iter()
+            .filter(|named| **named != self.effective)
+            .copied();
+        match others.next() {
+            None => self.real,
+            Some(first) if others.all(|other| other == first) => first,
+            Some(_) => None,
+        }
     }
 
-    /// Under which authority this process works on a store that belongs to `owner`.
+    /// Under which authority this process works on a store that belongs to `owner`. What cannot be told is the lesser.
     #[must_use]
     pub fn authority(&self, owner: Option<u32>) -> Authority {
         match self.effective {
-            None | Some(0) => {
-                if self.effective.is_some() {
-                    Authority::Root
-                } else {
+            None => Authority::Owner,
+            Some(0) => Authority::Root,
+            Some(_) if owner != self.effective => Authority::Other,
+            Some(_) => {
+                let own = self.named.iter().all(|named| *named == self.effective);
+                if own && !self.is_lent() {
                     Authority::Owner
-                }
-            }
-            Some(effective) if owner == Some(effective) => {
-                let named = self.sudo_uid.is_some()
-                    || self.doas_user.is_some()
-                    || self.pkexec_uid.is_some();
-                // A program that runs with its owner's rights for others delegates just as sudo does.
-                let lent = self.real.is_some_and(|real| real != effective);
-                if (named || lent) && self.caller() != Some(effective) {
+                } else {
                     Authority::Delegated
-                } else {
-                    Authority::Owner
                 }
             }
-            Some(_) => Authority::Other,
         }
     }
 }
@@ -136,9 +131,10 @@ impl Session {
             Ok(actor) => actor,
             Err(error) if error.kind() == Kind::NotPermitted => {
                 let actor = error.detail().get("user").and_then(|login| login.as_str());
+                let owner = crate::store::owner_of(&store.place().db);
                 let who = Who {
                     actor: actor.map(str::to_owned),
-                    os_user: process.caller_name(),
+                    os_user: process.caller(owner).and_then(account_name),
                     note,
                 };
                 return Err(keep_denial(&store, &who, verb, None, error));
@@ -400,8 +396,9 @@ fn some_administrators(store: &Store) -> Result<String> {
 
 /// Finds out who acts.
 fn identify(store: &Store, process: &Process, as_login: Option<&str>) -> Result<Actor> {
-    let authority = process.authority(crate::store::owner_of(&store.place().db));
-    let os_user = process.caller_name();
+    let owner = crate::store::owner_of(&store.place().db);
+    let authority = process.authority(owner);
+    let os_user = process.caller(owner).and_then(account_name);
     let user = acting_user(store, authority, os_user.as_deref(), as_login)?;
     Ok(Actor {
         user,
@@ -434,7 +431,13 @@ fn acting_user(
             .clone()
             .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?,
         (None, None) => {
-            let account = account.unwrap_or("this account");
+            let Some(account) = account else {
+                return Err(Error::new(
+                    Kind::NotPermitted,
+                    "the account that called cannot be told",
+                )
+                .hint("SUDO_UID, DOAS_USER and PKEXEC_UID must name one account of this machine"));
+            };
             return Err(Error::new(
                 Kind::NotPermitted,
                 format!(
@@ -513,40 +516,59 @@ mod tests {
 
     #[test]
     fn authorities_are_judged_in_order() {
-        let sudo = |effective: u32, sudo_uid: Option<u32>| Process {
+        let run = |real: u32, effective: u32, named: &[Option<u32>]| Process {
             effective: Some(effective),
-            real: Some(effective),
-            sudo_uid,
-            ..Process::default()
+            real: Some(real),
+            named: named.to_vec(),
         };
-        for (process, owner, want) in [
-            (sudo(0, None), Some(200), Authority::Root),
-            (sudo(0, Some(1000)), Some(200), Authority::Root),
-            (sudo(200, None), Some(200), Authority::Owner),
-            (sudo(200, Some(200)), Some(200), Authority::Owner),
-            (sudo(200, Some(0)), Some(200), Authority::Delegated),
-            (sudo(200, Some(1000)), Some(200), Authority::Delegated),
-            (sudo(1000, None), Some(200), Authority::Other),
-            (sudo(1000, Some(200)), Some(200), Authority::Other),
+        let own = |uid: u32, named: &[Option<u32>]| run(uid, uid, named);
+        // The store belongs to 200.
+        for (process, authority, caller) in [
+            (own(0, &[]), Authority::Root, Some(0)),
+            (own(0, &[Some(0)]), Authority::Root, Some(0)),
+            (own(0, &[Some(1000)]), Authority::Root, Some(1000)),
+            (own(0, &[None]), Authority::Root, None),
+            (run(1000, 0, &[Some(0)]), Authority::Root, Some(1000)),
+            (own(200, &[]), Authority::Owner, Some(200)),
             (
-                Process {
-                    pkexec_uid: Some(1000),
-                    ..sudo(200, None)
-                },
+                own(200, &[Some(200), Some(200)]),
+                Authority::Owner,
                 Some(200),
+            ),
+            (own(200, &[Some(0)]), Authority::Delegated, Some(0)),
+            (own(200, &[Some(1000)]), Authority::Delegated, Some(1000)),
+            // None of them outranks another, and what names nobody is not the owner.
+            (own(200, &[None]), Authority::Delegated, None),
+            (
+                own(200, &[Some(200), Some(1000)]),
                 Authority::Delegated,
+                Some(1000),
+            ),
+            (own(200, &[Some(200), None]), Authority::Delegated, None),
+            (
+                own(200, &[Some(1000), Some(1001)]),
+                Authority::Delegated,
+                None,
+            ),
+            // A set-uid program: the variables are the caller's own words.
+            (run(1000, 200, &[]), Authority::Delegated, Some(1000)),
+            (
+                run(1000, 200, &[Some(200)]),
+                Authority::Delegated,
+                Some(1000),
             ),
             (
-                Process {
-                    real: Some(1000),
-                    ..sudo(200, None)
-                },
-                Some(200),
+                run(1000, 200, &[Some(1001), None]),
                 Authority::Delegated,
+                Some(1000),
             ),
-            (Process::default(), None, Authority::Owner),
+            (own(1000, &[]), Authority::Other, Some(1000)),
+            (own(1000, &[Some(200)]), Authority::Other, Some(1000)),
+            (run(1000, 300, &[Some(300)]), Authority::Other, Some(1000)),
         ] {
-            assert_eq!(process.authority(owner), want, "{process:?}");
+            assert_eq!(process.authority(Some(200)), authority, "{process:?}");
+            assert_eq!(process.caller(Some(200)), caller, "{process:?}");
         }
+        assert_eq!(Process::default().authority(None), Authority::Owner);
     }
 }

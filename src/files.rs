@@ -22,17 +22,83 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes a directory and those above it, mode 0700 where they were absent.
+/// The account that files are given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Its user id.
+    pub uid: u32,
+    /// Its group id.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// The account a file belongs to; `None` where accounts have no such ids, or the file cannot be looked at.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Owner> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let file = fs::metadata(path).ok()?;
+            Some(Owner {
+                uid: file.uid(),
+                gid: file.gid(),
+            })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            None
+        }
+    }
+
+    /// Gives an open file to the account.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn owns(self, file: &fs::File) -> io::Result<()> {
+        #[cfg(unix)]
+        std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))?;
+        #[cfg(not(unix))]
+        let _ = file;
+        Ok(())
+    }
+}
+
+/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`, as only
+/// root can. What is there already stays whose it is.
 ///
 /// # Errors
 /// What the system says.
-pub fn make_private_directory(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+pub fn make_private_directory(directory: &Path, owner: Option<Owner>) -> io::Result<()> {
+    let absent: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
+        .collect();
+    for path in absent.into_iter().rev() {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(path) {
+            Ok(()) => {}
+            // Somebody else made it a moment ago, and it is theirs; a file or a dangling link of that name is an error.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => continue,
+            Err(error) => return Err(error),
+        }
+        #[cfg(unix)]
+        if let Some(owner) = owner
+            && nix::unistd::geteuid().is_root()
+        {
+            // Not through a link, should one have taken its place.
+            std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
+        }
+        #[cfg(not(unix))]
+        let _ = owner;
+    }
+    Ok(())
 }
+
+/// How the names of files begin that are not whole yet.
+pub(crate) const UNFINISHED: &str = ".twofa-unfinished-";
 
 /// A file of mode 0600 that has its name only when it is whole. Dropped before, it leaves nothing.
 #[derive(Debug)]
@@ -52,7 +118,7 @@ impl<'a> PrivateFile<'a> {
         }
         // tempfile makes its files 0600.
         let file = tempfile::Builder::new()
-            .prefix(".twofa-")
+            .prefix(UNFINISHED)
             .tempfile_in(directory_of(path))?;
         Ok(PrivateFile { path, file })
     }
@@ -70,23 +136,21 @@ impl<'a> PrivateFile<'a> {
         self.file.write_all(bytes)
     }
 
+    /// Gives it to an account, if one is named.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn give_to(&self, owner: Option<Owner>) -> io::Result<()> {
+        owner.map_or(Ok(()), |owner| owner.owns(self.file.as_file()))
+    }
+
     /// Gives it its name, where nothing else may have it.
     ///
     /// # Errors
     /// What the system says; [`io::ErrorKind::AlreadyExists`].
-    pub fn finish_new(self) -> io::Result<()> {
-        self.file.as_file().sync_all()?;
-        self.file.persist_noclobber(self.path)?;
-        sync_directory(directory_of(self.path))
-    }
-
-    /// Gives it its name; another file that has it is replaced.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn finish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
-        self.file.persist(self.path)?;
+        self.file.persist_noclobber(self.path)?;
         sync_directory(directory_of(self.path))
     }
 }
@@ -116,14 +180,12 @@ mod tests {
         };
         drop(begun(b"never"));
         assert_eq!(names(), 0);
-        begun(b"first").finish_new().unwrap();
+        begun(b"first").finish().unwrap();
         assert_eq!(
-            begun(b"second").finish_new().unwrap_err().kind(),
+            begun(b"second").finish().unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
         );
         assert_eq!(fs::read(&path).unwrap(), b"first");
-        begun(b"third").finish().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"third");
         assert_eq!(names(), 1);
         #[cfg(unix)]
         {

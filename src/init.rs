@@ -9,10 +9,9 @@ use crate::actor::Process;
 use crate::audit::{self, Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::files::with_suffix;
 use crate::name::{argument, visible};
 use crate::plan::Plan as _;
-use crate::store::{self, Created, Place, Store, account_id};
+use crate::store::{self, Created, Place, Store, account, account_name, owner_of};
 use crate::user::edit::{AddUser, Fields, Patch, add_first};
 use crate::user::first_administrator;
 use crate::verb::verb;
@@ -29,7 +28,7 @@ pub struct Init {
     pub email: Option<String>,
     /// The account of the machine that acts as them.
     pub os_user: Option<String>,
-    /// The account the files shall belong to.
+    /// The account that what is made shall belong to.
     pub owner: Option<String>,
     /// Why, for the audit log.
     pub reason: Option<String>,
@@ -62,7 +61,7 @@ pub fn init(
     wait: Duration,
     source: &Rc<dyn Source>,
 ) -> Result<InitRow> {
-    let owner = init.owner.as_deref().map(account_id).transpose()?;
+    let owner = init.owner.as_deref().map(account).transpose()?;
     let add = AddUser {
         login: init
             .admin
@@ -76,37 +75,37 @@ pub fn init(
         password: None,
     };
     add.check()?;
-    let mut changed = store::create(place, source.as_ref(), audit::begin)? == Created::New;
+    let mut changed = store::create(place, owner, source.as_ref(), audit::begin)? == Created::New;
     let store = Store::open(place, verb("init")?, wait, Rc::clone(source))?;
-    // A store without its first administrator is one whose `init` was killed half-way.
+    // A key file that belongs to another store must not pass for this one's.
+    store.vault()?;
+    // A store without its first administrator is one whose `init` was killed half-way, or is still at work.
     if first_administrator(&store)?.is_none() {
-        add.changes(&store)?;
         let who = Who {
             actor: None,
-            os_user: process.caller_name(),
+            os_user: process.caller(owner_of(&place.db)).and_then(account_name),
             note: init.reason.clone(),
         };
-        store.write(|tx| {
+        changed |= store.write(|tx| {
             if first_administrator(tx)?.is_some() {
-                return Ok(());
+                return Ok(false);
             }
+            add.changes(tx)?;
             let id = add_first(tx, &add)?;
             append(
                 tx,
                 &who,
                 &Entry::new(Event::STORE_CREATED, Outcome::Ok).user(id, add.login.trim()),
             )?;
-            Ok(())
+            Ok(true)
         })?;
-        changed = true;
     }
     let admin = first_administrator(&store)?
         .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?;
-    if !changed
-        && init
-            .admin
-            .as_deref()
-            .is_some_and(|wanted| crate::name::fold(wanted) != crate::name::fold(&admin.login))
+    if init
+        .admin
+        .as_deref()
+        .is_some_and(|wanted| crate::name::fold(wanted) != crate::name::fold(&admin.login))
     {
         return Err(Error::new(
             Kind::Conflict,
@@ -120,44 +119,10 @@ pub fn init(
             argument(&admin.login)
         )));
     }
-    drop(store);
-    if let Some(owner) = owner {
-        give_to(place, owner)?;
-    }
     Ok(InitRow {
         store: place.db.display().to_string(),
         key_file: place.key.display().to_string(),
         admin: admin.login,
         changed,
     })
-}
-
-/// Gives the store, its log and its key to an account, and the directory too when it holds nothing else.
-fn give_to(place: &Place, (uid, gid): (u32, u32)) -> Result<()> {
-    #[cfg(unix)]
-    {
-        let mut paths = vec![place.key.clone()];
-        for suffix in ["", "-wal", "-shm"] {
-            paths.push(with_suffix(&place.db, suffix));
-        }
-        paths.extend(
-            place
-                .db
-                .parent()
-                .filter(|dir| !dir.as_os_str().is_empty())
-                .map(std::path::Path::to_owned),
-        );
-        for path in paths.iter().filter(|path| path.exists()) {
-            std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(|error| {
-                Error::new(
-                    Kind::Io,
-                    format!("cannot give `{}` to its owner", path.display()),
-                )
-                .because(error)
-            })?;
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (place, uid, gid);
-    Ok(())
 }

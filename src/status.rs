@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::login::decide;
 use crate::login::facts::System;
 use crate::method::{Method, MethodRow};
+use crate::plan::Warning;
 use crate::setting::{self, Settings};
 use crate::store::Store;
 use crate::user;
@@ -43,6 +44,8 @@ pub struct Status {
     pub overrides: i64,
     /// The next command.
     pub next: String,
+    /// What must not go unseen: that the key file does not open the store.
+    pub warnings: Vec<Warning>,
 }
 
 /// The event is written out, and not a parameter: only so does the index of these rows serve.
@@ -78,7 +81,13 @@ pub fn status(store: &Store) -> Result<Status> {
         .db()
         .query_row(OVERRIDES, [week_ago], |row| row.get(0))?;
     let mailboxes = !crate::mailbox::candidates(store)?.is_empty();
-    let next = next(&system, &methods, users, mailboxes);
+    let key = key_trouble(store)?;
+    let next = if key.is_some() {
+        // Nothing that is sealed works before that.
+        "twofa key check --key-file FILE".to_owned()
+    } else {
+        next(&system, &methods, users, mailboxes)
+    };
     let mailbox = settings.text(&setting::MAILBOX_2FA).to_owned();
     Ok(Status {
         store: store.place().db.display().to_string(),
@@ -90,7 +99,23 @@ pub fn status(store: &Store) -> Result<Status> {
         mailbox: Some(mailbox).filter(|name| !name.is_empty()),
         overrides,
         next,
+        warnings: key.into_iter().collect(),
     })
+}
+
+/// What is wrong with the key file, if anything is.
+fn key_trouble(store: &Store) -> Result<Option<Warning>> {
+    match store.vault() {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), Kind::KeyMissing | Kind::KeyWrong) => {
+            Ok(Some(Warning {
+                kind: error.kind().code(),
+                message: error.message(),
+                hint: error.hint_text().map(str::to_owned),
+            }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Active employees and external users who have what a method needs of them.

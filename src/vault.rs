@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
-use crate::files::PrivateFile;
+use crate::files::{Owner, PrivateFile};
 use crate::secret::Secret;
 
 /// The longest key file that is read: a line for each key is under a hundred bytes.
@@ -175,11 +175,12 @@ impl Ring {
         })
     }
 
-    /// Writes the key file by temporary file, fsync and rename, mode 0600.
+    /// Writes the key file by temporary file, fsync and rename, mode 0600, and gives it to `owner`. One that is there
+    /// already stays; the answer is whether this one was written.
     ///
     /// # Errors
     /// [`Kind::Io`].
-    pub(crate) fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self, owner: Option<Owner>) -> Result<bool> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
@@ -194,7 +195,12 @@ impl Ring {
         };
         let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
         file.fill(text.as_bytes()).map_err(failed)?;
-        file.finish_new().map_err(failed)
+        file.give_to(owner).map_err(failed)?;
+        match file.finish() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// The id of the current wrapping key.

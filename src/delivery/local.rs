@@ -1,6 +1,6 @@
 //! Sending on this machine: into a directory, or through a program.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use lettre::Message;
 
 use super::Failure;
-use crate::files::PrivateFile;
+use crate::files::{Owner, PrivateFile, make_private_directory};
+use crate::name::{argument, visible};
+use crate::plan::Warning;
 use crate::store::Store;
 
 /// Writes one `.eml` file, mode 0600, complete or not at all. Returns its name.
@@ -46,10 +48,20 @@ pub(super) fn to_file(
     let path = directory.join(&name);
     let mut file = PrivateFile::begin(&path).map_err(|error| failed(&error))?;
     file.fill(&message.formatted())
-        .and_then(|()| file.finish_new())
+        .and_then(|()| file.finish())
         .map_err(|error| failed(&error))?;
     Ok(name)
 }
+
+/// What a program that sends gets of our environment: where programs are, whose files it may want, language and time
+/// zone. Our own variables are not its business.
+const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "SystemRoot"];
+
+/// What a program says at length helps nobody.
+const SAID: usize = 2_000;
+
+/// How long the pipes of a program that has ended are waited for: another that it left running may hold them.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// Pipes the message to a sendmail program: `PROGRAM -i -f FROM -- TO`. Never through a shell.
 pub(super) fn to_program(
@@ -59,48 +71,57 @@ pub(super) fn to_program(
     message: &Message,
     deadline: Duration,
 ) -> Result<String, Failure> {
-    let mut child = Command::new(program)
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "handed on to the program, unread"
+    )]
+    let inherited = INHERITED
+        .iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let mut command = Command::new(program);
+    command
         .args(["-i", "-f", from, "--", to])
+        .env_clear()
+        .envs(inherited)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
-            let said = format!("cannot run `{program}`: {error}");
-            if error.kind() == std::io::ErrorKind::NotFound {
-                Failure::permanent(said)
-            } else {
-                Failure::temporary(said)
-            }
-        })?;
+        .stderr(Stdio::piped());
+    // A group of its own, to be ended with all that it starts.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().map_err(|error| {
+        let said = format!("cannot run `{program}`: {error}");
+        if error.kind() == std::io::ErrorKind::NotFound {
+            Failure::permanent(said)
+        } else {
+            Failure::temporary(said)
+        }
+    })?;
+    let id = child.id();
     let bytes = message.formatted();
     let stdin = child.stdin.take();
     let stderr = child.stderr.take();
-    let id = child.id();
-    let (answer, wait) = mpsc::channel();
-    thread::spawn(move || {
-        let written = stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&bytes));
-        let mut said = String::new();
-        if let Some(stderr) = stderr {
-            // What a program says at length helps nobody.
-            let _ =
-                std::io::Read::read_to_string(&mut std::io::Read::take(stderr, 2_000), &mut said);
-        }
-        let _ = answer.send((child.wait(), written, said));
-    });
-    let Ok((status, written, said)) = wait.recv_timeout(deadline) else {
+    // Each pipe has its own thread: a program may fill the one before it reads the other.
+    let written = apart(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&bytes)));
+    let said = apart(move || stderr.map_or_else(String::new, beginning));
+    let ended = apart(move || child.wait());
+    let Ok(status) = ended.recv_timeout(deadline) else {
         stop(id);
         return Err(Failure::temporary(format!(
             "`{program}` did not finish within {} s",
             deadline.as_secs()
         )));
     };
+    let said = said.recv_timeout(GRACE).unwrap_or_default();
     let said = said.trim();
     match status {
-        Ok(status) if status.success() => match written {
-            Ok(()) => Ok(format!("{program}: accepted")),
-            Err(error) => Err(Failure::temporary(format!(
+        Ok(status) if status.success() => match written.recv_timeout(GRACE) {
+            Ok(Ok(())) => Ok(format!("{program}: accepted")),
+            Ok(Err(error)) => Err(Failure::temporary(format!(
                 "`{program}` did not read the message: {error}"
+            ))),
+            Err(_) => Err(Failure::temporary(format!(
+                "`{program}` did not read the message"
             ))),
         },
         // 75 is EX_TEMPFAIL of sysexits.h.
@@ -114,15 +135,70 @@ pub(super) fn to_program(
     }
 }
 
-/// Ends a program that took too long; without that it might still send a code that has been given up.
+/// Runs `work` in a thread, and hands over what comes of it.
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+    let (give, take) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = give.send(work());
+    });
+    take
+}
+
+/// The first of what is said. All of it is read: whoever has no more room for words stops.
+fn beginning(mut from: impl Read) -> String {
+    let mut bytes = Vec::new();
+    let _ = from.by_ref().take(SAID as u64).read_to_end(&mut bytes);
+    let _ = std::io::copy(&mut from, &mut std::io::sink());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Ends a program that took too long, with what it started; without that it might still send a code that has been
+/// given up.
 fn stop(id: u32) {
     #[cfg(unix)]
     if let Ok(id) = i32::try_from(id) {
-        let _ = nix::sys::signal::kill(
+        let _ = nix::sys::signal::killpg(
             nix::unistd::Pid::from_raw(id),
             nix::sys::signal::Signal::SIGKILL,
         );
     }
     #[cfg(not(unix))]
     let _ = id;
+}
+
+/// Makes the directory that messages go into, private, if it is absent. It belongs to the store's owner, who sends.
+///
+/// # Errors
+/// What the system says.
+pub fn prepare_directory(store: &Store, directory: &Path) -> std::io::Result<()> {
+    make_private_directory(directory, Owner::of(&store.place().db))
+}
+
+/// What is worth saying of a directory that messages go into: whether others than its owner may write there. A group
+/// may, when it is the store's own.
+#[must_use]
+pub fn open_directory(store: &Store, directory: &Path) -> Option<Warning> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = directory.metadata().ok()?;
+        let mode = found.mode() & 0o7777;
+        let foreign = Owner::of(&store.place().db).is_none_or(|owner| owner.gid != found.gid());
+        (mode & 0o002 != 0 || (mode & 0o020 != 0 && foreign)).then(|| Warning {
+            kind: "directory_open",
+            message: format!(
+                "others may write into `{}` (mode {mode:04o}), and so take messages away.",
+                visible(&directory.to_string_lossy())
+            ),
+            hint: Some(format!(
+                "`chmod go-w {}`",
+                argument(&directory.to_string_lossy())
+            )),
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (store, directory);
+        None
+    }
 }

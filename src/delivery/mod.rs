@@ -10,6 +10,8 @@ mod smtp;
 
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use self::local::{open_directory, prepare_directory};
+
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox as Address, MultiPart};

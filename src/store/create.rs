@@ -1,18 +1,21 @@
 //! Making a store: all of it, or nothing.
 //!
-//! The file is built under a temporary name with its keys already wrapped; then the key file becomes durable, and last
-//! the store gets its name. A command killed in between leaves at most a key file that no store names, and the next
-//! `init` uses it: a key is never written over.
+//! First the key file becomes durable; then the store is built under a temporary name, its keys wrapped by what stands
+//! in that file, and gets its name last. A command killed in between leaves at most a key file that no store names, and
+//! the next `init` uses it: a key is never written over, and a store neither. Of several at once one is first with the
+//! key and one with the store, and both fit.
 
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, named_params};
 
+use super::opened::Opened;
 use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::files::{PrivateFile, directory_of, make_private_directory};
+use crate::files::{Owner, PrivateFile, UNFINISHED, directory_of, make_private_directory};
 use crate::vault::{Ring, Vault};
 
 /// Given the database, the store's id and its keys: the log knows the store, and the store does not know the log.
@@ -27,20 +30,39 @@ pub(crate) enum Created {
     Existing,
 }
 
-/// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. The first
-/// administrator is not in it yet. `begin` writes what else a new store begins with: the head of its audit log.
+/// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. What is
+/// made belongs to `owner`. The first administrator is not in it yet. `begin` writes what else a new store begins with:
+/// the head of its audit log.
 ///
 /// # Errors
 /// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
-pub(crate) fn create(place: &Place, source: &dyn Source, begin: Begin) -> Result<Created> {
-    if place.db.exists() {
-        super::check_header(&place.db)?;
+pub(crate) fn create(
+    place: &Place,
+    owner: Option<Owner>,
+    source: &dyn Source,
+    begin: Begin,
+) -> Result<Created> {
+    let existing = || {
+        Opened::begin(&place.db, super::check_header)?;
         Ring::read(&place.key)?;
-        return Ok(Created::Existing);
+        Ok(Created::Existing)
+    };
+    let [directory, beside] = [&place.db, &place.key].map(|path| directory_of(path));
+    for directory in [directory, beside] {
+        remove_unfinished(directory, source);
     }
-    let directory = directory_of(&place.db);
-    make_directory(directory)?;
-    make_directory(directory_of(&place.key))?;
+    if place.db.exists() {
+        return existing();
+    }
+    for directory in [directory, beside] {
+        make_private_directory(directory, owner).map_err(|error| {
+            Error::new(
+                Kind::Io,
+                format!("cannot make the directory `{}`", directory.display()),
+            )
+            .because(error)
+        })?;
+    }
     let failed = |error: std::io::Error| {
         Error::new(
             Kind::Io,
@@ -48,28 +70,41 @@ pub(crate) fn create(place: &Place, source: &dyn Source, begin: Begin) -> Result
         )
         .because(error)
     };
-    let ring = if place.key.exists() {
-        Ring::read(&place.key)?
-    } else {
-        Ring::generate(&place.key, source)?
-    };
+    if !place.key.exists() {
+        Ring::generate(&place.key, source)?.write(owner)?;
+    }
+    // Read back: another may have been first, and a store is wrapped by the key that stands there.
+    let ring = Ring::read(&place.key)?;
     let file = PrivateFile::begin(&place.db).map_err(failed)?;
     fill(file.hidden(), &ring, source, begin)?;
-    if !place.key.exists() {
-        ring.write()?;
+    file.give_to(owner).map_err(failed)?;
+    match file.finish() {
+        Ok(()) => Ok(Created::New),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => existing(),
+        Err(error) => Err(failed(error)),
     }
-    file.finish_new().map_err(failed)?;
-    Ok(Created::New)
 }
 
-fn make_directory(directory: &Path) -> Result<()> {
-    make_private_directory(directory).map_err(|error| {
-        Error::new(
-            Kind::Io,
-            format!("cannot make the directory `{}`", directory.display()),
-        )
-        .because(error)
-    })
+/// No `init` takes so long.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
+
+/// Removes what an `init` that was killed long ago left unfinished. It is no harm if it stays.
+fn remove_unfinished(directory: &Path, source: &dyn Source) {
+    let now = u64::try_from(source.now().0).map(|now| UNIX_EPOCH + Duration::from_secs(now));
+    let (Ok(now), Ok(entries)) = (now, std::fs::read_dir(directory)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let old = || {
+            let found = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+            now.duration_since(found.modified().ok()?).ok()
+        };
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+            && old().is_some_and(|age| age > LEFT_BEHIND)
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[expect(

@@ -7,6 +7,7 @@
 //! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
 mod create;
+mod opened;
 mod place;
 mod reader;
 mod upgrade;
@@ -22,9 +23,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::opened::Opened;
+
 pub(crate) use self::create::{Created, create};
-pub use self::place::{Loose, Place, owner_of};
-pub(crate) use self::place::{account_id, account_name};
+pub(crate) use self::place::account_name;
+pub use self::place::{Loose, Place, account, owner_of};
 pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Time};
@@ -51,6 +54,8 @@ pub struct Store {
     wait: Duration,
     vault: OnceCell<Vault>,
     source: Rc<dyn Source>,
+    /// Last, so that the connection goes first.
+    _opened: Opened,
 }
 
 impl std::fmt::Debug for Store {
@@ -95,7 +100,7 @@ impl Store {
         wait: Duration,
         source: Rc<dyn Source>,
     ) -> Result<Store> {
-        check_header(&place.db)?;
+        let opened = Opened::begin(&place.db, check_header)?;
         let db = open_file(&place.db, writable, wait)?;
         let version: i32 = db
             .query_row("PRAGMA user_version", [], |row| row.get(0))
@@ -124,6 +129,7 @@ impl Store {
             wait,
             vault: OnceCell::new(),
             source,
+            _opened: opened,
         })
     }
 
@@ -355,16 +361,26 @@ fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
 }
 
 /// `SQLite` opens a file it may not write all the same and fails at the first write; say so before anything is asked.
+/// The file is not opened for that: to close it would drop the locks of a connection this process has.
 fn refuse_read_only(path: &Path) -> Result<()> {
-    match fs::OpenOptions::new().write(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::new(
+    #[cfg(unix)]
+    let may = nix::unistd::faccessat(
+        nix::fcntl::AT_FDCWD,
+        path,
+        nix::unistd::AccessFlags::W_OK,
+        nix::fcntl::AtFlags::AT_EACCESS,
+    )
+    .map_err(std::io::Error::from);
+    #[cfg(not(unix))]
+    let may = fs::OpenOptions::new().write(true).open(path).map(drop);
+    may.map_err(|error| {
+        Error::new(
             Kind::ReadOnly,
             format!("the store `{}` cannot be written", path.display()),
         )
         .because(error)
-        .hint("run the command as the store's owner; reading commands still work")),
-    }
+        .hint("run the command as the store's owner; reading commands still work")
+    })
 }
 
 /// Whether `SQLite` could not make the index of its log: not at all, or not as long as it must be.
@@ -411,127 +427,4 @@ fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeSet;
-    use std::sync::{Arc, Mutex};
-
-    use rusqlite::trace::{TraceEvent, TraceEventCodes};
-
-    use super::*;
-    use crate::clock::Fixed;
-
-    /// A new store in a directory of its own, with a clock that stands at 2026-01-01T00:00:00Z.
-    pub(crate) struct Fresh {
-        /// Removed when this goes.
-        pub(crate) directory: tempfile::TempDir,
-        pub(crate) clock: Rc<Fixed>,
-        pub(crate) store: Store,
-    }
-
-    /// Every statement that `store` executes from now on.
-    pub(crate) fn traced(store: &mut Store) -> Arc<Mutex<BTreeSet<String>>> {
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let kept = Arc::clone(&seen);
-        let keep = move |event: TraceEvent<'_>| {
-            if let TraceEvent::Stmt(_, sql) = event {
-                kept.lock().unwrap().insert(sql.to_owned());
-            }
-        };
-        store
-            .db
-            .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(keep))
-            .unwrap();
-        seen
-    }
-
-    pub(crate) const START: Time = Time(1_767_225_600);
-
-    pub(crate) fn fresh() -> Fresh {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Rc::new(Fixed::new(START, 7));
-        let place = Place::new(directory.path().join("twofa.db"), None);
-        create(&place, clock.as_ref(), crate::audit::begin).unwrap();
-        let store = Store::connect(
-            &place,
-            true,
-            Duration::from_secs(5),
-            Rc::clone(&clock) as Rc<dyn Source>,
-        )
-        .unwrap();
-        Fresh {
-            directory,
-            clock,
-            store,
-        }
-    }
-
-    #[test]
-    fn a_foreign_file_is_refused_untouched() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("x.db");
-        for bytes in [&b""[..], b"hello", &[0u8; 4096], b"SQLite format 3\0 and then nothing of ours ...................................................................."] {
-            fs::write(&path, bytes).unwrap();
-            let error = check_header(&path).unwrap_err();
-            assert_eq!(error.kind(), Kind::ForeignStore);
-            assert_eq!(fs::read(&path).unwrap(), bytes);
-        }
-    }
-
-    #[test]
-    fn a_newer_store_is_refused() {
-        let fresh = fresh();
-        fresh
-            .store
-            .tampered()
-            .execute_batch("PRAGMA user_version = 99")
-            .unwrap();
-        let place = fresh.store.place().clone();
-        let error = Store::connect(
-            &place,
-            true,
-            Duration::ZERO,
-            Rc::clone(&fresh.clock) as Rc<dyn Source>,
-        )
-        .unwrap_err();
-        assert_eq!(error.kind(), Kind::NewerStore);
-    }
-
-    #[test]
-    fn a_failed_write_leaves_nothing_behind() {
-        let fresh = fresh();
-        let result: Result<()> = fresh.store.write(|tx| {
-            tx.db().execute("UPDATE method SET enabled = 1", [])?;
-            Err(Error::new(Kind::Guard, "no"))
-        });
-        assert!(result.is_err());
-        let enabled: i64 = fresh
-            .store
-            .db()
-            .query_row("SELECT count(*) FROM method WHERE enabled = 1", [], |row| {
-                row.get(0)
-            })
-            .unwrap();
-        assert_eq!(enabled, 0);
-    }
-
-    #[test]
-    fn a_second_writer_waits_and_is_told() {
-        let fresh = fresh();
-        let place = fresh.store.place().clone();
-        let other = Store::connect(
-            &place,
-            true,
-            Duration::ZERO,
-            Rc::clone(&fresh.clock) as Rc<dyn Source>,
-        )
-        .unwrap();
-        fresh
-            .store
-            .write(|_| {
-                let busy = other.write(|_| Ok(())).unwrap_err();
-                assert_eq!(busy.kind(), Kind::Busy);
-                Ok(())
-            })
-            .unwrap();
-    }
-}
+pub(crate) mod tests;

@@ -1,11 +1,11 @@
 //! Where a store is, and who owns it.
 
-use serde::Serialize;
-
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::error::Result;
-use crate::files::with_suffix;
+use crate::files::{Owner, with_suffix};
 
 /// The paths of a store and its key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,33 +16,53 @@ pub struct Place {
     pub key: PathBuf,
 }
 
-/// A file of the store that others than its owner may read or write.
+/// A file or directory of the store that others than its owner may read or write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loose {
     /// Its path.
     pub file: String,
     /// Its mode, in octal.
     pub mode: String,
+    /// Whether it is a directory.
+    #[serde(skip)]
+    pub directory: bool,
 }
 
 impl Place {
-    /// Which of the store and its key have a mode looser than 0600.
+    /// Which of the store, its log and its key have a mode looser than 0600, and which of their directories others may
+    /// write into.
     #[must_use]
     pub(crate) fn loose(&self) -> Vec<Loose> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: &Path| {
-                path.metadata()
-                    .map(|file| file.permissions().mode() & 0o7777)
+            let beside = |suffix: &str| {
+                let mut path = self.db.as_os_str().to_owned();
+                path.push(suffix);
+                PathBuf::from(path)
             };
-            [&self.db, &self.key]
-                .into_iter()
-                .filter_map(|path| Some((path, mode(path).ok()?)))
-                .filter(|(_, mode)| mode & 0o077 != 0)
-                .map(|(path, mode)| Loose {
-                    file: path.display().to_string(),
-                    mode: format!("{mode:04o}"),
+            let mut directories = [&self.db, &self.key]
+                .map(|path| directory_of(path))
+                .to_vec();
+            directories.dedup();
+            let files = [
+                self.db.clone(),
+                beside("-wal"),
+                beside("-shm"),
+                self.key.clone(),
+            ];
+            files
+                .iter()
+                .map(|path| (path.as_path(), 0o077))
+                .chain(directories.into_iter().map(|path| (path, 0o022)))
+                .filter_map(|(path, others)| {
+                    let found = path.metadata().ok()?;
+                    let mode = found.permissions().mode() & 0o7777;
+                    (mode & others != 0).then(|| Loose {
+                        file: path.display().to_string(),
+                        mode: format!("{mode:04o}"),
+                        directory: found.is_dir(),
+                    })
                 })
                 .collect()
         }
@@ -61,19 +81,17 @@ impl Place {
     }
 }
 
+/// The directory a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
 #[must_use]
 pub fn owner_of(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).ok().map(|file| file.uid())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    Owner::of(path).map(|owner| owner.uid)
 }
 
 /// The name of an account of this machine.
@@ -97,10 +115,13 @@ pub(crate) fn account_name(id: u32) -> Option<String> {
 ///
 /// # Errors
 /// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
-pub(crate) fn account_id(name: &str) -> Result<(u32, u32)> {
+pub fn account(name: &str) -> Result<Owner> {
     #[cfg(unix)]
     if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
-        return Ok((user.uid.as_raw(), user.gid.as_raw()));
+        return Ok(Owner {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        });
     }
     Err(crate::error::Error::new(
         crate::error::Kind::NotFound,

@@ -228,6 +228,31 @@ error: standard output cannot hold both the picture and the answer
     world
         .run("authenticator connect alice --out mail -q")
         .exits(1);
+    // What is there already is kept, whatever it is.
+    let before = ["twofa.db", "twofa.db.key"].map(|name| std::fs::read(world.file(name)).unwrap());
+    world
+        .run("authenticator connect alice --out twofa.db.key -o json")
+        .shows(str![[r#"
+$ twofa authenticator connect alice --out twofa.db.key -o json
+? 4
+--- stderr
+error: `twofa.db.key` is there already
+ hint: name another file with --out, or remove this one
+{"error":{"kind":"conflict","message":"`twofa.db.key` is there already","hint":"name another file with --out, or remove this one"}}
+
+"#]]);
+    world
+        .run("authenticator connect alice --out twofa.db")
+        .exits(4);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", world.file("link.svg")).unwrap();
+        world
+            .run("authenticator connect alice --out link.svg")
+            .exits(4);
+    }
+    let after = ["twofa.db", "twofa.db.key"].map(|name| std::fs::read(world.file(name)).unwrap());
+    assert_eq!(before, after);
     let code = world.app(setup["secret"].as_str().unwrap());
     world.ok(&format!("authenticator confirm alice --code {code}"));
 }

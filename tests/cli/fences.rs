@@ -102,16 +102,28 @@ fn library() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// How a module of tests begins.
+const TESTS: [&str; 2] = ["#[cfg(test)]\nmod ", "#[cfg(test)]\npub(crate) mod "];
+
 /// Whether the module above includes this file for tests alone.
 fn is_for_tests(path: &Path) -> bool {
-    let above = path.with_file_name("mod.rs");
     let name = path.file_stem().unwrap().to_string_lossy();
-    fs::read_to_string(above).is_ok_and(|text| text.contains(&format!("#[cfg(test)]\nmod {name};")))
+    let above = [
+        path.with_file_name("mod.rs"),
+        path.parent().unwrap().with_extension("rs"),
+    ];
+    above.iter().any(|above| {
+        fs::read_to_string(above).is_ok_and(|text| {
+            TESTS
+                .iter()
+                .any(|head| text.contains(&format!("{head}{name};")))
+        })
+    })
 }
 
 /// `text` without comments and without its module of tests, which ends a file.
 fn code(text: &str) -> String {
-    let end = ["#[cfg(test)]\nmod ", "#[cfg(test)]\npub(crate) mod "]
+    let end = TESTS
         .iter()
         .filter_map(|head| {
             text.match_indices(head).map(|(at, _)| at).find(|at| {

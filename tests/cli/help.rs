@@ -20,7 +20,7 @@ fn commands(help: &str) -> Vec<String> {
 /// The part of a help that tells of the global options: the same in every one.
 fn globals(help: &str) -> &str {
     let from = help.find("Store:\n").unwrap();
-    let last = "needs --reason)\n";
+    let last = "[env: TWOFA_OVERRIDE]\n";
     &help[from..help.find(last).unwrap() + last.len()]
 }
 
@@ -295,22 +295,24 @@ fn environment() {
 $ twofa help environment
 ? 0
 --- stdout
-VARIABLE                 OPTION               MEANING
-TWOFA_DB                 --db                 The store
-TWOFA_KEY_FILE           --key-file           The key file; without it, the store's path and `.key`
-TWOFA_AS                 --as                 Act as this user (root and the store's owner only)
-TWOFA_WAIT               --wait               How long to wait for a busy store
-TWOFA_OUTPUT             --output             How the answer is printed
-TWOFA_COLOR              --color              When to use colour; NO_COLOR is honoured
-TWOFA_QUIET              --quiet              Say nothing but answers, warnings and errors
-TWOFA_YES                --yes                Answer "are you sure?" with yes, and nothing else
-TWOFA_NO_INPUT           --no-input           Never ask: a missing answer is an error that names its option
-TWOFA_REASON             --reason             Why, for the audit log
-TWOFA_CONFIRM_CODE       --confirm-code       A code of your own second factor
-TWOFA_CONFIRM_METHOD     --confirm-method     The method to confirm by
-TWOFA_CONFIRM_CHALLENGE  --confirm-challenge  The challenge a code was sent for
-NO_COLOR                 --color never        Set to anything, it turns colour off
-XDG_DATA_HOME            --db                 Where the store of an ordinary account is, in twofa/twofa.db
+VARIABLE                  OPTION                MEANING
+TWOFA_DB                  --db                  The store
+TWOFA_KEY_FILE            --key-file            The key file; without it, the store's path and `.key`
+TWOFA_AS                  --as                  Act as this user (root and the store's owner only)
+TWOFA_WAIT                --wait                How long to wait for a busy store
+TWOFA_OUTPUT              --output              How the answer is printed
+TWOFA_COLOR               --color               When to use colour; NO_COLOR is honoured
+TWOFA_QUIET               --quiet               Say nothing but answers, warnings and errors
+TWOFA_YES                 --yes                 Answer "are you sure?" with yes, and nothing else
+TWOFA_NO_INPUT            --no-input            Never ask: a missing answer is an error that names its option
+TWOFA_REASON              --reason              Why, for the audit log
+TWOFA_CONFIRM_CODE        --confirm-code        A code of your own second factor
+TWOFA_CONFIRM_CODE_STDIN  --confirm-code-stdin  Read that code from standard input, after every other secret
+TWOFA_CONFIRM_METHOD      --confirm-method      The method to confirm by
+TWOFA_CONFIRM_CHALLENGE   --confirm-challenge   The challenge a code was sent for
+TWOFA_OVERRIDE            --override            Go without confirmation (root and the store's owner only; needs --reason)
+NO_COLOR                  --color never         Set to anything, it turns colour off
+XDG_DATA_HOME             --db                  Where the store of an ordinary account is, in twofa/twofa.db
 
 "#]]);
 }

@@ -208,3 +208,109 @@ Others may open `twofa.db.key` (mode 0640). Next: `chmod 600 twofa.db.key`.
     set(0o400);
     world.run("key check").exits(0);
 }
+
+/// The log beside the store holds what the store holds, and who may write into a directory may put other files there.
+#[test]
+#[cfg(unix)]
+fn a_log_that_others_may_read_and_a_directory_they_may_write_into_are_findings() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::empty();
+    world.ok("--db d/twofa.db --key-file k/key init");
+    let set = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.file(name), mode).unwrap();
+    };
+    // Others may look into a directory.
+    set("d", 0o755);
+    world.ok("--db d/twofa.db --key-file k/key key check");
+    // A reader keeps the log while the command runs.
+    let held = world.file("d/twofa.db");
+    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+    let db = rusqlite::Connection::open(held).unwrap();
+    db.execute_batch("UPDATE store SET created_at = created_at")
+        .unwrap();
+    for (name, mode) in [
+        ("d/twofa.db-wal", 0o640),
+        ("d/twofa.db-shm", 0o644),
+        ("d", 0o775),
+        ("k", 0o1777),
+    ] {
+        set(name, mode);
+    }
+    world
+        .run("--db d/twofa.db --key-file k/key key check -o json")
+        .shows(str![[r#"
+$ twofa --db d/twofa.db --key-file k/key key check -o json
+? 20
+--- stdout
+{
+  "ring_keys": [
+    "374708ff"
+  ],
+  "values": 0,
+  "broken": [],
+  "loose": [
+    {
+      "file": "d/twofa.db-shm",
+      "mode": "0644"
+    },
+    {
+      "file": "d",
+      "mode": "0775"
+    },
+    {
+      "file": "k",
+      "mode": "1777"
+    }
+  ]
+}
+--- stderr
+The key file is the right one; nothing is sealed yet.
+Others may open `d/twofa.db-shm` (mode 0644). Next: `chmod 600 d/twofa.db-shm`.
+Others may write into `d` (mode 0775). Next: `chmod go-w d`.
+Others may write into `k` (mode 1777). Next: `chmod go-w k`.
+
+"#]]);
+}
+
+/// `status` is the first place to look, so it says when nothing that is sealed can be opened.
+#[test]
+fn status_says_when_the_key_does_not_open_the_store() {
+    let world = World::peopled();
+    let other = World::empty();
+    other.ok("help events");
+    other.ok("init");
+    std::fs::copy(other.file("twofa.db.key"), world.file("other.key")).unwrap();
+    world.write("broken.key", "not a key file\n");
+    assert_eq!(world.json("status")["warnings"], serde_json::json!([]));
+    for (key, kind) in [
+        ("other.key", "key_wrong"),
+        ("broken.key", "key_wrong"),
+        ("nowhere", "key_missing"),
+        ("mail", "key_missing"),
+    ] {
+        let standing = world.json(&format!("status --key-file {key}"));
+        assert_eq!(standing["warnings"][0]["kind"], kind, "{standing}");
+        assert_eq!(standing["next"], "twofa key check --key-file FILE");
+        assert_eq!(standing["users"], 3);
+    }
+    world.run("status -q --key-file other.key").shows(str![[r#"
+$ twofa status -q --key-file other.key
+? 0
+--- stdout
+2FA is off.
+3 users, 3 active.
+
+Email              off       2 users could use it
+SMS                off       0 users could use it
+Authenticator app  off       0 users could use it
+Recovery codes     off       0 users could use it
+
+Codes leave through the mailbox `trial`.
+Next: `twofa key check --key-file FILE`.
+--- stderr
+warning: the key file `other.key` does not open this store: it lacks the key `374708ff`
+   hint: name the right key file with --key-file
+
+"#]]);
+}

@@ -168,12 +168,9 @@ For more information, try '--help'.
 $ twofa setting set Enable2FA on --confirm-code 1 --confirm-code-stdin -o json
 ? 2
 --- stderr
-error: the argument '--confirm-code <N>' cannot be used with '--confirm-code-stdin'
-
-Usage: twofa setting set --confirm-code <N> --output <FORMAT> --db <FILE> <CODE VALUE> <CODE VALUE>...
-
-For more information, try '--help'.
-{"error":{"kind":"usage","message":"the argument '--confirm-code <N>' cannot be used with '--confirm-code-stdin'","hint":"`twofa --help` lists the commands"}}
+error: --confirm-code and --confirm-code-stdin exclude each other
+ hint: give one of them
+{"error":{"kind":"usage","message":"--confirm-code and --confirm-code-stdin exclude each other","hint":"give one of them"}}
 
 "#]]);
     for line in [
@@ -529,6 +526,43 @@ fn a_full_disk_behind_standard_output_is_an_error() {
             "{line}: {said}"
         );
     }
+    // A command that writes says what became of the change.
+    let lost = |line: &str| {
+        let mut command = world.run(line).command();
+        command.stdin(Stdio::null()).stdout(full());
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        said
+    };
+    let error = "error: cannot write the answer: No space left on device (os error 28)\n";
+    for (line, hint) in [
+        (
+            "user edit alice --name Anna",
+            "the change was made; only its answer was lost",
+        ),
+        (
+            "user edit alice --name Anna",
+            "nothing was changed: it was so already",
+        ),
+        (
+            "mailbox test trial --to x@example.com",
+            "the command was carried out; only its answer was lost",
+        ),
+        (
+            "authenticator connect alice --qr svg --out -",
+            "the command was carried out; only its answer was lost",
+        ),
+    ] {
+        assert_eq!(lost(line), format!("{error} hint: {hint}\n"), "{line}");
+    }
+    let said = lost("user add carol -o json");
+    assert!(
+        said.contains(r#""hint":"the change was made; only its answer was lost""#),
+        "{said}"
+    );
+    assert_eq!(world.json("user show alice")["name"], "Anna");
+    world.ok("user show carol");
     // With nobody on stderr either, a command still does its work.
     let mut command = world.run("method enable totp").command();
     command.stdin(Stdio::null()).stderr(full());

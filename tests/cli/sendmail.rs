@@ -127,3 +127,70 @@ fn it_floods_us_with_words() {
     );
     assert!(done.stderr.len() < 4_000);
 }
+
+#[test]
+fn it_complains_before_it_reads() {
+    let world = world();
+    // More than a pipe holds, both ways.
+    world.sql(&format!(
+        "UPDATE user SET name = '{}' WHERE login = 'alice'",
+        "x".repeat(200_000)
+    ));
+    program(
+        &world,
+        "yes complaint | head -c 1000000 >&2; cat > letter; exit 0",
+    );
+    let done = start(&world);
+    assert_eq!(done.code, Some(18), "{}", done.stderr);
+    assert!(world.file("letter").metadata().unwrap().len() > 100_000);
+}
+
+#[test]
+fn it_leaves_another_running() {
+    let world = world();
+    // The other one holds the pipes, and says nothing of ours.
+    program(&world, "cat > letter; sleep 20 & exit 0");
+    let done = start(&world);
+    assert_eq!(done.code, Some(18), "{}", done.stderr);
+}
+
+#[test]
+fn what_it_started_ends_with_it() {
+    let world = world();
+    program(&world, "sleep 61 & echo $! > below; wait");
+    assert_eq!(start(&world).code, Some(1));
+    let below = std::fs::read_to_string(world.file("below")).unwrap();
+    let id = nix::unistd::Pid::from_raw(below.trim().parse().unwrap());
+    // Killed, it may still wait for somebody to ask how it ended.
+    let state = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let is_gone = nix::sys::signal::kill(id, None).is_err() || state.contains(") Z ");
+    assert!(is_gone, "{state}");
+}
+
+#[test]
+fn it_sees_nothing_of_ours() {
+    let world = world();
+    program(&world, "env > seen; cat > /dev/null");
+    let done = world
+        .run("login start alice --password-stdin")
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nowhere")
+        .env("LANG", "C.UTF-8")
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .env("TWOFA_REASON", "not its business")
+        .env("SECRET", "neither")
+        .stdin("alice-pw\n")
+        .done();
+    assert_eq!(done.code, Some(18), "{}", done.stderr);
+    let seen = std::fs::read_to_string(world.file("seen")).unwrap();
+    let mut names: Vec<&str> = seen
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        // The shell's own.
+        .filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["HOME", "LANG", "LC_ALL", "PATH", "TZ"]);
+}

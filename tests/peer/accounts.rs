@@ -77,10 +77,22 @@ impl Machine {
 
     /// Runs a command as an account. The environment is empty but for these.
     fn run(&self, account: Account, line: &str, variables: &[(&str, &str)]) -> Said {
-        let (uid, gid) = account.ids();
+        self.run_lent(account, account, line, variables)
+    }
+
+    /// Runs a command as an account with the rights of another, as a set-uid program does.
+    fn run_lent(
+        &self,
+        account: Account,
+        lender: Account,
+        line: &str,
+        variables: &[(&str, &str)],
+    ) -> Said {
+        let ((real, gid), (effective, _)) = (account.ids(), lender.ids());
         let directory = self.world.path().display().to_string();
         let output = Command::new(peer("setpriv", "apt-get install util-linux"))
-            .arg(format!("--reuid={uid}"))
+            .arg(format!("--ruid={real}"))
+            .arg(format!("--euid={effective}"))
             .arg(format!("--regid={gid}"))
             .arg("--clear-groups")
             .arg("--")
@@ -368,9 +380,28 @@ fn a_delegated_caller_chooses_no_file_and_no_user() {
             "authenticator connect bob --qr png --out f.png",
             "the option --out",
         ),
+        // A dash is a stream where the command says so, and a file everywhere else.
+        (
+            "mailbox add x --sendmail=- --from x@example.com",
+            "the option --sendmail",
+        ),
+        (
+            "mailbox add x --file - --from x@example.com",
+            "the option --file",
+        ),
+        (
+            "mailbox add x --smtp smtp://x --ca-file - --from x@example.com",
+            "the option --ca-file",
+        ),
+        ("--db - status", "the option --db"),
+        ("status --key-file -", "the option --key-file"),
+        (
+            "password set bob --password-file -",
+            "the option --password-file",
+        ),
         ("init", "`twofa init`"),
         ("init --admin x", "`twofa init`"),
-        ("key check", "`twofa key`"),
+        ("key check", "`twofa key check`"),
     ] {
         refused(line, &[], what);
     }
@@ -467,4 +498,98 @@ fn a_delegated_caller_acts_as_their_user_and_nobody_else() {
     let said = machine.delegated("authenticator connect alice --qr svg --out -", &[]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("<svg"), "{said:?}");
+}
+
+/// What the variables of sudo, doas and pkexec say can only take rights away.
+#[test]
+fn who_cannot_be_told_is_nobody() {
+    let machine = Machine::new();
+    machine.give_away();
+    machine.owned("user edit alice --os-user games");
+    machine.owned("user edit bob --os-user nobody");
+    let share = machine.world.file("share").display().to_string();
+    let [owner, caller, other] = [OWNER, CALLER, NOBODY].map(|account| account.ids().0.to_string());
+    let run = |variables: &[(&str, &str)]| {
+        let all = [&[("XDG_DATA_HOME", share.as_str())], variables].concat();
+        machine.run(OWNER, "user list", &all)
+    };
+    for variables in [
+        &[("DOAS_USER", "an-account-that-was-deleted")][..],
+        &[("DOAS_USER", "")],
+        &[("SUDO_UID", "junk")],
+        &[("SUDO_UID", "")],
+        &[("SUDO_UID", "-1"), ("PKEXEC_UID", &owner)],
+        &[("SUDO_UID", &caller), ("DOAS_USER", "nobody")],
+        &[("PKEXEC_UID", "4000000001")],
+    ] {
+        let said = run(variables);
+        assert_eq!(said.code, Some(5), "{variables:?}: {said:?}");
+        assert!(
+            said.stderr
+                .starts_with("error: the account that called cannot be told\n"),
+            "{variables:?}: {said:?}"
+        );
+    }
+    // None outranks another.
+    for (variables, user) in [
+        (
+            &[("SUDO_UID", owner.as_str()), ("DOAS_USER", "games")][..],
+            "alice",
+        ),
+        (&[("SUDO_UID", &caller), ("PKEXEC_UID", &owner)], "alice"),
+        (&[("PKEXEC_UID", &other), ("DOAS_USER", "nobody")], "bob"),
+    ] {
+        let said = run(variables);
+        assert_eq!(said.code, Some(5), "{variables:?}: {said:?}");
+        assert!(
+            said.stderr.starts_with(&format!(
+                "error: `{user}` lacks the operation `CanManageUsers`"
+            )),
+            "{variables:?}: {said:?}"
+        );
+    }
+    assert_eq!(
+        run(&[("SUDO_UID", &owner), ("DOAS_USER", "daemon")]).code,
+        Some(0)
+    );
+    // With the owner's rights lent by a set-uid program, the real account is the caller, whatever the variables say.
+    for variables in [
+        &[][..],
+        &[("SUDO_UID", owner.as_str())],
+        &[("SUDO_UID", &other)],
+    ] {
+        let all = [&[("XDG_DATA_HOME", share.as_str())], variables].concat();
+        let said = machine.run_lent(CALLER, OWNER, "user list", &all);
+        assert_eq!(said.code, Some(5), "{variables:?}: {said:?}");
+        assert!(
+            said.stderr
+                .starts_with("error: `alice` lacks the operation"),
+            "{variables:?}: {said:?}"
+        );
+        let said = machine.run_lent(CALLER, OWNER, "--as Supervisor user list", &all);
+        assert!(
+            said.stderr
+                .starts_with("error: the option --as is not for delegated callers"),
+            "{variables:?}: {said:?}"
+        );
+    }
+}
+
+/// An account that is neither root nor the owner is itself: it cannot say that sudo was somebody else's.
+#[test]
+fn another_account_claims_nobody() {
+    let machine = Machine::new();
+    machine
+        .world
+        .ok("user edit alice --os-user games --group 'System administrators'");
+    machine.mode("twofa.db", 0o666);
+    machine.mode(".", 0o777);
+    let caller = CALLER.ids().0.to_string();
+    let variables = [("TWOFA_DB", "twofa.db"), ("SUDO_UID", caller.as_str())];
+    let said = machine.run(NOBODY, "status", &variables);
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(
+        said.stderr.contains("mapped to the account `nobody`"),
+        "{said:?}"
+    );
 }

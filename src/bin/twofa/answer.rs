@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
 use twofa::name::visible;
 use twofa::plan::Warning;
+use twofa::verb::{Opens, Verb};
 
 use crate::cli::Format;
 
@@ -34,6 +35,8 @@ pub struct Answer {
     pub exit: u8,
     /// A refusal that is an answer too: it ends stderr under json.
     pub refusal: Option<Error>,
+    /// Whether anything was changed, where the command says so.
+    changed: Option<bool>,
 }
 
 enum Body {
@@ -67,6 +70,7 @@ impl Answer {
             warnings: Vec::new(),
             exit: 0,
             refusal: None,
+            changed: None,
         }
     }
 
@@ -122,6 +126,7 @@ impl Answer {
             );
         }
         self.warnings = warnings;
+        self.changed = Some(changed);
         self
     }
 
@@ -165,12 +170,14 @@ impl Answer {
         self
     }
 
-    /// Prints the body. A closed pipe ends the printing, quietly.
+    /// Prints the body. A closed pipe ends the printing, quietly. When the answer of a verb that writes is lost, the
+    /// error says what became of the change.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that writes to stdout"
     )]
-    pub fn print(self, format: Format, width: Option<u16>) -> Result<Printed> {
+    pub fn print(self, verb: &Verb, format: Format, width: Option<u16>) -> Result<Printed> {
+        let writes = matches!(verb.opens, Opens::Write | Opens::Create);
         let mut out = io::BufWriter::new(io::stdout().lock());
         let done = write(self.body, format, width, &mut out)
             .and_then(|()| out.flush().map_err(Stop::from));
@@ -181,6 +188,11 @@ impl Answer {
                 exit: self.exit,
                 refusal: self.refusal,
             }),
+            Err(Stop::Failed(error)) if writes => Err(error.hint(match self.changed {
+                Some(true) => "the change was made; only its answer was lost",
+                Some(false) => "nothing was changed: it was so already",
+                None => "the command was carried out; only its answer was lost",
+            })),
             Err(Stop::Failed(error)) => Err(error),
         }
     }

@@ -38,6 +38,9 @@ const OUTPUT: &str = "Output";
 const ANSWERS: &str = "Answers";
 const CONFIRMATION: &str = "Confirmation of administrator actions";
 
+/// Where `-` is a stream: a command and the id of its argument. To every other argument it is a file of that name.
+pub const STREAMS: &[(&str, &str)] = &[("authenticator connect", "out"), ("user import", "file")];
+
 /// Options every command takes.
 #[derive(Debug, Args)]
 pub struct Globals {
@@ -65,15 +68,15 @@ pub struct Globals {
     pub color: Color,
 
     /// Say nothing but answers, warnings and errors
-    #[arg(short, long, global = true, env = "TWOFA_QUIET", value_parser = clap::builder::FalseyValueParser::new(), help_heading = OUTPUT, hide_env_values = true)]
+    #[arg(short, long, global = true, env = "TWOFA_QUIET", value_parser = clap::builder::BoolishValueParser::new(), help_heading = OUTPUT, hide_env_values = true)]
     pub quiet: bool,
 
     /// Answer "are you sure?" with yes, and nothing else
-    #[arg(short, long, global = true, env = "TWOFA_YES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = ANSWERS, hide_env_values = true)]
+    #[arg(short, long, global = true, env = "TWOFA_YES", value_parser = clap::builder::BoolishValueParser::new(), help_heading = ANSWERS, hide_env_values = true)]
     pub yes: bool,
 
     /// Never ask: a missing answer is an error that names its option
-    #[arg(long, global = true, env = "TWOFA_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = ANSWERS, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, env = "TWOFA_NO_INPUT", value_parser = clap::builder::BoolishValueParser::new(), help_heading = ANSWERS, hide_short_help = true, hide_env_values = true)]
     pub no_input: bool,
 
     /// Why, for the audit log
@@ -81,11 +84,11 @@ pub struct Globals {
     pub reason: Option<String>,
 
     /// A code of your own second factor
-    #[arg(long, global = true, value_name = "N", env = "TWOFA_CONFIRM_CODE", conflicts_with = "confirm_code_stdin", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "N", env = "TWOFA_CONFIRM_CODE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
     pub confirm_code: Option<String>,
 
     /// Read that code from standard input, after every other secret
-    #[arg(long, global = true, help_heading = CONFIRMATION, hide_short_help = true)]
+    #[arg(long, global = true, env = "TWOFA_CONFIRM_CODE_STDIN", value_parser = clap::builder::BoolishValueParser::new(), help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
     pub confirm_code_stdin: bool,
 
     /// The method to confirm by
@@ -97,7 +100,7 @@ pub struct Globals {
     pub confirm_challenge: Option<String>,
 
     /// Go without confirmation (root and the store's owner only; needs --reason)
-    #[arg(long = "override", global = true, help_heading = CONFIRMATION, hide_short_help = true)]
+    #[arg(long = "override", global = true, env = "TWOFA_OVERRIDE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
     pub skip_confirmation: bool,
 }
 

@@ -57,12 +57,20 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     if let Ok(place) = &place {
         process::refuse_delegated(&process, place, verb, command, matches)?;
     }
+    // Not clap's to say: to it a switch that a variable turns off is one that was given.
+    if cli.globals.confirm_code.is_some() && cli.globals.confirm_code_stdin {
+        return Err(Error::new(
+            Kind::Usage,
+            "--confirm-code and --confirm-code-stdin exclude each other",
+        )
+        .hint("give one of them"));
+    }
     let ui = Ui::new(&cli.globals, typed());
     let format = cli.globals.output;
     let color = cli.globals.color;
     let mut context = Context::new(cli.globals, process, ui, verb);
     let answer: Answer = commands::run(&mut context, cli.command)?;
-    let printed = answer.print(format, terminal_width())?;
+    let printed = answer.print(verb, format, terminal_width())?;
     for warning in &printed.warnings {
         context.ui.warning(warning);
     }
@@ -205,6 +213,31 @@ mod tests {
             .collect();
         table.sort();
         assert_eq!(found, table);
+    }
+
+    /// A stream is an argument that there is, that names a file, and whose help says what `-` is; nothing else says so.
+    #[test]
+    fn streams_are_where_the_help_says() {
+        fn walk(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                if help.unwrap_or_default().contains("; - ") {
+                    assert_eq!(argument.get_value_hint(), clap::ValueHint::FilePath);
+                    found.push((path.to_owned(), argument.get_id().to_string()));
+                }
+            }
+            for sub in command.get_subcommands() {
+                walk(sub, format!("{path} {}", sub.get_name()).trim(), found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&Cli::command(), "", &mut found);
+        found.sort();
+        let listed: Vec<(String, String)> = cli::STREAMS
+            .iter()
+            .map(|(path, id)| ((*path).to_owned(), (*id).to_owned()))
+            .collect();
+        assert_eq!(found, listed);
     }
 
     #[test]

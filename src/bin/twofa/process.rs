@@ -13,7 +13,7 @@ use twofa::error::{Error, Kind, Result};
 use twofa::store::{Place, owner_of};
 use twofa::verb::Verb;
 
-use crate::cli::Globals;
+use crate::cli::{Globals, STREAMS};
 
 /// A variable of the environment.
 #[expect(
@@ -40,11 +40,21 @@ pub fn words() -> impl Iterator<Item = OsString> {
 
 /// Reads who runs this process.
 pub fn process() -> Process {
-    let number = |name: &str| text(name).and_then(|text| text.parse().ok());
+    // One that is set and cannot be read must not look like one that is not set.
+    let named = |name: &str, read: fn(&str) -> Option<u32>| {
+        variable(name).map(|value| value.to_str().and_then(read))
+    };
+    let uid = |text: &str| text.parse().ok();
+    let account = |name: &str| twofa::store::account(name).ok().map(|account| account.uid);
     let process = Process {
-        sudo_uid: number("SUDO_UID"),
-        doas_user: text("DOAS_USER").filter(|name| !name.is_empty()),
-        pkexec_uid: number("PKEXEC_UID"),
+        named: [
+            named("SUDO_UID", uid),
+            named("DOAS_USER", account),
+            named("PKEXEC_UID", uid),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         ..Process::default()
     };
     #[cfg(unix)]
@@ -194,9 +204,10 @@ pub fn refuse_delegated(
                     | ValueHint::ExecutablePath
             );
             let is_stream = || {
-                matches
-                    .get_raw(id)
-                    .is_some_and(|mut values| values.all(|value| value == "-"))
+                STREAMS.contains(&(verb.path, id))
+                    && matches
+                        .get_raw(id)
+                        .is_some_and(|mut values| values.all(|value| value == "-"))
             };
             if said && (id == "as_login" || (names && !is_stream())) {
                 return refuse(&format!(

@@ -1,5 +1,6 @@
 //! `authenticator`: authenticator apps.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
@@ -127,12 +128,9 @@ pub fn run(context: &mut Context, verb: Authenticator) -> Result<Answer> {
     }
 }
 
-fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
-    let to_stdout = args
-        .out
-        .as_deref()
-        .is_some_and(|path| path.as_os_str() == "-");
-    let picture = match (args.qr, &args.out) {
+/// The picture that is asked for, in words or by the name of its file.
+fn wanted_picture(args: &Connect) -> Result<Option<Picture>> {
+    Ok(match (args.qr, &args.out) {
         (Some(Picture::Terminal), Some(_)) => {
             return Err(Error::new(
                 Kind::Usage,
@@ -152,7 +150,15 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         }
         (None, Some(_)) => Some(Picture::Svg),
         (picture, _) => picture,
-    };
+    })
+}
+
+fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
+    let to_stdout = args
+        .out
+        .as_deref()
+        .is_some_and(|path| path.as_os_str() == "-");
+    let picture = wanted_picture(args)?;
     if to_stdout && context.globals.output != Format::Table {
         return Err(Error::new(
             Kind::Usage,
@@ -164,10 +170,13 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     let user = session.about(&args.named.user)?;
     // A place that cannot be written is found before a pending set-up is replaced.
     let place = match &args.out {
-        Some(path) if !to_stdout => Some((
-            path,
-            PrivateFile::begin(path).map_err(|error| unwritable(path, error))?,
-        )),
+        Some(path) if !to_stdout => {
+            if path.symlink_metadata().is_ok() && !path.is_dir() {
+                return Err(unwritable(path, ErrorKind::AlreadyExists.into()));
+            }
+            let file = PrivateFile::begin(path).map_err(|error| unwritable(path, error))?;
+            Some((path, file))
+        }
         _ => None,
     };
     let enrolment = enrol::connect(&session, &user)?;
@@ -200,7 +209,15 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
     Ok(answer.say(next))
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
+/// Nothing is written over: what is there may be the key file.
+fn unwritable(path: &Path, error: io::Error) -> Error {
+    if error.kind() == ErrorKind::AlreadyExists {
+        return Error::new(
+            Kind::Conflict,
+            format!("`{}` is there already", path.display()),
+        )
+        .hint("name another file with --out, or remove this one");
+    }
     Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
 }
 

@@ -30,7 +30,7 @@ pub struct Init {
     /// The account of this machine that acts as them
     #[arg(long, value_name = "NAME")]
     os_user: Option<String>,
-    /// Give the files to this account of the machine (root only)
+    /// Give what is made to this account of the machine (root only)
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<String>,
 }
@@ -78,7 +78,9 @@ pub fn status(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
     let standing = status::status(&session.store)?;
     let shown = table(&standing);
-    Ok(Answer::thing(&standing)?.shown_as(shown))
+    let mut answer = Answer::thing(&standing)?.shown_as(shown);
+    answer.warnings = standing.warnings;
+    Ok(answer)
 }
 
 /// The status as one screen.

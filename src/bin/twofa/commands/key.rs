@@ -41,8 +41,13 @@ pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
     };
     let mut answer = Answer::thing(&found)?.say(sentence);
     for loose in &found.loose {
+        let (may, fix) = if loose.directory {
+            ("write into", "go-w")
+        } else {
+            ("open", "600")
+        };
         answer = answer.say(format!(
-            "Others may open `{}` (mode {}). Next: `chmod 600 {}`.",
+            "Others may {may} `{}` (mode {}). Next: `chmod {fix} {}`.",
             visible(&loose.file),
             loose.mode,
             argument(&loose.file)

@@ -13,6 +13,7 @@ use twofa::mailbox::{
 use twofa::name::visible;
 use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
+use twofa::store::Store;
 
 use crate::answer::Answer;
 use crate::cli::PasswordFrom;
@@ -273,15 +274,20 @@ fn password(
         .map(Some)
 }
 
-fn warnings(transport: &Transport) -> Option<Warning> {
-    let Transport::Smtp(smtp) = transport else {
-        return None;
-    };
-    (smtp.tls == Tls::None && smtp.username.is_some()).then(|| Warning {
-        kind: "password_in_clear",
-        message: "the password goes over the network unprotected.".to_owned(),
-        hint: Some("--tls starttls or --tls tls".to_owned()),
-    })
+fn warnings(store: &Store, transport: &Transport) -> Option<Warning> {
+    match transport {
+        Transport::Smtp(smtp) if smtp.tls == Tls::None && smtp.username.is_some() => {
+            Some(Warning {
+                kind: "password_in_clear",
+                message: "the password goes over the network unprotected.".to_owned(),
+                hint: Some("--tls starttls or --tls tls".to_owned()),
+            })
+        }
+        Transport::File { directory } => {
+            delivery::open_directory(store, std::path::Path::new(directory))
+        }
+        Transport::Smtp(_) | Transport::Sendmail { .. } => None,
+    }
 }
 
 fn put(
@@ -293,12 +299,16 @@ fn put(
     // What is refused makes no directory, and a mailbox whose directory cannot be made is not added.
     plan.changes(&session.store)?;
     if let Transport::File { directory } = &plan.transport {
-        twofa::files::make_private_directory(std::path::Path::new(directory)).map_err(|error| {
-            Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
-        })?;
+        delivery::prepare_directory(&session.store, std::path::Path::new(directory)).map_err(
+            |error| {
+                Error::new(Kind::Io, format!("cannot make the directory `{directory}`"))
+                    .because(error)
+            },
+        )?;
     }
     let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
-    done.warnings.extend(warnings(&plan.transport));
+    done.warnings
+        .extend(warnings(&session.store, &plan.transport));
     let stored = mailbox::find(&session.store, &plan.name)?;
     let name = visible(&stored.name).into_owned();
     let changed = done.changed();
@@ -413,6 +423,7 @@ struct Tested {
     to: String,
     delivered: bool,
     receipt: String,
+    warnings: Vec<Warning>,
 }
 
 fn test(context: &mut Context, args: &Test) -> Result<Answer> {
@@ -434,8 +445,13 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
         to: to.clone(),
         delivered: true,
         receipt,
+        warnings: warnings(&session.store, &have.transport)
+            .into_iter()
+            .collect(),
     };
-    Ok(Answer::thing(&tested)?
+    let mut answer = Answer::thing(&tested)?;
+    answer.warnings = tested.warnings;
+    Ok(answer
         .say(format!(
             "The test message to {} was accepted.",
             visible(&to)
