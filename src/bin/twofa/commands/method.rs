@@ -17,6 +17,8 @@ use crate::complete;
 use crate::session::Context;
 
 /// Manage the 2FA methods: email, SMS, authenticator app, recovery codes
+///
+/// `twofa lookup` is the same command under the name of the lookup that keeps them.
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  twofa method enable email --primary\n  twofa method list -o json"
@@ -122,7 +124,11 @@ fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
         warnings.push(unset("2FAmailbox"));
     }
     if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
-        warnings.push(unset("SmsProvider"));
+        warnings.push(Warning {
+            kind: "prerequisite",
+            message: "SMS is enabled, but this version sends no SMS.".to_owned(),
+            hint: None,
+        });
     }
     let count = lacking(store, method)?;
     if count > 0 {
@@ -188,6 +194,8 @@ fn next(store: &Store, method: Which) -> Result<Option<String>> {
         Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => {
             Some("twofa setting set 2FAmailbox NAME".to_owned())
         }
+        // With nothing to send it, nobody could answer by it.
+        Which::Sms => None,
         Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
         Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
         _ if !settings.flag(&setting::ENABLE_2FA) => {
