@@ -144,13 +144,10 @@ impl Raw {
 fn text(value: ValueRef<'_>, sound: &mut bool) -> Option<String> {
     match value {
         ValueRef::Null => None,
-        ValueRef::Text(bytes) => Some(match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => {
-                *sound = false;
-                String::from_utf8_lossy(bytes).into_owned()
-            }
-        }),
+        ValueRef::Text(bytes) => {
+            *sound &= std::str::from_utf8(bytes).is_ok();
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
         ValueRef::Blob(bytes) => {
             *sound = false;
             Some(format!("x'{}'", HEXLOWER.encode(bytes)))

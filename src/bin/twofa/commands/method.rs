@@ -194,13 +194,12 @@ fn next(store: &Store, method: Which) -> Result<Option<String>> {
         Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => {
             Some("twofa setting set 2FAmailbox NAME".to_owned())
         }
-        // With nothing to send it, nobody could answer by it.
-        Which::Sms => None,
         Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
         Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
-        _ if !settings.flag(&setting::ENABLE_2FA) => {
+        Which::Email if !settings.flag(&setting::ENABLE_2FA) => {
             Some("twofa setting set Enable2FA on".to_owned())
         }
-        _ => None,
+        // An SMS is sent by nothing so far, and no command changes that.
+        Which::Email | Which::Sms => None,
     })
 }
