@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::name::visible;
+use crate::name::{argument, visible};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::setting::{self, Settings};
@@ -174,7 +174,7 @@ pub(crate) fn confirm(
         )
         .hint(format!(
             "`twofa authenticator connect {}` begins",
-            visible(&user.login)
+            argument(&user.login)
         ))
     })?;
     if setup.expires_at <= tx.now() {

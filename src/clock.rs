@@ -54,10 +54,11 @@ impl Time {
         if let Some(span) = trimmed.strip_prefix("in ") {
             return Ok(now.plus(seconds(span)?));
         }
-        Err(
-            Error::new(Kind::InvalidValue, format!("`{text}` is not a time"))
-                .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`"),
+        Err(Error::new(
+            Kind::InvalidValue,
+            format!("`{}` is not a time", crate::name::visible(text)),
         )
+        .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`"))
     }
 }
 

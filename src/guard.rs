@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};
+use crate::method::Method;
 use crate::name::{counted, visible};
 use crate::permission::{Grantees, Nesting, active_administrators};
 use crate::plan::Reach;
@@ -123,9 +124,23 @@ pub(crate) fn check(
             counted(count, "user", "users")
         ),
     )
-    .hint(format!(
-        "give them a method first, or say --allow-lockout={count} if it is meant"
-    ))
+    .hint(if lacks_mailbox(store)? {
+        format!(
+            "email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME` first, or say --allow-lockout={count} if it is meant"
+        )
+    } else {
+        format!("give them a method first, or say --allow-lockout={count} if it is meant")
+    })
     .with("count", count)
     .with("users", names))
+}
+
+/// Whether email is enabled and nothing sends it: then it is the mailbox that is missing, and not the users' methods.
+fn lacks_mailbox(store: &Store) -> Result<bool> {
+    let system = System::load(store)?;
+    Ok(!system.mailbox
+        && system
+            .methods
+            .iter()
+            .any(|row| row.enabled && row.code == Method::Email))
 }

@@ -13,8 +13,12 @@ use crate::error::{Error, Kind, Result};
 /// How many candidates a near-miss search looks at, at the most.
 pub(crate) const CANDIDATES: usize = 2_000;
 
-/// A name as it is compared: trimmed, NFKC, case-folded, until none of these changes it any more (folding may
-/// decompose, and NFKC may leave a space at the edge; UAX #15, section 5).
+/// How many characters of a quoted value a message shows.
+const QUOTED: usize = 200;
+
+/// A name as it is compared: trimmed, NFKC, case-folded, without what shows as nothing, until none of these changes it
+/// any more (folding may decompose, and NFKC may leave a space at the edge; UAX #15, section 5). Invisible characters go
+/// as `NFKC_Casefold` drops them (Unicode, section 3.13): a name with one looks like the name without it.
 #[must_use]
 pub fn fold(name: &str) -> String {
     let mut folded = name.trim().to_owned();
@@ -24,10 +28,15 @@ pub fn fold(name: &str) -> String {
     }
     // Two rounds settle every name known; the bound is there for those that are not.
     for _ in 0..8 {
-        let normal: String = folded.nfkc().collect();
+        let normal: String = folded
+            .chars()
+            .filter(|c| !is_ignorable(*c))
+            .nfkc()
+            .collect();
         let next: String = CaseMapper::new()
             .fold_string(normal.trim())
             .nfkc()
+            .filter(|c| !is_ignorable(*c))
             .collect();
         let next = next.trim().to_owned();
         if next == folded {
@@ -38,8 +47,8 @@ pub fn fold(name: &str) -> String {
     folded
 }
 
-/// Checks a name that a person gives to a thing: not blank, at most `longest` characters, no control characters.
-/// Returns it trimmed.
+/// Checks a name that a person gives to a thing: not blank, at most `longest` characters, no control characters and
+/// none that show as nothing. Returns it trimmed.
 ///
 /// # Errors
 /// [`Kind::InvalidValue`] with the rule that is broken; `what` is the noun of the sentence.
@@ -49,8 +58,13 @@ pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
         "is blank".to_owned()
     } else if trimmed.chars().count() > longest {
         format!("is longer than {longest} characters")
-    } else if trimmed.chars().any(is_unprintable) {
+    } else if trimmed
+        .chars()
+        .any(|c| is_unprintable(c) && !is_ignorable(c))
+    {
         "has a control character in it".to_owned()
+    } else if trimmed.chars().any(is_ignorable) {
+        "has an invisible character in it".to_owned()
     } else {
         return Ok(trimmed.to_owned());
     };
@@ -104,16 +118,36 @@ where
     }
 }
 
-/// Characters that move a cursor, reverse a line or hide: C0, C1, line and paragraph separators, bidirectional and
-/// zero-width controls.
+/// Characters that move a cursor, reverse a line or hide: C0, C1, line and paragraph separators, and what shows as
+/// nothing.
 fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_ignorable(c)
 }
 
-/// A stored text as it may be shown in a terminal: unprintable characters become `\u{..}`.
+/// `Default_Ignorable_Code_Point` of Unicode's `DerivedCoreProperties.txt`: soft hyphen, joiners, bidirectional and
+/// zero-width controls, fillers, variation selectors, tags. The property also covers what is not assigned yet, so the
+/// list does not grow with each version.
+fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A value as a message quotes it: as [`unabridged`] shows it, at most [`QUOTED`] characters of it.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}…", unabridged(&text[..end]))),
+        None => unabridged(text),
+    }
+}
+
+/// A stored text as it may be shown in a terminal: unprintable characters become `\u{..}`. Nothing is cut: answers and
+/// commands need the whole.
+#[must_use]
+pub fn unabridged(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
     }
@@ -131,7 +165,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// A name as a word of a command that is shown: in quotes where a shell would split it or read more into it.
 #[must_use]
 pub fn argument(name: &str) -> String {
-    let shown = visible(name);
+    let shown = unabridged(name);
     let plain = !shown.is_empty()
         && !shown.starts_with('-')
         && shown
@@ -187,6 +221,40 @@ mod tests {
     fn what_would_paint_the_terminal_is_shown_as_text() {
         assert_eq!(visible("a\u{1b}[31m\u{202e}b"), "a\\u{1b}[31m\\u{202e}b");
         assert!(matches!(visible("Zoë 🦀"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_shows_as_nothing_makes_no_other_name() {
+        for hidden in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2060}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{e0041}',
+        ] {
+            let name = format!("e{hidden}ve");
+            assert_eq!(fold(&name), "eve", "{}", hidden.escape_unicode());
+            assert_eq!(
+                check("login", &name, 100).unwrap_err().message(),
+                format!(
+                    "the login `e{}ve` has an invisible character in it",
+                    hidden.escape_unicode()
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_quotes_so_much_and_a_table_shows_all() {
+        let long = "ä".repeat(QUOTED + 1);
+        assert_eq!(visible(&long), format!("{}…", "ä".repeat(QUOTED)));
+        assert_eq!(visible(&long[2..]), long[2..]);
+        assert_eq!(unabridged(&long), long);
+        assert_eq!(argument(&long), long);
     }
 
     #[test]

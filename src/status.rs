@@ -66,7 +66,7 @@ pub fn status(store: &Store) -> Result<Status> {
         .map(|row| {
             let lacks = match row.code {
                 Method::Email if !system.mailbox => Some("2FAmailbox is not set"),
-                Method::Sms if !system.provider => Some("SmsProvider is not set"),
+                Method::Sms if !system.provider => Some("this version sends no SMS"),
                 _ => None,
             };
             Ok(MethodStatus {
@@ -150,16 +150,17 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, mailboxes: bool) 
     if users <= 1 {
         return "twofa user add LOGIN --email ADDRESS".to_owned();
     }
-    if enabled.is_empty() {
+    // SMS alone is as good as nothing, and no command of this version changes that.
+    if enabled.iter().all(|method| method.row.code == Method::Sms) {
         return "twofa method enable email --primary".to_owned();
     }
-    if let Some(unready) = enabled.iter().find(|method| method.lacks.is_some()) {
-        return match unready.row.code {
-            Method::Email if !mailboxes => {
-                "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned()
-            }
-            Method::Email => "twofa setting set 2FAmailbox NAME".to_owned(),
-            _ => "twofa setting set SmsProvider NAME".to_owned(),
+    let email_lacks =
+        |method: &&MethodStatus| method.row.code == Method::Email && method.lacks.is_some();
+    if enabled.iter().any(email_lacks) {
+        return if mailboxes {
+            "twofa setting set 2FAmailbox NAME".to_owned()
+        } else {
+            "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned()
         };
     }
     if !system.enabled {

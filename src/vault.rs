@@ -6,7 +6,7 @@
 //! file; a wrong key is told from damage, and neither is ever told from a wrong code by guessing.
 //!
 //! A sealed value is `version ‖ key id ‖ nonce ‖ ciphertext` (1, 4, 24 and n + 16 bytes), XChaCha20-Poly1305, bound by
-//! its associated data to the store's id, a frozen [`Label`] and the row id.
+//! its associated data to the store's id, a frozen [`Label`] and the row id; a wrapped data key to its purpose as well.
 
 use std::fs;
 use std::io::Read as _;
@@ -124,8 +124,18 @@ impl Ring {
         // Room for all of it at once: a buffer that grows leaves copies of the keys behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE + 64));
         let read = fs::File::open(path)
-            .and_then(|file| file.take(LONGEST_FILE as u64).read_to_end(&mut bytes));
+            .and_then(|file| file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut bytes));
         let text = match read {
+            // Cut short, it could lose the key that is looked for.
+            Ok(length) if length > LONGEST_FILE => {
+                return Err(Error::new(
+                    Kind::KeyWrong,
+                    format!(
+                        "`{shown}` is longer than a twofa key file can be ({LONGEST_FILE} bytes)"
+                    ),
+                )
+                .hint("name the right one with --key-file"));
+            }
             Ok(_) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` is missing"))
@@ -266,7 +276,7 @@ impl Vault {
             source.fill(key.as_mut())?;
             let wrapped = encrypt(
                 &ring.keys[0].1,
-                &bound(store_id, DATA_KEY, id),
+                &bound_key(store_id, purpose, id),
                 key.as_ref(),
                 source,
             )?;
@@ -312,12 +322,6 @@ impl Vault {
             let key = ring
                 .key(&ring_key)
                 .ok_or_else(|| wrong(format!("it lacks the key `{ring_key}`")))?;
-            let plain = decrypt(key, &bound(store_id, DATA_KEY, id), &wrapped)
-                .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
-            let key: [u8; 32] = plain
-                .as_slice()
-                .try_into()
-                .map_err(|_| wrong(format!("data key {id} is damaged")))?;
             let purpose = Purpose::ALL
                 .into_iter()
                 .find(|known| known.code() == purpose)
@@ -327,6 +331,12 @@ impl Vault {
                         format!("data key {id} has the unknown purpose `{purpose}`"),
                     )
                 })?;
+            let plain = decrypt(key, &bound_key(store_id, purpose, id), &wrapped)
+                .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
+            let key: [u8; 32] = plain
+                .as_slice()
+                .try_into()
+                .map_err(|_| wrong(format!("data key {id} is damaged")))?;
             keys.push(DataKey {
                 id,
                 purpose,
@@ -572,12 +582,22 @@ fn mac(key: &Key) -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::KeyInit>::new(&(*block).into())
 }
 
-/// The associated data: length-prefixed store id and label, then the row.
+/// The associated data of a sealed value: its store, its column and its row.
 fn bound(store_id: &str, label: Label, row: i64) -> Vec<u8> {
+    prefixed(&[store_id, label.0], row)
+}
+
+/// The associated data of a data key: its purpose too, so that a key opens for nothing else than it was made for.
+fn bound_key(store_id: &str, purpose: Purpose, id: i64) -> Vec<u8> {
+    prefixed(&[store_id, DATA_KEY.0, purpose.code()], id)
+}
+
+/// Length-prefixed parts, then the row.
+fn prefixed(parts: &[&str], row: i64) -> Vec<u8> {
     let mut data = Vec::new();
-    for part in [store_id.as_bytes(), label.0.as_bytes()] {
+    for part in parts {
         data.extend((part.len() as u64).to_be_bytes());
-        data.extend(part);
+        data.extend(part.as_bytes());
     }
     data.extend(row.to_be_bytes());
     data
@@ -602,3 +622,6 @@ fn decrypt(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         .ok()
         .map(Zeroizing::new)
 }
+
+#[cfg(test)]
+mod tests;

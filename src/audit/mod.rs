@@ -10,6 +10,8 @@ mod verify;
 
 use std::collections::BTreeSet;
 
+use data_encoding::HEXLOWER;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use serde::Serialize;
 use serde_json::Value;
@@ -60,25 +62,40 @@ const COLUMNS: &str =
 struct Raw {
     record: Record,
     detail: Option<String>,
+    /// Whether every column holds what this program writes there. What was put there otherwise is shown as well as it
+    /// can be, and is no row of the chain.
+    sound: bool,
 }
 
 impl Raw {
     fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
+        let mut sound = true;
+        let at = number(row.get_ref(1)?, &mut sound).unwrap_or_else(|| {
+            sound = false;
+            // No year of any calendar, so that it shows as the number it is not.
+            i64::MIN
+        });
+        let mut word = |column| row.get_ref(column).map(|value| text(value, &mut sound));
+        let (actor, os_user, event, subject) = (word(2)?, word(3)?, word(4)?, word(5)?);
+        let (outcome, reason, note, detail) = (word(7)?, word(8)?, word(9)?, word(10)?);
+        let user = number(row.get_ref(6)?, &mut sound);
+        sound &= event.is_some() && outcome.is_some();
         Ok(Raw {
             record: Record {
                 seq: row.get(0)?,
-                at: row.get(1)?,
-                actor: row.get(2)?,
-                os_user: row.get(3)?,
-                event: row.get(4)?,
-                subject: row.get(5)?,
-                user: row.get(6)?,
-                outcome: row.get(7)?,
-                reason: row.get(8)?,
-                note: row.get(9)?,
+                at: Time(at),
+                actor,
+                os_user,
+                event: event.unwrap_or_default(),
+                subject,
+                user,
+                outcome: outcome.unwrap_or_default(),
+                reason,
+                note,
                 detail: None,
             },
-            detail: row.get(10)?,
+            detail,
+            sound,
         })
     }
 
@@ -124,26 +141,79 @@ impl Raw {
     }
 }
 
+/// A column of text. Bytes that are none, and values of other types, are shown as SQL would write them.
+fn text(value: ValueRef<'_>, sound: &mut bool) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) => {
+            *sound &= std::str::from_utf8(bytes).is_ok();
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        ValueRef::Blob(bytes) => {
+            *sound = false;
+            Some(format!("x'{}'", HEXLOWER.encode(bytes)))
+        }
+        ValueRef::Integer(number) => {
+            *sound = false;
+            Some(number.to_string())
+        }
+        ValueRef::Real(number) => {
+            *sound = false;
+            Some(number.to_string())
+        }
+    }
+}
+
+/// A column of whole numbers; a value of another type is as good as none.
+fn number(value: ValueRef<'_>, sound: &mut bool) -> Option<i64> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number),
+        _ => {
+            *sound = false;
+            None
+        }
+    }
+}
+
 struct Head {
     seq: i64,
     mac: Vec<u8>,
     proof: Vec<u8>,
     key: i64,
+    /// The newest row there is, and its mac.
+    newest: Option<(i64, Vec<u8>)>,
 }
 
+/// The head, and the row it should be of. A head that cannot be read is as good as none.
 fn read_head(store: &Store) -> Result<Option<Head>> {
-    let mut query = store
-        .db()
-        .prepare_cached("SELECT seq, mac, proof, \"key\" FROM audit_head")?;
-    let head = query.query_row([], |row| {
-        Ok(Head {
-            seq: row.get(0)?,
-            mac: row.get(1)?,
-            proof: row.get(2)?,
-            key: row.get(3)?,
-        })
-    });
-    Ok(head.optional()?)
+    let mut query = store.db().prepare_cached(
+        "SELECT head.seq, head.mac, head.proof, head.\"key\", audit.seq, audit.mac
+         FROM audit_head AS head LEFT JOIN audit ON audit.seq = (SELECT max(seq) FROM audit)
+         WHERE head.id = 1",
+    )?;
+    let mut rows = query.query([])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let blob = |column| {
+        row.get_ref(column)
+            .map(|value| value.as_bytes().ok().map(<[u8]>::to_vec))
+    };
+    let (Some(mac), Some(proof)) = (blob(1)?, blob(2)?) else {
+        return Ok(None);
+    };
+    let (Ok(seq), Ok(key)) = (row.get_ref(0)?.as_i64(), row.get_ref(3)?.as_i64()) else {
+        return Ok(None);
+    };
+    let newest: Option<i64> = row.get(4)?;
+    Ok(Some(Head {
+        seq,
+        mac,
+        proof,
+        key,
+        newest: newest.zip(Some(blob(5)?.unwrap_or_default())),
+    }))
 }
 
 /// The mac before the first row.
@@ -174,22 +244,28 @@ pub(crate) fn begin(db: &Connection, store_id: &str, vault: &Vault) -> Result<()
 /// Appends one row to the chain, in the transaction of what it tells of.
 ///
 /// # Errors
-/// [`Kind::Storage`], also when the head does not prove itself: nothing is chained onto a broken end.
+/// [`Kind::Storage`], also when the head does not prove itself, or the newest row is not the one it is of: nothing is
+/// chained onto a broken end.
 pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let vault = tx.vault()?;
-    let broken = || {
+    let broken = |what: &str| {
         Error::new(
             Kind::Storage,
-            "the audit log's head does not prove itself: the store was changed by something else",
+            format!("the audit log's {what}: the store was changed by something else"),
         )
         .hint("`twofa audit verify` says where; restore a backup")
     };
-    let head = read_head(tx)?.ok_or_else(broken)?;
+    let unproven = || broken("head does not prove itself");
+    let head = read_head(tx)?.ok_or_else(unproven)?;
     if !same(
         &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
         &head.proof,
     ) {
-        return Err(broken());
+        return Err(unproven());
+    }
+    let (end, mac) = head.newest.unwrap_or((0, GENESIS.to_vec()));
+    if end != head.seq || !same(&mac, &head.mac) {
+        return Err(broken("newest row is not the one its head is of"));
     }
     let key = vault.audit_key()?;
     let raw = Raw {
@@ -207,6 +283,7 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             detail: None,
         },
         detail: entry.detail.as_ref().map(ToString::to_string),
+        sound: true,
     };
     let digest = raw.digest();
     let mac = link(vault, key, raw.record.seq, &head.mac, &digest)?;
@@ -309,7 +386,8 @@ pub fn once_named(store: &Store, login: &str) -> Result<Option<i64>> {
     )?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        if fold(&row.get::<_, String>(1)?) == wanted {
+        let subject = text(row.get_ref(1)?, &mut true).unwrap_or_default();
+        if fold(&subject) == wanted {
             return Ok(Some(row.get(0)?));
         }
     }
@@ -325,7 +403,9 @@ pub fn logins(store: &Store, user: i64) -> Result<BTreeSet<String>> {
         "SELECT DISTINCT subject FROM audit WHERE user = ?1 AND subject IS NOT NULL
          AND (event LIKE 'user.%' OR event = 'store.created')",
     )?;
-    let rows = query.query_map([user], |row| row.get(0))?;
+    let rows = query.query_map([user], |row| {
+        Ok(text(row.get_ref(0)?, &mut true).unwrap_or_default())
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{COLUMNS, GENESIS, Raw, head_proof, link, read_head};
+use super::{COLUMNS, GENESIS, Head, Raw, head_proof, link, read_head};
 use crate::error::Result;
 use crate::store::Store;
 use crate::vault::same;
@@ -27,6 +27,13 @@ pub struct Verified {
 /// # Errors
 /// [`crate::error::Kind::KeyMissing`], [`crate::error::Kind::KeyWrong`], [`crate::error::Kind::Storage`]. Damage is not an error but an answer.
 pub fn verify(store: &Store) -> Result<Verified> {
+    follow(store, &mut || Ok(()))
+}
+
+/// As [`verify`]; `meanwhile` runs between the head and the rows, where another command may come in.
+fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Verified> {
+    // One snapshot: a row that another command adds while this one reads is not beyond the head.
+    let _snapshot = store.db().snapshot()?;
     let vault = store.vault()?;
     let mut answer = Verified {
         intact: false,
@@ -48,10 +55,15 @@ pub fn verify(store: &Store) -> Result<Verified> {
     };
     let head = read_head(store)?;
     answer.head = head.as_ref().map_or(0, |head| head.seq);
+    meanwhile()?;
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
-        let (digest, mac, key): (Vec<u8>, Vec<u8>, i64) =
-            (row.get(11)?, row.get(12)?, row.get(13)?);
+        // A column that holds another type than it should was written by something else.
+        let links = (
+            row.get_ref(11)?.as_blob(),
+            row.get_ref(12)?.as_blob(),
+            row.get_ref(13)?.as_i64(),
+        );
         answer.rows += 1;
         let seq = raw.record.seq;
         if seq > expected {
@@ -60,37 +72,55 @@ pub fn verify(store: &Store) -> Result<Verified> {
         if seq < expected {
             return bad(answer, seq, "inserted");
         }
-        let chained = link(vault, key, seq, &before, &digest).is_ok_and(|want| same(&want, &mac));
-        if !same(&raw.digest(), &digest) || !chained {
+        let mac = match links {
+            (Ok(digest), Ok(mac), Ok(key)) if raw.sound && same(&raw.digest(), digest) => {
+                link(vault, key, seq, &before, digest)
+                    .is_ok_and(|want| same(&want, mac))
+                    .then_some(mac)
+            }
+            _ => None,
+        };
+        let Some(mac) = mac else {
             let damage = if answer.head < seq {
                 "inserted"
             } else {
                 "edited"
             };
             return bad(answer, seq, damage);
-        }
-        before = mac;
+        };
+        before = mac.to_vec();
         expected += 1;
     }
-    let Some(head) = head else {
-        return bad(answer, expected, "head");
-    };
-    let proven = head_proof(vault, head.key, store.id(), head.seq, &head.mac)
-        .is_ok_and(|want| same(&want, &head.proof));
-    if !proven {
-        return bad(answer, head.seq, "head");
-    }
-    if head.seq >= expected {
-        return bad(answer, expected, "cut_tail");
-    }
-    if head.seq + 1 < expected {
-        return bad(answer, head.seq + 1, "inserted");
-    }
-    if !same(&head.mac, &before) {
-        return bad(answer, head.seq, "edited");
+    if let Some((seq, damage)) = against_head(store, head.as_ref(), expected, &before)? {
+        return bad(answer, seq, damage);
     }
     answer.intact = true;
     Ok(answer)
+}
+
+/// What is wrong between the head and the rows, which end before `next` with the mac `last`.
+fn against_head(
+    store: &Store,
+    head: Option<&Head>,
+    next: i64,
+    last: &[u8],
+) -> Result<Option<(i64, &'static str)>> {
+    let Some(head) = head else {
+        return Ok(Some((next, "head")));
+    };
+    let proven = head_proof(store.vault()?, head.key, store.id(), head.seq, &head.mac)
+        .is_ok_and(|want| same(&want, &head.proof));
+    Ok(if !proven {
+        Some((head.seq, "head"))
+    } else if head.seq >= next {
+        Some((next, "cut_tail"))
+    } else if head.seq + 1 < next {
+        Some((head.seq + 1, "inserted"))
+    } else if !same(&head.mac, last) {
+        Some((head.seq, "edited"))
+    } else {
+        None
+    })
 }
 
 #[cfg(test)]
@@ -185,6 +215,91 @@ mod tests {
             ),
             named(4, "head")
         );
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_an_edit_and_is_shown() {
+        for (set, shown) in [
+            ("subject = CAST(x'61ff' AS TEXT)", "a\u{fffd}"),
+            ("subject = x'00ff'", "x'00ff'"),
+            ("subject = 7", "7"),
+            ("subject = 1.5", "1.5"),
+            ("at = 'soon'", "s2"),
+            ("user = x'00'", "s2"),
+            ("digest = 'short'", "s2"),
+            ("mac = 1", "s2"),
+            ("\"key\" = NULL", "s2"),
+        ] {
+            let fresh = filled(5);
+            // STRICT stands in the schema, which is text too.
+            fresh
+                .store
+                .tampered()
+                .execute_batch(&format!(
+                    "CREATE TABLE loose AS SELECT * FROM audit; DROP TABLE audit;
+                     CREATE TABLE audit (seq INTEGER PRIMARY KEY, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\");
+                     INSERT INTO audit SELECT * FROM loose; UPDATE audit SET {set} WHERE seq = 3"
+                ))
+                .unwrap();
+            let found = verify(&fresh.store).unwrap();
+            assert_eq!(
+                (found.first_bad, found.damage.as_deref()),
+                (Some(3), Some("edited")),
+                "{set}"
+            );
+            let mut subjects = Vec::new();
+            let all = super::super::Filter::default();
+            super::super::list(&fresh.store, &all, &mut |record| {
+                subjects.push(record.subject.unwrap_or_default());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(subjects, ["s4", "s3", shown, "s1", "s0"], "{set}");
+            let row = super::super::show(&fresh.store, 3).unwrap();
+            assert_eq!(row.subject.as_deref(), Some(shown), "{set}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_added_meanwhile_is_no_damage() {
+        let fresh = filled(3);
+        let other = fresh.store.writing_twin().unwrap();
+        let found = follow(&fresh.store, &mut || {
+            other.write(|tx| {
+                let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
+                append(tx, &Who::default(), &entry).map(drop)
+            })
+        })
+        .unwrap();
+        assert!(found.intact, "{found:?}");
+        assert_eq!((found.rows, verify(&fresh.store).unwrap().rows), (3, 4));
+    }
+
+    #[test]
+    fn nothing_is_chained_onto_an_end_that_the_head_is_not_of() {
+        for sql in [
+            "DELETE FROM audit WHERE seq = 3",
+            "DELETE FROM audit",
+            "UPDATE audit SET mac = zeroblob(32) WHERE seq = 3",
+            "INSERT INTO audit SELECT 4, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
+            "INSERT INTO audit SELECT 9, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
+        ] {
+            let fresh = filled(3);
+            fresh.store.tampered().execute_batch(sql).unwrap();
+            let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
+            let error = fresh
+                .store
+                .write(|tx| append(tx, &Who::default(), &entry))
+                .unwrap_err();
+            assert_eq!(
+                (error.kind(), error.message().as_str()),
+                (
+                    Kind::Storage,
+                    "the audit log's newest row is not the one its head is of: the store was changed by something else"
+                ),
+                "{sql}"
+            );
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Failure {
             format!(
                 "the mailbox `{}` could not send: {}",
                 crate::name::visible(mailbox),
-                crate::name::visible(&self.said)
+                crate::name::unabridged(&self.said)
             ),
         )
         .with("temporary", self.temporary)
@@ -121,9 +121,10 @@ pub fn test(session: &Session, mailbox: &Mailbox, to: &str) -> Result<String> {
         append(tx, &session.who(), &entry)
     })?;
     came.map_err(|failure| {
-        failure.into_error(&mailbox.name).hint(
-            "`twofa mailbox show NAME` tells how it sends, `twofa mailbox edit NAME` changes it",
-        )
+        let name = crate::name::argument(&mailbox.name);
+        failure.into_error(&mailbox.name).hint(format!(
+            "`twofa mailbox show {name}` tells how it sends, `twofa mailbox edit {name}` changes it"
+        ))
     })
 }
 

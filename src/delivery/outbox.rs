@@ -2,7 +2,7 @@
 //!
 //! A row is committed with its body sealed before the message is sent; the outcome is committed after, and erases the
 //! body. What is left by a command that died in between is a pending row without an outcome: nobody knows whether it
-//! left, so it counts as sent for the limits and its code was never valid.
+//! left, so it counts as sent for the limits and its code was never valid. Its body goes when the next message is kept.
 
 use rusqlite::{OptionalExtension as _, named_params};
 
@@ -25,8 +25,26 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) body: &'a str,
 }
 
+/// How long after it was kept a message cannot be on its way any more, in seconds: twice the longest delivery.
+const OVER: i64 = 60;
+
+/// How many bodies one command erases: more than are left between two messages, and few enough not to be felt.
+const SWEPT: i64 = 20;
+
+const SWEEP: &str = "UPDATE outbox SET body = NULL WHERE id IN
+    (SELECT id FROM outbox WHERE body IS NOT NULL AND created_at < :over ORDER BY created_at LIMIT :most)";
+
+/// Erases bodies whose sending was killed: their codes were never valid, and nobody will send them.
+fn sweep(tx: &Tx<'_>) -> Result<()> {
+    tx.db()
+        .prepare_cached(SWEEP)?
+        .execute(named_params! { ":over": tx.now().plus(-OVER), ":most": SWEPT })?;
+    Ok(())
+}
+
 /// Keeps a message about to leave; returns its row id.
 pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
+    sweep(tx)?;
     let id = tx.next_id("outbox")?;
     let body = tx
         .vault()?
@@ -88,4 +106,73 @@ pub(crate) fn last_sent(
         named_params! { ":user": user, ":challenge": challenge, ":method": method },
         |row| row.get(0),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+
+    fn left(store: &Store) -> i64 {
+        let sql = "SELECT count(*) FROM outbox WHERE body IS NOT NULL";
+        store.db().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_a_killed_command_left_is_erased_bit_by_bit() {
+        let fresh = fresh();
+        let keep = |seconds: i64, count: i64| {
+            fresh.clock.set(fresh.store.now().plus(seconds));
+            fresh
+                .store
+                .write(|tx| {
+                    let db = tx.db();
+                    db.execute("INSERT OR IGNORE INTO user (id, login, type, created_at) VALUES (1, 'a', 'employee', 0)", [])?;
+                    db.execute("INSERT OR IGNORE INTO challenge (id, token, user, purpose, method, created_at, expires_at) VALUES (1, 'x', 1, 'login', 'email', 0, 9999999999)", [])?;
+                    for _ in 0..count {
+                        enqueue(tx, &Outgoing {
+                            challenge: 1,
+                            user: 1,
+                            method: Method::Email,
+                            recipient: "a@example.com",
+                            template: "2FA verification code",
+                            sender: "trial",
+                            body: "123456",
+                        })?;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            left(&fresh.store)
+        };
+        assert_eq!(keep(0, SWEPT + 2), SWEPT + 2);
+        assert_eq!(keep(OVER, 1), SWEPT + 3, "these may be on their way");
+        assert_eq!(keep(1, 1), 4);
+        assert_eq!(keep(0, 1), 3, "the messages of the last minute");
+    }
+
+    #[test]
+    fn the_sweep_reads_no_whole_table() {
+        let fresh = fresh();
+        let mut query = fresh
+            .store
+            .tampered()
+            .prepare(&format!("EXPLAIN QUERY PLAN {SWEEP}"))
+            .unwrap();
+        let steps: Vec<String> = query
+            .query_map(named_params! { ":over": 0, ":most": 1 }, |row| row.get(3))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert!(
+            steps
+                .iter()
+                .any(|step| step.contains("outbox_body (created_at<?)")),
+            "{steps:?}"
+        );
+        assert!(
+            !steps.iter().any(|step| step.starts_with("SCAN")),
+            "{steps:?}"
+        );
+    }
 }

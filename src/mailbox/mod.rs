@@ -359,7 +359,7 @@ impl Plan for PutMailbox {
         )
         .hint(format!(
             "`twofa mailbox edit {}` changes it",
-            visible(&have.name)
+            name::argument(&have.name)
         )))
     }
 

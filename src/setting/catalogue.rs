@@ -52,9 +52,9 @@ catalogue! {
         "How long the code that connects an authenticator app is valid.";
     USER_LOCKOUT_DURATION "UserLockoutDuration" "User locking time" int(Unit::Minutes, 0, 525_600), number(15), NOW,
         "How long a user stays locked; 0 means that wrong passwords never lock and wrong second factors deactivate.";
-    EMAIL_TEMPLATE "TwoFactorAuthEmailTemplate" "Template of the 2FA email" Shape::Template { kind: "email" }, word("2FA verification code"), NOW,
+    EMAIL_TEMPLATE "TwoFactorAuthEmailTemplate" "Template of the 2FA email" Shape::Template { kind: "email", carries: "SecondFactorCode" }, word("2FA verification code"), NOW,
         "The words of the email that carries a verification code.";
-    SMS_TEMPLATE "TwoFactorAuthSmsTemplate" "Template of the 2FA SMS" Shape::Template { kind: "sms" }, word("2FA SMS code"), SMS,
+    SMS_TEMPLATE "TwoFactorAuthSmsTemplate" "Template of the 2FA SMS" Shape::Template { kind: "sms", carries: "SecondFactorCode" }, word("2FA SMS code"), SMS,
         "The words of the SMS that carries a verification code.";
     SMS_PROVIDER "SmsProvider" "SMS provider" Shape::Provider, NONE, SMS,
         "The provider that SMS are sent through.";
@@ -92,7 +92,7 @@ catalogue! {
         "Whether employees may recover their password; external users always may.";
     RECOVERY_MAILBOX "SSPRegistrationMailbox" "Mailbox for password recovery" Shape::Mailbox, NONE, RECOVERY,
         "The mailbox that recovery mails are sent from.";
-    RECOVERY_TEMPLATE "PasswordRecoveryEmailTemplate" "Template of the recovery email" Shape::Template { kind: "email" }, word("Password recovery"), RECOVERY,
+    RECOVERY_TEMPLATE "PasswordRecoveryEmailTemplate" "Template of the recovery email" Shape::Template { kind: "email", carries: "RecoveryToken" }, word("Password recovery"), RECOVERY,
         "The words of the mail that carries a recovery token.";
     NO_INTERNAL_PASSWORDS "DisableInternalUserPasswordAuth" "Disable password login of employees" BOOL, number(0), SSO,
         "Makes employees use single sign-on; administrators still log in with password and 2FA.";

@@ -95,6 +95,8 @@ pub enum Shape {
     Template {
         /// `email` or `sms`.
         kind: &'static str,
+        /// The macro it must have: the code it is sent for.
+        carries: &'static str,
     },
     /// An SMS provider.
     Provider,
@@ -190,8 +192,9 @@ impl Setting {
                 self.parse_int(text, unit, min, max).map(Value::Number)
             }
             Shape::Text { max } => {
-                if text.is_empty() {
-                    return Ok(Value::None);
+                // No text at all is the default: where there is one, nothing else can be kept in its place.
+                if text.trim().is_empty() {
+                    return self.preset(store);
                 }
                 let text = name::check(&format!("value of {}", self.code), text, max)?;
                 // The otpauth URI separates issuer and login with a colon.
@@ -203,8 +206,10 @@ impl Setting {
             Shape::Mailbox => {
                 crate::mailbox::reference(store, text).map(|(id, name)| Value::Thing(id, name))
             }
-            Shape::Template { kind } => crate::template::reference(store, text, kind)
-                .map(|(id, name)| Value::Thing(id, name)),
+            Shape::Template { kind, carries } => {
+                crate::template::reference(store, text, kind, carries)
+                    .map(|(id, name)| Value::Thing(id, name))
+            }
             Shape::Provider => Err(Error::new(
                 Kind::NotFound,
                 format!("no SMS provider is named `{}`", visible(text)),
@@ -248,8 +253,8 @@ impl Setting {
         Ok(match (self.default, self.shape) {
             (Preset::None, _) => Value::None,
             (Preset::Number(number), _) => Value::Number(number),
-            (Preset::Name(name), Shape::Template { kind }) => {
-                let (id, name) = crate::template::reference(store, name, kind)?;
+            (Preset::Name(name), Shape::Template { kind, carries }) => {
+                let (id, name) = crate::template::reference(store, name, kind, carries)?;
                 Value::Thing(id, name)
             }
             (Preset::Name(name), _) => Value::Text(name.to_owned()),

@@ -1,6 +1,6 @@
 //! The handle that reads: what a store gives to those who do not hold its write lock.
 
-use rusqlite::{CachedStatement, Connection, Error, Params, Result, Row, Statement};
+use rusqlite::{CachedStatement, Connection, Error, Params, Result, Row, Statement, Transaction};
 
 /// A connection that only reads, even where the file was opened to write.
 ///
@@ -28,6 +28,13 @@ impl<'s> Reader<'s> {
         Ok(statement)
     }
 
+    /// Holds what is read until it is dropped to one moment: what another writes meanwhile is not seen.
+    pub(crate) fn snapshot(self) -> Result<Snapshot<'s>> {
+        Ok(Snapshot {
+            _read: self.0.unchecked_transaction()?,
+        })
+    }
+
     /// As [`Connection::query_row`].
     pub(crate) fn query_row<T>(
         self,
@@ -37,6 +44,11 @@ impl<'s> Reader<'s> {
     ) -> Result<T> {
         self.prepare(sql)?.query_row(params, read)
     }
+}
+
+/// One moment of the store. It gives no way to its connection.
+pub(crate) struct Snapshot<'s> {
+    _read: Transaction<'s>,
 }
 
 fn reads(statement: &Statement<'_>) -> Result<()> {

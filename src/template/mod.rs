@@ -142,8 +142,14 @@ pub fn find(store: &Store, name: &str) -> Result<TemplateRow> {
     }
 }
 
-/// What a setting that points at a template keeps.
-pub(crate) fn reference(store: &Store, name: &str, kind: &str) -> Result<(i64, String)> {
+/// What a setting that points at a template keeps. `carries` is the macro the template must have, for without it the
+/// message would reach its reader with no code.
+pub(crate) fn reference(
+    store: &Store,
+    name: &str,
+    kind: &str,
+    carries: &str,
+) -> Result<(i64, String)> {
     let found: Option<(i64, String)> = store
         .db()
         .prepare_cached("SELECT id, name FROM template WHERE name_key = :key AND kind = :kind")?
@@ -152,7 +158,17 @@ pub(crate) fn reference(store: &Store, name: &str, kind: &str) -> Result<(i64, S
         })
         .optional()?;
     if let Some(found) = found {
-        Ok(found)
+        if shipped(&found.1)?.macros.contains(&carries) {
+            return Ok(found);
+        }
+        Err(Error::new(
+            Kind::InvalidValue,
+            format!(
+                "the template `{}` has no macro `#{carries}#`",
+                visible(&found.1)
+            ),
+        )
+        .hint("`twofa template list` shows the macros of each"))
     } else {
         let row = find(store, name)?;
         Err(Error::new(

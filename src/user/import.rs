@@ -3,8 +3,10 @@
 //! The first line names the columns; only `login` is required. An empty field is one that is not given. A line whose
 //! user exists and is the same in the fields given is unchanged; one that differs is an error with its line number.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
+use std::rc::Rc;
 
 use super::Type;
 use super::edit::{AddUser, Fields, Patch};
@@ -26,16 +28,187 @@ pub const COLUMNS: [&str; 9] = [
     "active",
 ];
 
-/// How many bad lines an error tells of.
+/// A column of the contract that this version refuses.
+const HASH: &str = "password_hash";
+const NO_PASSWORDS: &str = "leave the column out, and set passwords with `twofa password set`";
+
+/// How many problems a message tells of; a program gets them all.
 const SHOWN: usize = 10;
 
-/// `user import`: the lines of a file.
-#[derive(Debug, Clone, Default)]
-pub struct ImportUsers(Vec<(u64, AddUser)>);
+/// The longest file, in bytes: some half a million users of ordinary length. All of them are held at once, for all of
+/// them are written or none.
+const LONGEST_FILE: u64 = 64 << 20;
 
-/// The columns that the first line names, in its order.
+/// The longest record, in bytes: far more than its fields may hold. Without it one open quote would swallow the file.
+const LONGEST_RECORD: u64 = 64 << 10;
+
+/// `user import`: the lines of a file, and what is wrong with those that cannot be taken as they are. That is told with
+/// what the store has against the others, so that one run tells everything.
+#[derive(Debug, Default)]
+pub struct ImportUsers {
+    lines: Vec<(u64, AddUser)>,
+    bad: Vec<Problem>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone)]
+struct Problem {
+    line: u64,
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    fn new(line: u64, error: &Error) -> Problem {
+        Problem {
+            line,
+            kind: error.kind(),
+            message: error.message(),
+            hint: error.hint_text().map(str::to_owned),
+        }
+    }
+}
+
+/// A file that ends with an error where a limit is reached. The reader of records moves the limit on.
+struct Bounded<R> {
+    input: R,
+    read: u64,
+    limit: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read > self.limit.get() {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.input.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl ImportUsers {
+    /// Reads a file: UTF-8 with or without a byte order mark, any line ends. What is wrong with single lines is told by
+    /// [`Plan::changes`].
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] for a first line that names no columns, and for a file or a record that is too long;
+    /// [`Kind::Io`].
+    pub fn read(input: impl Read) -> Result<ImportUsers> {
+        let limit = Rc::new(Cell::new(LONGEST_RECORD));
+        // With its own reading of CRLF the csv crate counts lines from before the LF; so read, the CR is trimmed.
+        let mut reader = csv::ReaderBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .trim(csv::Trim::All)
+            .flexible(true)
+            .from_reader(Bounded {
+                input,
+                read: 0,
+                limit: Rc::clone(&limit),
+            });
+        let headers = reader.headers().map_err(|error| broken(1, &error))?.clone();
+        let columns = columns(&headers)?;
+        let mut whole = ImportUsers::default();
+        let mut seen: HashMap<String, u64> = HashMap::new();
+        let mut record = csv::StringRecord::new();
+        loop {
+            let begin = reader.position().clone();
+            if begin.byte() > LONGEST_FILE {
+                return Err(too_long(&format!(
+                    "the file is longer than {} MiB",
+                    LONGEST_FILE >> 20
+                ))
+                .hint("split it into several"));
+            }
+            limit.set(begin.byte() + LONGEST_RECORD);
+            match reader.read_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    let error = broken(begin.line(), &error);
+                    if error.detail().contains_key("line") {
+                        let line = error.detail()["line"].as_u64().unwrap_or_default();
+                        whole.bad.push(Problem::new(line, &error));
+                        continue;
+                    }
+                    return Err(error);
+                }
+            }
+            let line = record.position().map_or(0, csv::Position::line);
+            // A blank line is one empty field, where a CR stands before the LF; the csv crate leaves out the others.
+            if record.len() == 1 && record[0].is_empty() {
+                continue;
+            }
+            if let Err(error) = whole.take(line, &columns, &record, &mut seen) {
+                whole.bad.push(Problem::new(line, &error));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Takes in one record.
+    fn take(
+        &mut self,
+        line: u64,
+        columns: &[&'static str],
+        record: &csv::StringRecord,
+        seen: &mut HashMap<String, u64>,
+    ) -> Result<()> {
+        if record.len() != columns.len() {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                format!(
+                    "it has {} where the first line names {}",
+                    counted(record.len() as u64, "field", "fields"),
+                    columns.len()
+                ),
+            ));
+        }
+        let fields: HashMap<&str, &str> = columns
+            .iter()
+            .copied()
+            .zip(record)
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        // A name that stands twice is told whatever else is wrong with the line.
+        for name in [fields.get("login"), fields.get("email")]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(earlier) = seen
+                .insert(fold(name), line)
+                .filter(|earlier| *earlier != line)
+            {
+                let error = Error::new(
+                    Kind::Conflict,
+                    format!("`{}` stands in line {earlier} already", visible(name)),
+                );
+                self.bad.push(Problem::new(line, &error));
+            }
+        }
+        self.lines.push((line, user(&fields)?));
+        Ok(())
+    }
+
+    /// How many lines it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+/// The columns that the first line names.
 fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
     let mut columns = Vec::new();
+    // What this version refuses is not offered.
+    let offered = || COLUMNS.into_iter().filter(|column| *column != HASH);
     for header in headers {
         let wanted = fold(header);
         let column = COLUMNS
@@ -46,9 +219,18 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
                     Kind::InvalidValue,
                     format!("line 1: `{}` is no column", visible(header)),
                 );
-                match name::nearest(header, COLUMNS) {
+                if headers.len() == 1 && header.contains([';', '\t']) {
+                    return error.hint("commas stand between the fields: `login,email`");
+                }
+                if wanted.starts_with("password") {
+                    return error.hint(NO_PASSWORDS);
+                }
+                match name::nearest(header, offered()) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
+                    None => error.hint(format!(
+                        "the columns are {}",
+                        offered().collect::<Vec<_>>().join(", ")
+                    )),
                 }
             })?;
         if columns.contains(&column) {
@@ -63,139 +245,68 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
         return Err(
             Error::new(Kind::InvalidValue, "line 1: the column `login` is missing").hint(format!(
                 "the first line names the columns: {}",
-                COLUMNS.join(",")
+                offered().collect::<Vec<_>>().join(",")
             )),
         );
     }
     Ok(columns)
 }
 
-impl ImportUsers {
-    /// Reads a file: UTF-8 with or without a byte order mark, any line ends.
-    ///
-    /// # Errors
-    /// [`Kind::InvalidValue`] naming the line; [`Kind::Io`].
-    pub fn read(input: impl Read) -> Result<ImportUsers> {
-        // With its own reading of CRLF the csv crate counts lines from before the LF; so read, the CR is trimmed.
-        let mut reader = csv::ReaderBuilder::new()
-            .terminator(csv::Terminator::Any(b'\n'))
-            .trim(csv::Trim::All)
-            .flexible(true)
-            .from_reader(input);
-        let columns = columns(reader.headers().map_err(|error| broken(&error))?)?;
-        let mut lines = Vec::new();
-        let mut bad: Vec<Error> = Vec::new();
-        let mut seen: HashMap<String, u64> = HashMap::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| broken(&error))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            // A blank line is one empty field, where a CR stands before the LF; the csv crate leaves out the others.
-            if record.len() == 1 && record[0].is_empty() {
-                continue;
-            }
-            if record.len() != columns.len() {
-                let error = Error::new(
-                    Kind::InvalidValue,
-                    format!(
-                        "it has {} where the first line names {}",
-                        counted(record.len() as u64, "field", "fields"),
-                        columns.len()
-                    ),
-                );
-                bad.push(at(line, &error));
-                continue;
-            }
-            let fields: HashMap<&str, &str> = columns
-                .iter()
-                .copied()
-                .zip(&record)
-                .filter(|(_, value)| !value.is_empty())
-                .collect();
-            let add = match user(&fields) {
-                Ok(add) => add,
-                Err(error) => {
-                    bad.push(at(line, &error));
-                    continue;
-                }
-            };
-            for name in std::iter::once(add.login.as_str()).chain(fields.get("email").copied()) {
-                if let Some(earlier) = seen
-                    .insert(fold(name), line)
-                    .filter(|earlier| *earlier != line)
-                {
-                    let error = Error::new(
-                        Kind::Conflict,
-                        format!("`{}` stands in line {earlier} already", visible(name)),
-                    );
-                    bad.push(at(line, &error));
-                }
-            }
-            lines.push((line, add));
+/// One error for all the bad lines, in their order.
+fn refuse(mut bad: Vec<Problem>) -> Result<()> {
+    bad.sort_by_key(|problem| problem.line);
+    let Some(first) = bad.first() else {
+        return Ok(());
+    };
+    let said = |problem: &Problem| format!("line {}: {}", problem.line, problem.message);
+    let mut lines: Vec<u64> = bad.iter().map(|problem| problem.line).collect();
+    lines.dedup();
+    let error = if bad.len() == 1 {
+        let error = Error::new(first.kind, said(first)).with("line", first.line);
+        match &first.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
         }
-        refuse(bad)?;
-        Ok(ImportUsers(lines))
-    }
-
-    /// How many lines it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-fn at(line: u64, error: &Error) -> Error {
-    let whole =
-        Error::new(error.kind(), format!("line {line}: {}", error.message())).with("line", line);
-    match error.hint_text() {
-        Some(hint) => whole.hint(hint),
-        None => whole,
-    }
-}
-
-/// One error for all the bad lines.
-fn refuse(mut bad: Vec<Error>) -> Result<()> {
-    match bad.len() {
-        0 => Ok(()),
-        1 => Err(bad.remove(0)),
-        count => {
-            let shown: Vec<String> = bad.iter().take(SHOWN).map(Error::message).collect();
-            let more = count.saturating_sub(SHOWN);
-            let and = if more > 0 {
-                format!("; and {more} more")
-            } else {
-                String::new()
-            };
-            let lines: Vec<serde_json::Value> = bad
-                .iter()
-                .filter_map(|error| error.detail().get("line").cloned())
-                .collect();
-            Err(Error::new(
-                bad[0].kind(),
-                format!(
-                    "{} cannot be imported: {}{and}",
-                    counted(count as u64, "line", "lines"),
-                    shown.join("; ")
-                ),
-            )
-            .hint("nothing was imported; mend the lines and run it again")
-            .with("lines", lines))
+    } else {
+        let mut shown: Vec<String> = bad.iter().take(SHOWN).map(said).collect();
+        if bad.len() > SHOWN {
+            shown.push(format!("and {} more", bad.len() - SHOWN));
         }
-    }
+        Error::new(
+            first.kind,
+            format!(
+                "{} cannot be imported:\n  {}",
+                counted(lines.len() as u64, "line", "lines"),
+                shown.join("\n  ")
+            ),
+        )
+        .hint("nothing was imported; mend the lines and run it again")
+    };
+    let problems: Vec<serde_json::Value> = bad
+        .iter()
+        .map(|problem| serde_json::json!({ "line": problem.line, "message": problem.message }))
+        .collect();
+    Err(error.with("lines", lines).with("problems", problems))
 }
 
-fn broken(error: &csv::Error) -> Error {
+fn too_long(message: &str) -> Error {
+    Error::new(Kind::InvalidValue, message)
+}
+
+/// Why the record that begins in `line` cannot be read. One that leaves the next ones readable has the field `line`.
+fn broken(line: u64, error: &csv::Error) -> Error {
     match error.kind() {
+        csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            too_long(&format!(
+                "line {line}: it is longer than {} KiB",
+                LONGEST_RECORD >> 10
+            ))
+            .hint("a quote that is not closed takes in the lines below it")
+        }
         csv::ErrorKind::Io(error) => Error::new(Kind::Io, format!("cannot read the file: {error}")),
-        csv::ErrorKind::Utf8 { pos: Some(at), .. } => Error::new(
-            Kind::InvalidValue,
-            format!("line {}: it is not UTF-8", at.line()),
-        ),
+        csv::ErrorKind::Utf8 { pos: Some(at), .. } => {
+            Error::new(Kind::InvalidValue, "it is not UTF-8").with("line", at.line())
+        }
         _ => Error::new(Kind::InvalidValue, format!("the file is no CSV: {error}")),
     }
 }
@@ -203,12 +314,12 @@ fn broken(error: &csv::Error) -> Error {
 fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
     let text = |column: &str| fields.get(column).map(|value| (*value).to_owned());
     let patch = |column: &str| Patch::from_options(text(column), false);
-    if fields.contains_key("password_hash") {
+    if fields.contains_key(HASH) {
         return Err(Error::new(
             Kind::InvalidValue,
             "password hashes cannot be imported by this version",
         )
-        .hint("leave the column out, and set passwords with `twofa password set`"));
+        .hint(NO_PASSWORDS));
     }
     let active = match fields.get("active").map(|value| fold(value)).as_deref() {
         None => None,
@@ -251,12 +362,12 @@ fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
 impl Plan for ImportUsers {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
-        let mut bad: Vec<Error> = Vec::new();
-        for (line, add) in &self.0 {
+        let mut bad = self.bad.clone();
+        for (line, add) in &self.lines {
             match add.changes(store) {
                 Ok(more) => changes.extend(more),
                 Err(error) if error.kind().exit() == 1 => return Err(error),
-                Err(error) => bad.push(at(*line, &error)),
+                Err(error) => bad.push(Problem::new(*line, &error)),
             }
         }
         refuse(bad)?;
@@ -264,7 +375,7 @@ impl Plan for ImportUsers {
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        for (_, add) in &self.0 {
+        for (_, add) in &self.lines {
             if !add.changes(tx)?.is_empty() {
                 add.write(tx)?;
             }
@@ -273,7 +384,7 @@ impl Plan for ImportUsers {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        for (_, add) in &self.0 {
+        for (_, add) in &self.lines {
             // A line that is so already changes nobody.
             if add.touches_administrators(store, &[])? && !add.changes(store)?.is_empty() {
                 return Ok(true);
@@ -307,14 +418,16 @@ mod tests {
     fn files_are_read_with_bom_crlf_and_quoted_breaks() {
         let text = "\u{feff}login,Name,email,groups,active\r\nalice,\"Alice\nA.\",alice@example.com,System administrators; ,yes\r\nbob,,,,\r\n";
         // A line break inside a name is a control character, and refused with its line.
-        let error = ImportUsers::read(text.as_bytes()).unwrap_err();
+        let fresh = fresh();
+        let error = ImportUsers::read(text.as_bytes())
+            .and_then(|import| import.changes(&fresh.store))
+            .unwrap_err();
         assert_eq!(
             error.message(),
             "line 2: the name `Alice\\u{a}A.` has a control character in it"
         );
         let text = text.replace("Alice\nA.", "Alice A.");
         let import = ImportUsers::read(text.as_bytes()).unwrap();
-        let fresh = fresh();
         assert_eq!(import.changes(&fresh.store).unwrap().len(), 2);
         fresh.store.write(|tx| import.write(tx)).unwrap();
         assert!(
@@ -331,6 +444,7 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named() {
+        let fresh = fresh();
         for (text, said) in [
             ("", "line 1: the column `login` is missing"),
             ("login,emial\na,b\n", "line 1: `emial` is no column"),
@@ -357,10 +471,49 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                ImportUsers::read(text.as_bytes()).unwrap_err().message(),
+                ImportUsers::read(text.as_bytes())
+                    .and_then(|import| import.changes(&fresh.store))
+                    .unwrap_err()
+                    .message(),
                 said
             );
         }
+    }
+
+    #[test]
+    fn records_and_files_have_a_limit() {
+        let long = |length: u64| std::io::repeat(b'x').take(length);
+        // An open quote swallows what follows: reading stops long before the end of the file.
+        let mut input = b"login,name\nalice,\"".chain(long(LONGEST_FILE));
+        let error = ImportUsers::read(&mut input).unwrap_err();
+        assert_eq!(error.message(), "line 2: it is longer than 64 KiB");
+        let mut rest = Vec::new();
+        input.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() as u64 > LONGEST_FILE - 2 * LONGEST_RECORD);
+        let header = ImportUsers::read(long(LONGEST_FILE)).unwrap_err();
+        assert_eq!(header.message(), "line 1: it is longer than 64 KiB");
+        // Blank lines are no records, and no memory either.
+        let blank =
+            b"login\n".chain(std::io::repeat(b'\n').take(LONGEST_FILE + 2 * LONGEST_RECORD));
+        assert!(ImportUsers::read(blank).is_err());
+    }
+
+    #[test]
+    fn one_run_tells_every_kind_of_problem() {
+        let fresh = fresh();
+        let text = b"login,phone,groups\nalice\nbob,123,\n\xff,,\ncarol,,Nowhere\nBOB,,\ndave,,\n";
+        let error = ImportUsers::read(&text[..])
+            .and_then(|import| import.changes(&fresh.store))
+            .unwrap_err();
+        assert_eq!(
+            error.message(),
+            "5 lines cannot be imported:\n  line 2: it has 1 field where the first line names 3\n  line 3: `123` is no phone number: it is + and 7 to 15 digits, the first not 0\n  line 4: it is not UTF-8\n  line 5: no group is named `Nowhere`\n  line 6: `BOB` stands in line 3 already"
+        );
+        assert_eq!(error.detail()["lines"], serde_json::json!([2, 3, 4, 5, 6]));
+        assert_eq!(
+            error.detail()["problems"][2],
+            serde_json::json!({ "line": 4, "message": "it is not UTF-8" })
+        );
     }
 
     proptest! {

@@ -375,6 +375,11 @@ fn every_tampering_is_found() {
             4,
             "edited",
         ),
+        (
+            "UPDATE audit SET subject = CAST(x'ff41' AS TEXT) WHERE seq = 5",
+            5,
+            "edited",
+        ),
         ("DELETE FROM audit WHERE seq = 2", 2, "deleted"),
         (
             "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
@@ -396,6 +401,8 @@ fn every_tampering_is_found() {
         let world = eventful();
         world.sql(sql);
         let found = world.run("audit verify -o json").json(20);
+        // What was done to a row does not hide the others.
+        world.run("audit list").exits(0);
         assert_eq!(
             (&found["intact"], &found["first_bad"], &found["damage"]),
             (&false.into(), &seq.into(), &damage.into()),

@@ -128,6 +128,23 @@ fn words_of_the_command_line() {
         ["user.unlocked"]
     );
     assert_eq!(told(&world, "twofa -o nd"), ["ndjson"]);
+    // The alias works and is not offered; the name is.
+    assert_eq!(told(&world, "twofa me"), ["method"]);
+    let nouns = told(&world, "twofa ");
+    assert!(
+        nouns.contains(&"method".to_owned()) && !nouns.contains(&"lookup".to_owned()),
+        "{nouns:?}"
+    );
+    world.ok("init");
+    world.ok("lookup list");
+    assert_eq!(
+        told(&world, "twofa help e"),
+        ["exit-codes", "environment", "events"]
+    );
+    assert_eq!(told(&world, "twofa help set"), ["setting"]);
+    assert_eq!(told(&world, "twofa help setting g"), ["get"]);
+    let below = told(&world, "twofa help setting get ");
+    assert!(below.iter().all(|word| word.starts_with("--")), "{below:?}");
 }
 
 #[test]

@@ -340,8 +340,8 @@ $ twofa mailbox test trial --to me@example.com -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (535): 5.7.8 authentication failed
- hint: `twofa mailbox show NAME` tells how it sends, `twofa mailbox edit NAME` changes it
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (535): 5.7.8 authentication failed","hint":"`twofa mailbox show NAME` tells how it sends, `twofa mailbox edit NAME` changes it","temporary":false}}
+ hint: `twofa mailbox show trial` tells how it sends, `twofa mailbox edit trial` changes it
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (535): 5.7.8 authentication failed","hint":"`twofa mailbox show trial` tells how it sends, `twofa mailbox edit trial` changes it","temporary":false}}
 
 "#]]);
     let rows = world.json("audit list --event mailbox");

@@ -92,8 +92,7 @@ Usage: twofa [OPTIONS] <COMMAND>
 Commands:
   init            Make a store, its key file and the first administrator
   status          Show what is on, for how many, and what to do next
-  method          Manage the 2FA methods: email, SMS, authenticator app, recovery codes [alias:
-                  lookup]
+  method          Manage the 2FA methods: email, SMS, authenticator app, recovery codes
   setting         Manage system settings
   user            Manage users
   authenticator   Manage authenticator apps
@@ -140,7 +139,8 @@ Options:
       --name <NAME>           Full name
       --email <ADDRESS>       Email address
       --phone <PHONE>         Phone: + and 7 to 15 digits
-      --type <TYPE>           employee, external or technical
+      --type <TYPE>           employee, external or technical; technical users never log in with a
+                              password
       --language <LANGUAGE>   Language of messages
       --group <GROUP>         A group to be a direct member of; repeat for more (`edit`: replaces
                               all)

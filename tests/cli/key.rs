@@ -314,3 +314,29 @@ warning: the key file `other.key` does not open this store: it lacks the key `37
 
 "#]]);
 }
+
+/// A command that is killed while it sends leaves the sealed body; whoever sends next erases it.
+#[test]
+fn what_a_killed_send_left_is_swept() {
+    let world = World::with_email();
+    let start = |user: &str| {
+        world
+            .run(&format!("login start {user} --password-stdin"))
+            .stdin(&format!("{user}-pw\n"))
+            .exits(18);
+    };
+    start("alice");
+    world
+        .sql("UPDATE outbox SET state = 'pending', closed_at = NULL, receipt = NULL, body = x'00'");
+    assert_eq!(
+        world.run("key check -o json").json(20)["broken"],
+        serde_json::json!([{ "column": "outbox.body", "row": 1 }])
+    );
+    world.later(61);
+    start("bob");
+    world.run("key check -o json").json(0);
+    assert_eq!(
+        world.number("SELECT count(*) FROM outbox WHERE body IS NOT NULL"),
+        0
+    );
+}

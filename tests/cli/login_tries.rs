@@ -40,8 +40,10 @@ error: second factor wrong
 {"error":{"kind":"second_factor_wrong","message":"second factor wrong","hint":null}}
 
 "#]]);
-    // Nothing at all is an answer too.
-    world.verify(&challenge, "''").exits(11);
+    // Nothing at all is no answer, and no try.
+    world.verify(&challenge, "''").exits(2);
+    assert_eq!(world.tries("alice"), 1);
+    world.verify(&challenge, WRONG).exits(11);
     // The try that reaches the limit is answered with the lock already.
     world.verify(&challenge, WRONG).shows(str![[r#"
 $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 000000 -o json

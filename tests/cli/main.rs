@@ -62,6 +62,7 @@ mod store_full;
 mod template;
 #[cfg(unix)]
 mod terminal;
+mod trial;
 mod user;
 mod user_edit;
 mod user_import;

@@ -270,6 +270,7 @@ UserLockoutDuration          60     minutes  15
 TotpDriftSteps               2      steps    1
 PasswordNotEqualToUserLogin  yes    –        no
 --- stderr
+warning: PasswordNotEqualToUserLogin has no effect yet: it comes with the password rules.
 UserLockoutDuration is 60 minutes (1h).
 TotpDriftSteps is 2 steps.
 PasswordNotEqualToUserLogin is true.

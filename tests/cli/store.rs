@@ -247,7 +247,7 @@ error: `/dev/zero` is not a twofa store
 $ twofa method enable email --key-file /dev/zero
 ? 1
 --- stderr
-error: `/dev/zero` is not a twofa key file (line 1)
+error: `/dev/zero` is longer than a twofa key file can be (65536 bytes)
  hint: name the right one with --key-file
 
 "#]]);

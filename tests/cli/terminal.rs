@@ -141,16 +141,13 @@ fn a_password_is_asked_for_twice_and_not_shown() {
 #[test]
 fn are_you_sure_shows_the_twin_and_the_default_is_no() {
     let world = World::peopled();
-    for (answer, code) in [("", 4), ("n", 4), ("y", 0)] {
+    for (answer, code) in [("", 4), ("n", 4), ("nay", 4), ("any", 4), ("Yes", 0)] {
         let mut terminal = Terminal::new(&world, "user remove bob --reason 'left us'", 120);
         terminal.sees("The user `bob` will be removed for good, with their authenticator app and recovery codes.");
         terminal.sees("Without asking: twofa user remove bob --reason 'left us' --yes");
         terminal.sees("Are you sure? [y/N]");
-        if answer == "n" || answer == "y" {
-            terminal.session.send(answer).unwrap();
-        } else {
-            terminal.types(answer);
-        }
+        // A whole line: nothing of it is left for whoever reads next.
+        terminal.types(answer);
         let (seen, exit) = terminal.ends();
         assert_eq!(exit, code, "{answer}: {seen}");
         if code == 4 {
@@ -207,8 +204,10 @@ fn a_confirmation_is_asked_for() {
     terminal.sees("From now on a password alone will be enough to log in.");
     terminal.sees("Without asking: twofa setting set Enable2FA off --yes");
     terminal.sees("Are you sure? [y/N]");
-    terminal.session.send("y").unwrap();
-    terminal.sees("To confirm turning 2FA off for administrators too: Authenticator app code");
+    terminal.types("yes");
+    // What explains stands on its own line, for a prompt wider than the terminal repeats itself.
+    terminal.sees("To confirm turning 2FA off for administrators too: Authenticator app code\r\n");
+    terminal.sees("Code:");
     let code = world.app(&secret);
     terminal.types(&code);
     let (seen, exit) = terminal.ends();
@@ -252,12 +251,33 @@ fn a_qr_code_where_it_fits_and_text_where_not() {
 #[test]
 fn tables_wrap_at_the_width_and_colours_are_for_terminals() {
     let world = World::peopled();
-    let (seen, code) = Terminal::new(&world, "setting list", 60).ends();
+    let (seen, code) = Terminal::new(&world, "setting list", 90).ends();
     assert_eq!(code, 0, "{seen}");
     for line in seen.lines() {
-        assert!(line.trim_end().chars().count() <= 60, "{line}");
+        assert!(line.trim_end().chars().count() <= 90, "{line}");
     }
     assert!(seen.contains("Enable2FA"));
+    assert!(
+        !seen.contains("2FA verification code  "),
+        "it wraps: {seen}"
+    );
+    // Only spaces break a line, however narrow the terminal is: what is copied is whole.
+    world.ok("user edit alice --email a-very-long-name-of-a-person@a-very-long-name-of-a-company.example.com");
+    let (seen, _) = Terminal::new(&world, "user list", 40).ends();
+    for word in [
+        "a-very-long-name-of-a-person@a-very-long-name-of-a-company.example.com",
+        "Supervisor",
+        "AUTHENTICATOR",
+    ] {
+        assert!(seen.contains(word), "{word}: {seen}");
+    }
+    world.ok("method enable email --primary");
+    world.ok("setting set Enable2FA on --yes");
+    let start = "login start bob --password-stdin -o json";
+    let token = world.run(start).stdin("bob-pw\n").json(18)["challenge"].clone();
+    let (seen, _) = Terminal::new(&world, "login list", 40).ends();
+    assert!(seen.contains(token.as_str().unwrap()), "{seen}");
+    assert!(seen.contains("2026-01-01T00:00:00Z"), "{seen}");
     let (seen, _) = Terminal::new(&world, "user show nobody", 100).ends();
     assert!(seen.contains("\u{1b}["), "{seen:?}");
     let (seen, _) = Terminal::new(&world, "user show nobody --color never", 100).ends();

@@ -119,9 +119,11 @@ fn a_row_that_differs_is_refused_with_its_line() {
 $ twofa user import people.csv --yes -o json
 ? 4
 --- stderr
-error: 2 lines cannot be imported: line 3: the user `alice` exists and differs in name; line 4: the user `zoë` exists and differs in active
+error: 2 lines cannot be imported:
+  line 3: the user `alice` exists and differs in name
+  line 4: the user `zoë` exists and differs in active
  hint: nothing was imported; mend the lines and run it again
-{"error":{"kind":"conflict","message":"2 lines cannot be imported: line 3: the user `alice` exists and differs in name; line 4: the user `zoë` exists and differs in active","hint":"nothing was imported; mend the lines and run it again","lines":[3,4]}}
+{"error":{"kind":"conflict","message":"2 lines cannot be imported:\n  line 3: the user `alice` exists and differs in name\n  line 4: the user `zoë` exists and differs in active","hint":"nothing was imported; mend the lines and run it again","lines":[3,4],"problems":[{"line":3,"message":"the user `alice` exists and differs in name"},{"line":4,"message":"the user `zoë` exists and differs in active"}]}}
 
 "#]]);
     world.write("people.csv", "login,name\ncarol,Carol\nalice,Alicia\n");
@@ -131,7 +133,7 @@ $ twofa user import people.csv --yes -o json
 --- stderr
 error: line 3: the user `alice` exists and differs in name
  hint: `twofa user edit alice` changes it
-{"error":{"kind":"conflict","message":"line 3: the user `alice` exists and differs in name","hint":"`twofa user edit alice` changes it","line":3}}
+{"error":{"kind":"conflict","message":"line 3: the user `alice` exists and differs in name","hint":"`twofa user edit alice` changes it","line":3,"lines":[3],"problems":[{"line":3,"message":"the user `alice` exists and differs in name"}]}}
 
 "#]]);
     world.run("user show carol").exits(3);
@@ -171,7 +173,7 @@ $ twofa user import email.csv --yes -o json
 --- stderr
 error: line 3: `bob` is no email address
  hint: write it as name@example.com
-{"error":{"kind":"invalid_value","message":"line 3: `bob` is no email address","hint":"write it as name@example.com","line":3}}
+{"error":{"kind":"invalid_value","message":"line 3: `bob` is no email address","hint":"write it as name@example.com","line":3,"lines":[3],"problems":[{"line":3,"message":"`bob` is no email address"}]}}
 
 "#]]);
     world.run("user import phone.csv --yes").shows(str![[r#"
@@ -225,7 +227,7 @@ $ twofa user import missing.csv --yes
 ? 4
 --- stderr
 error: line 1: the column `login` is missing
- hint: the first line names the columns: login,name,email,phone,type,language,groups,password_hash,active
+ hint: the first line names the columns: login,name,email,phone,type,language,groups,active
 
 "#]]);
     world.run("user import twice.csv --yes").shows(str![[r#"
@@ -270,9 +272,14 @@ error: line 3: no group is named `Sytem administrators`
 $ twofa user import several.csv --yes -o json
 ? 4
 --- stderr
-error: 4 lines cannot be imported: line 2: `0` is no phone number: it is + and 7 to 15 digits, the first not 0; line 3: it has 1 field where the first line names 2; line 5: `ALICE` stands in line 4 already; line 6: it has 3 fields where the first line names 2
+error: 5 lines cannot be imported:
+  line 2: `0` is no phone number: it is + and 7 to 15 digits, the first not 0
+  line 3: it has 1 field where the first line names 2
+  line 4: `alice` stands in line 2 already
+  line 5: `ALICE` stands in line 4 already
+  line 6: it has 3 fields where the first line names 2
  hint: nothing was imported; mend the lines and run it again
-{"error":{"kind":"invalid_value","message":"4 lines cannot be imported: line 2: `0` is no phone number: it is + and 7 to 15 digits, the first not 0; line 3: it has 1 field where the first line names 2; line 5: `ALICE` stands in line 4 already; line 6: it has 3 fields where the first line names 2","hint":"nothing was imported; mend the lines and run it again","lines":[2,3,5,6]}}
+{"error":{"kind":"invalid_value","message":"5 lines cannot be imported:\n  line 2: `0` is no phone number: it is + and 7 to 15 digits, the first not 0\n  line 3: it has 1 field where the first line names 2\n  line 4: `alice` stands in line 2 already\n  line 5: `ALICE` stands in line 4 already\n  line 6: it has 3 fields where the first line names 2","hint":"nothing was imported; mend the lines and run it again","lines":[2,3,4,5,6],"problems":[{"line":2,"message":"`0` is no phone number: it is + and 7 to 15 digits, the first not 0"},{"line":3,"message":"it has 1 field where the first line names 2"},{"line":4,"message":"`alice` stands in line 2 already"},{"line":5,"message":"`ALICE` stands in line 4 already"},{"line":6,"message":"it has 3 fields where the first line names 2"}]}}
 
 "#]]);
     let users = world.json("user list");
@@ -299,7 +306,18 @@ fn many_bad_rows_are_told_at_once() {
 $ twofa user import people.csv --yes
 ? 3
 --- stderr
-error: 12 lines cannot be imported: line 2: no group is named `Nowhere`; line 3: no group is named `Nowhere`; line 4: no group is named `Nowhere`; line 5: no group is named `Nowhere`; line 6: no group is named `Nowhere`; line 7: no group is named `Nowhere`; line 8: no group is named `Nowhere`; line 9: no group is named `Nowhere`; line 10: no group is named `Nowhere`; line 11: no group is named `Nowhere`; and 2 more
+error: 12 lines cannot be imported:
+  line 2: no group is named `Nowhere`
+  line 3: no group is named `Nowhere`
+  line 4: no group is named `Nowhere`
+  line 5: no group is named `Nowhere`
+  line 6: no group is named `Nowhere`
+  line 7: no group is named `Nowhere`
+  line 8: no group is named `Nowhere`
+  line 9: no group is named `Nowhere`
+  line 10: no group is named `Nowhere`
+  line 11: no group is named `Nowhere`
+  and 2 more
  hint: nothing was imported; mend the lines and run it again
 
 "#]]);
@@ -373,7 +391,7 @@ $ twofa user import - --yes
 ? 4
 --- stderr
 error: line 1: the column `login` is missing
- hint: the first line names the columns: login,name,email,phone,type,language,groups,password_hash,active
+ hint: the first line names the columns: login,name,email,phone,type,language,groups,active
 
 "#]]);
     world

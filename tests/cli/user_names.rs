@@ -140,7 +140,7 @@ Zoë Straße  Ζωή Ωμέγα 🦀  zoë@example.com  employee  yes     no    
     let done = world.run("user add 'a\u{202e}b'").exits(4);
     assert_eq!(
         done.stderr,
-        "error: the login `a\\u{202e}b` has a control character in it\n"
+        "error: the login `a\\u{202e}b` has an invisible character in it\n"
     );
     let done = world.run("user add bob --name 'a\u{1b}[31mb'").exits(4);
     assert_eq!(

@@ -249,6 +249,8 @@ CREATE TABLE outbox (
 ) STRICT;
 -- sends of a user within the last hour (SecondFactorSendLimit)
 CREATE INDEX outbox_user ON outbox (user, created_at);
+-- the bodies still kept, to erase those that a killed command left
+CREATE INDEX outbox_body ON outbox (created_at) WHERE body IS NOT NULL;
 -- the messages of a challenge (removal)
 CREATE INDEX outbox_challenge ON outbox (challenge) WHERE challenge IS NOT NULL;
 

@@ -5,11 +5,11 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
-use twofa::name::visible;
+use twofa::name::unabridged;
 use twofa::plan::Warning;
 use twofa::verb::{Opens, Verb};
 
@@ -355,10 +355,32 @@ fn write_table(table: &mut Table, width: Option<u16>, out: &mut dyn Write) -> Re
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(width);
     }
-    for column in table.column_iter_mut() {
+    let widest = longest_words(table);
+    for (column, word) in table.column_iter_mut().zip(widest) {
         column.set_padding((0, 2));
+        // An id or an address broken in two cannot be copied: rather a line longer than the terminal.
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+            word.saturating_add(2),
+        )));
     }
     Ok(writeln!(out, "{}", table.trim_fmt())?)
+}
+
+/// The width of the longest word of each column, its head included.
+fn longest_words(table: &mut Table) -> Vec<u16> {
+    let mut widest = vec![0; table.column_count()];
+    for row in table.header().into_iter().chain(table.row_iter()) {
+        for (cell, width) in row.cell_iter().zip(&mut widest) {
+            let content = cell.content();
+            let words = content
+                .split_whitespace()
+                .map(unicode_width::UnicodeWidthStr::width);
+            *width = words.max().map_or(*width, |word| {
+                (*width).max(u16::try_from(word).unwrap_or(u16::MAX))
+            });
+        }
+    }
+    widest
 }
 
 fn spaced(name: &str) -> String {
@@ -370,7 +392,7 @@ fn table_cell(value: &Value) -> String {
         Value::Null => "–".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::String(text) => visible(text).into_owned(),
+        Value::String(text) => unabridged(text).into_owned(),
         Value::Array(items) if items.is_empty() => "–".to_owned(),
         Value::Array(items) => items.iter().map(table_cell).collect::<Vec<_>>().join(", "),
         Value::Number(_) | Value::Object(_) => value.to_string(),

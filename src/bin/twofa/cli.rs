@@ -56,7 +56,7 @@ pub struct Globals {
     pub as_login: Option<String>,
 
     /// How long to wait for a busy store
-    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", value_parser = duration, help_heading = STORE, hide_short_help = true, hide_env_values = true)]
     pub wait: String,
 
     /// How the answer is printed
@@ -104,6 +104,17 @@ pub struct Globals {
     pub skip_confirmation: bool,
 }
 
+/// A bare number of a wait is one of seconds, as with most tools that wait.
+#[expect(clippy::unnecessary_wraps, reason = "what clap calls can fail")]
+fn duration(text: &str) -> Result<String, std::convert::Infallible> {
+    let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(if bare {
+        format!("{text}s")
+    } else {
+        text.to_owned()
+    })
+}
+
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -140,7 +151,8 @@ pub enum Color {
 pub enum Command {
     Init(init::Init),
     Status(init::Status),
-    #[command(subcommand, visible_alias = "lookup")]
+    // Hidden: completion offers visible aliases beside the name, and sorts `lookup` before it.
+    #[command(subcommand, alias = "lookup")]
     Method(method::Method),
     #[command(subcommand)]
     Setting(setting::Setting),

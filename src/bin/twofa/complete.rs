@@ -24,6 +24,7 @@ use twofa::verb::{Opens, VERBS};
 use twofa::{audit, group, mailbox, template};
 
 use crate::cli::Cli;
+use crate::commands::help::TOPICS;
 use crate::process;
 
 /// The variable that turns the program into a completer.
@@ -218,15 +219,54 @@ pub fn settings_and_values() -> ArgValueCompleter {
         let candidates = match setting.shape {
             Shape::Bool => fixed(["true", "false"]),
             Shape::Mailbox => ask(mailbox::candidates),
-            Shape::Template { .. } => ask(|store| {
+            Shape::Template { kind, carries } => ask(|store| {
                 Ok(template::list(store)?
                     .into_iter()
+                    .filter(|row| row.kind == kind && row.macros.contains(&carries))
                     .map(|row| row.name)
                     .collect())
             }),
             _ => Vec::new(),
         };
         candidates.into_iter().filter(starts).collect()
+    })
+}
+
+/// The words of commands, one after another, and the topics of `help`.
+pub fn help_words() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let words = words();
+        let before = words
+            .iter()
+            .skip_while(|word| *word != "help")
+            .skip(1)
+            .map(|word| word.to_string_lossy());
+        let mut before: Vec<_> = before.collect();
+        // The last one is the word under the cursor.
+        before.pop();
+        let mut command = Cli::command();
+        for word in &before {
+            let Some(next) = command.find_subcommand(word.as_ref()).cloned() else {
+                return Vec::new();
+            };
+            command = next;
+        }
+        let topics: &[&str] = if before.is_empty() { TOPICS } else { &[] };
+        let prefix = current.to_string_lossy();
+        command
+            .get_subcommands()
+            .map(|below| {
+                CompletionCandidate::new(below.get_name().to_owned())
+                    .help(below.get_about().cloned())
+            })
+            .chain(topics.iter().map(CompletionCandidate::new))
+            .filter(|candidate| {
+                candidate
+                    .get_value()
+                    .to_string_lossy()
+                    .starts_with(&*prefix)
+            })
+            .collect()
     })
 }
 

@@ -103,10 +103,9 @@ impl Context {
 
     /// A one-time code: an argument, from standard input, or asked for.
     pub fn code(&self, from: &CodeFrom, lines: &mut Lines, prompt: &str) -> Result<Secret> {
-        match (&from.code, lines.code.take()) {
-            (Some(code), _) => Ok(Secret::new(code.clone())),
-            (None, Some(code)) => Ok(code),
-            (None, None) => self.ui.one_time_code(prompt, "--code"),
+        match own_code(from, lines)? {
+            Some(code) => Ok(code),
+            None => self.ui.one_time_code(prompt, "--code"),
         }
     }
 
@@ -116,7 +115,9 @@ impl Context {
             code: lines
                 .confirm_code
                 .take()
-                .or_else(|| self.globals.confirm_code.clone().map(Secret::new)),
+                .or_else(|| self.globals.confirm_code.clone().map(Secret::new))
+                // Nothing is no code: it asks for one, and is no wrong try.
+                .filter(|code| !code.expose().trim().is_empty()),
             method: self
                 .globals
                 .confirm_method
@@ -158,14 +159,29 @@ impl Context {
 
     /// The confirmation of a command about oneself: its own `--code` is one.
     pub fn given_with(&self, code: &CodeFrom, lines: &mut Lines) -> Result<Given> {
-        let own = lines
-            .code
-            .take()
-            .or_else(|| code.code.clone().map(Secret::new));
+        let own = own_code(code, lines)?;
         let given = self.given(lines)?;
         Ok(Given {
             code: given.code.or(own),
             ..given
         })
     }
+}
+
+/// The code that was given: an argument, or a line of standard input. An empty one, as a script with an unset variable
+/// gives it, is a missing answer and no try.
+fn own_code(from: &CodeFrom, lines: &mut Lines) -> Result<Option<Secret>> {
+    let (code, option) = match (&from.code, lines.code.take()) {
+        (Some(code), _) => (Secret::new(code.clone()), "--code"),
+        (None, Some(code)) => (code, "--code-stdin"),
+        (None, None) => return Ok(None),
+    };
+    if code.expose().trim().is_empty() {
+        return Err(Error::new(
+            Kind::MissingAnswer,
+            format!("the code of {option} is empty"),
+        )
+        .hint(format!("give it with {option}")));
+    }
+    Ok(Some(code))
 }

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use dialoguer::{Confirm, Input, Password};
+use dialoguer::{Input, Password};
 use twofa::confirmation::Ask;
 use twofa::error::{Error, Kind, Result};
+use twofa::name::fold;
 use twofa::plan::Warning;
 use twofa::secret::{LONGEST, Secret};
 
@@ -26,6 +27,9 @@ pub struct Ui {
     /// The command as it was typed, for the twin that does not ask.
     typed: String,
 }
+
+/// What fits before an answer on the narrowest terminal worth one.
+const LONGEST_PROMPT: usize = 30;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -92,8 +96,15 @@ impl Ui {
         if !self.can_ask() {
             return Err(missing(prompt, option));
         }
+        // A prompt that is wider than the terminal repeats itself with every key: what explains stands on its own line.
+        let short = if prompt.chars().count() > LONGEST_PROMPT {
+            line(self.color, &format!("{prompt}\n"));
+            "Code"
+        } else {
+            prompt
+        };
         Input::<String>::new()
-            .with_prompt(prompt)
+            .with_prompt(short)
             .interact_text()
             .map(Secret::new)
             .map_err(unanswered)
@@ -170,15 +181,15 @@ impl Ask for Ui {
             self.color,
             &format!("{question}\nWithout asking: {} --yes\n", self.typed),
         );
-        let sure = Confirm::new()
-            .with_prompt("Are you sure?")
-            .default(false)
-            .interact()
+        // A whole line is read: of a "yes" whose first letter is enough, the rest would go to the shell.
+        let answer: String = Input::new()
+            .with_prompt("Are you sure? [y/N]")
+            .allow_empty(true)
+            .interact_text()
             .map_err(unanswered)?;
-        if sure {
-            Ok(())
-        } else {
-            Err(Error::new(Kind::Declined, "nothing was changed"))
+        match fold(&answer).as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Error::new(Kind::Declined, "nothing was changed")),
         }
     }
 

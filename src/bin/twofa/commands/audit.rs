@@ -117,10 +117,11 @@ fn list(context: &mut Context, args: List) -> Result<Answer> {
     if let Some(outcome) = &args.outcome
         && !Outcome::ALL.iter().any(|known| known.code() == outcome)
     {
-        return Err(
-            Error::new(Kind::InvalidValue, format!("`{outcome}` is no outcome"))
-                .hint("it is ok, denied, refused or failed"),
-        );
+        return Err(Error::new(
+            Kind::InvalidValue,
+            format!("`{}` is no outcome", name::visible(outcome)),
+        )
+        .hint("it is ok, denied, refused or failed"));
     }
     let filter = Filter {
         since: context.time(args.since.as_deref())?,

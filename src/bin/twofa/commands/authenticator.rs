@@ -8,7 +8,7 @@ use twofa::authenticator::{self, AuthenticatorRow, Disconnect, Enrolment};
 use twofa::enrol;
 use twofa::error::{Error, Kind, Result};
 use twofa::files::PrivateFile;
-use twofa::name::visible;
+use twofa::name::{argument, visible};
 use twofa::secret::Secret;
 
 use crate::answer::{Answer, row};
@@ -180,7 +180,7 @@ fn connect(context: &mut Context, args: &Connect) -> Result<Answer> {
         _ => None,
     };
     let enrolment = enrol::connect(&session, &user)?;
-    let login = visible(&user.login).into_owned();
+    let login = argument(&user.login);
     let drawn = match picture {
         Some(Picture::Svg) => Some(qr::svg(&enrolment.uri)?.into_bytes()),
         Some(Picture::Png) => Some(qr::png(&enrolment.uri)?),
@@ -300,7 +300,10 @@ fn disconnect(context: &mut Context, args: &Lost) -> Result<Answer> {
         .changed(changed, done.warnings)
         .say(sentence);
     Ok(if changed {
-        answer.say(format!("Next: `twofa authenticator connect {login}`."))
+        answer.say(format!(
+            "Next: `twofa authenticator connect {}`.",
+            argument(&user.login)
+        ))
     } else {
         answer
     })

@@ -8,6 +8,7 @@ use twofa::name::nearest;
 
 use crate::answer::Answer;
 use crate::cli::{Cli, Format};
+use crate::complete;
 use crate::session::Context;
 
 /// Show the help of a command or a topic
@@ -17,11 +18,12 @@ use crate::session::Context;
 #[command(after_help = "Examples:\n  twofa help exit-codes\n  twofa help user add")]
 pub struct Help {
     /// A topic, or the words of a command
-    #[arg(value_name = "WORD")]
+    #[arg(value_name = "WORD", add = complete::help_words())]
     words: Vec<String>,
 }
 
-const TOPICS: &[&str] = &["exit-codes", "environment", "events"];
+/// What belongs to no command.
+pub const TOPICS: &[&str] = &["exit-codes", "environment", "events"];
 
 #[derive(Serialize)]
 struct ExitCode {

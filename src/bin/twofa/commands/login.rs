@@ -8,7 +8,7 @@ use twofa::login::decide::Channel;
 use twofa::login::run::{self, Start};
 use twofa::login::verdict::{Outcome, Verdict};
 use twofa::method::Method;
-use twofa::name::visible;
+use twofa::name::{argument, unabridged, visible};
 
 use super::authenticator::on_terminal;
 use crate::answer::{Answer, row};
@@ -269,7 +269,7 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             if kind == Kind::Locked
                 && let Some(until) = verdict.expires_at
             {
-                refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {login}`"));
+                refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {}`", argument(&verdict.user)));
             }
             answer.refusal = Some(refusal);
             answer
@@ -282,7 +282,7 @@ fn table(verdict: &Verdict) -> Result<String> {
     let fields = row(verdict)?;
     for (name, value) in &fields {
         let shown = match value {
-            serde_json::Value::String(text) => visible(text).into_owned(),
+            serde_json::Value::String(text) => unabridged(text).into_owned(),
             serde_json::Value::Array(items) if name == "methods" && !items.is_empty() => items
                 .iter()
                 .filter_map(|item| item.as_str())

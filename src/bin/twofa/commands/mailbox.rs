@@ -10,7 +10,7 @@ use twofa::guard::Allowance;
 use twofa::mailbox::{
     self, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls, Transport,
 };
-use twofa::name::visible;
+use twofa::name::{argument, visible};
 use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 use twofa::store::Store;
@@ -310,7 +310,7 @@ fn put(
     done.warnings
         .extend(warnings(&session.store, &plan.transport));
     let stored = mailbox::find(&session.store, &plan.name)?;
-    let name = visible(&stored.name).into_owned();
+    let (name, word) = (visible(&stored.name), argument(&stored.name));
     let changed = done.changed();
     let did = if plan.id.is_none() {
         "was added"
@@ -326,7 +326,7 @@ fn put(
         .changed(changed, done.warnings)
         .say(sentence)
         .say(format!(
-            "Next: `twofa mailbox test {name}`, then `twofa setting set 2FAmailbox {name}`."
+            "Next: `twofa mailbox test {word}`, then `twofa setting set 2FAmailbox {word}`."
         )))
 }
 
@@ -458,6 +458,6 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
         ))
         .say(format!(
             "Next: `twofa setting set 2FAmailbox {}`.",
-            visible(&have.name)
+            argument(&have.name)
         )))
 }

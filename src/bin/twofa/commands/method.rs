@@ -17,6 +17,8 @@ use crate::complete;
 use crate::session::Context;
 
 /// Manage the 2FA methods: email, SMS, authenticator app, recovery codes
+///
+/// `twofa lookup` is the same command under the name of the lookup that keeps them.
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  twofa method enable email --primary\n  twofa method list -o json"
@@ -122,7 +124,11 @@ fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
         warnings.push(unset("2FAmailbox"));
     }
     if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
-        warnings.push(unset("SmsProvider"));
+        warnings.push(Warning {
+            kind: "prerequisite",
+            message: "SMS is enabled, but this version sends no SMS.".to_owned(),
+            hint: None,
+        });
     }
     let count = lacking(store, method)?;
     if count > 0 {
@@ -190,9 +196,10 @@ fn next(store: &Store, method: Which) -> Result<Option<String>> {
         }
         Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
         Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
-        _ if !settings.flag(&setting::ENABLE_2FA) => {
+        Which::Email if !settings.flag(&setting::ENABLE_2FA) => {
             Some("twofa setting set Enable2FA on".to_owned())
         }
-        _ => None,
+        // An SMS is sent by nothing so far, and no command changes that.
+        Which::Email | Which::Sms => None,
     })
 }

@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
+use twofa::name::visible;
+use twofa::plan::Warning;
 use twofa::setting::{self, SetSettings, SettingRow, Shape};
 
 use crate::answer::{Answer, Row, row};
@@ -88,8 +90,10 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
             let session = context.session()?;
             let (pairs, odd) = args.pairs.as_chunks::<2>();
             if let [code] = odd {
-                return Err(Error::new(Kind::Usage, format!("`{code}` has no value"))
-                    .hint("codes and values come in turn"));
+                return Err(
+                    Error::new(Kind::Usage, format!("`{}` has no value", visible(code)))
+                        .hint("codes and values come in turn"),
+                );
             }
             let plan = SetSettings::read(
                 pairs
@@ -128,14 +132,28 @@ fn show(of: SettingRow) -> Result<Answer> {
     Answer::thing(&whole)
 }
 
+/// What is kept, and read by nothing of this version.
+fn without_effect(plan: &SetSettings) -> impl Iterator<Item = Warning> {
+    plan.0.iter().filter_map(|(setting, text)| {
+        // Back at the default nobody waits for an effect.
+        let later = setting.later.filter(|_| text.is_some())?;
+        Some(Warning {
+            kind: "no_effect",
+            message: format!("{} has no effect yet: it comes with {later}.", setting.code),
+            hint: None,
+        })
+    })
+}
+
 fn commit(
     context: &mut Context,
     session: &twofa::actor::Session,
     plan: &SetSettings,
     allowance: Allowance,
 ) -> Result<Answer> {
-    let done = context.commit(session, plan, allowance, None)?;
+    let mut done = context.commit(session, plan, allowance, None)?;
     let changed = done.changed();
+    done.warnings.extend(without_effect(plan));
     let mut sentences = Vec::new();
     let mut rows = Vec::new();
     for (setting, _) in &plan.0 {

@@ -73,7 +73,7 @@ pub struct Described {
     /// Phone: + and 7 to 15 digits
     #[arg(long)]
     phone: Option<String>,
-    /// employee, external or technical
+    /// employee, external or technical; technical users never log in with a password
     #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     kind: Option<String>,
     /// Language of messages
@@ -270,6 +270,21 @@ fn shown(session: &Session, id: i64, done: Committed) -> Result<Answer> {
     Ok(Answer::thing(&row)?.changed(changed, done.warnings))
 }
 
+/// A password that no login takes: technical users have it in vain.
+fn in_vain(user: &user::User) -> Option<Warning> {
+    (user.kind == Type::Technical && user.has_password).then(|| Warning {
+        kind: "no_password_login",
+        message: format!(
+            "`{}` has a password, and technical users never log in with one.",
+            visible(&user.login)
+        ),
+        hint: Some(format!(
+            "twofa user edit {} --type employee",
+            argument(&user.login)
+        )),
+    })
+}
+
 /// A user who could not log in although they have a password is worth a word, and no refusal.
 fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
     let user = user::get(&session.store, id)?;
@@ -307,6 +322,7 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let user = user::find(&session.store, &args.login)?;
     done.warnings.extend(stranded(&session, user.id)?);
+    done.warnings.extend(in_vain(&user));
     let login = visible(&user.login).into_owned();
     let sentence = if done.changed() {
         format!("The user `{login}` was added.")
@@ -367,7 +383,7 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
     if args.no_must_change {
         fields.must_change = Some(false);
     }
-    let done = context.commit(
+    let mut done = context.commit(
         &session,
         &EditUser {
             id: user.id,
@@ -382,6 +398,11 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
         .flat_map(|change| &change.fields)
         .map(|field| field.name)
         .collect();
+    // A change of something else is no news of the type.
+    if what.contains(&"type") {
+        done.warnings
+            .extend(in_vain(&user::get(&session.store, user.id)?));
+    }
     let login = visible(&user.login).into_owned();
     let sentence = if what.is_empty() {
         format!("`{login}` is like that already.")
