@@ -8,16 +8,13 @@
 //! A sealed value is `version ‖ key id ‖ nonce ‖ ciphertext` (1, 4, 24 and n + 16 bytes), XChaCha20-Poly1305, bound by
 //! its associated data to the store's id, a frozen [`Label`] and the row id; a wrapped data key to its purpose as well.
 
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+mod ring;
 
 use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, Mac as _};
 use rusqlite::{Connection, named_params};
 use sha2::Sha256;
@@ -26,11 +23,10 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
-use crate::files::{Owner, PrivateFile};
 use crate::secret::Secret;
 
-/// The longest key file that is read: a line for each key is under a hundred bytes.
-const LONGEST_FILE: usize = 64 * 1024;
+pub(crate) use ring::Ring;
+
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;
 const HEADER: usize = 1 + 4;
@@ -85,145 +81,6 @@ impl Purpose {
             Purpose::Audit => "audit",
             Purpose::Token => "token",
         }
-    }
-}
-
-/// The key file: wrapping keys by id, the first current.
-pub(crate) struct Ring {
-    path: PathBuf,
-    keys: Vec<(String, Key)>,
-}
-
-const RING_HEAD: &str = "\
-# twofa key file. Without it every authenticator app, recovery code, mailbox password and user password of the store
-# is lost: keep a copy in a safe place, apart from the store's backups. One key a line; the first is the current one.
-";
-
-impl Ring {
-    /// Makes a ring of one new key. Nothing is written.
-    ///
-    /// # Errors
-    /// [`Kind::Io`] when the system gives no randomness.
-    pub(crate) fn generate(path: &Path, source: &dyn Source) -> Result<Ring> {
-        let mut id = [0u8; 4];
-        source.fill(&mut id)?;
-        let mut key = Zeroizing::new([0u8; 32]);
-        source.fill(key.as_mut())?;
-        Ok(Ring {
-            path: path.to_owned(),
-            keys: vec![(HEXLOWER.encode(&id), key)],
-        })
-    }
-
-    /// Reads the key file.
-    ///
-    /// # Errors
-    /// [`Kind::KeyMissing`] when it is absent or unreadable, [`Kind::KeyWrong`] when it is not a key file.
-    pub(crate) fn read(path: &Path) -> Result<Ring> {
-        let shown = path.display();
-        // Room for all of it at once: a buffer that grows leaves copies of the keys behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE + 64));
-        let read = fs::File::open(path)
-            .and_then(|file| file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut bytes));
-        let text = match read {
-            // Cut short, it could lose the key that is looked for.
-            Ok(length) if length > LONGEST_FILE => {
-                return Err(Error::new(
-                    Kind::KeyWrong,
-                    format!(
-                        "`{shown}` is longer than a twofa key file can be ({LONGEST_FILE} bytes)"
-                    ),
-                )
-                .hint("name the right one with --key-file"));
-            }
-            Ok(_) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::new(Kind::KeyMissing, format!("the key file `{shown}` is missing"))
-                    .hint("put its copy back, or name it with --key-file; a new key cannot open what the old one sealed"));
-            }
-            Err(error) => {
-                return Err(Error::new(
-                    Kind::KeyMissing,
-                    format!("the key file `{shown}` cannot be read"),
-                )
-                .because(error)
-                .hint("run the command as the store's owner"));
-            }
-        };
-        let wrong = |line: usize| {
-            Error::new(
-                Kind::KeyWrong,
-                format!("`{shown}` is not a twofa key file (line {line})"),
-            )
-            .hint("name the right one with --key-file")
-        };
-        let text = std::str::from_utf8(&text).map_err(|_| wrong(1))?;
-        let mut keys = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let ["twofa-key-1", id, encoded] = words.as_slice() else {
-                return Err(wrong(number + 1));
-            };
-            let bytes = Zeroizing::new(
-                BASE64
-                    .decode(encoded.as_bytes())
-                    .map_err(|_| wrong(number + 1))?,
-            );
-            let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong(number + 1))?;
-            keys.push(((*id).to_owned(), Zeroizing::new(key)));
-        }
-        if keys.is_empty() {
-            return Err(wrong(1));
-        }
-        Ok(Ring {
-            path: path.to_owned(),
-            keys,
-        })
-    }
-
-    /// Writes the key file by temporary file, fsync and rename, mode 0600, and gives it to `owner`. One that is there
-    /// already stays; the answer is whether this one was written.
-    ///
-    /// # Errors
-    /// [`Kind::Io`].
-    pub(crate) fn write(&self, owner: Option<Owner>) -> Result<bool> {
-        let mut text = Zeroizing::new(String::from(RING_HEAD));
-        for (id, key) in &self.keys {
-            let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
-            text.push_str(&format!("twofa-key-1 {id} {}\n", encoded.as_str()));
-        }
-        let failed = |error: std::io::Error| {
-            Error::new(
-                Kind::Io,
-                format!("cannot write the key file `{}`", self.path.display()),
-            )
-            .because(error)
-        };
-        let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
-        file.fill(text.as_bytes()).map_err(failed)?;
-        file.give_to(owner).map_err(failed)?;
-        match file.finish() {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    /// The id of the current wrapping key.
-    #[must_use]
-    pub(crate) fn current(&self) -> &str {
-        &self.keys[0].0
-    }
-
-    fn key(&self, id: &str) -> Option<&Key> {
-        self.keys
-            .iter()
-            .find(|(have, _)| have == id)
-            .map(|(_, key)| key)
     }
 }
 

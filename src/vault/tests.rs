@@ -1,5 +1,8 @@
 //! Tests of the keys themselves; what they seal is tested where it is kept.
 
+use std::fs;
+
+use super::ring::LONGEST_FILE;
 use super::*;
 use crate::store::tests::fresh;
 

@@ -16,10 +16,10 @@ const ORDER: &[&str] = &[
     // What everything stands on.
     "error",
     "verb",
+    "name",
     "clock",
     "secret",
     "files",
-    "name",
     "totp",
     "vault",
     "store",
