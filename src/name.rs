@@ -135,7 +135,7 @@ fn is_ignorable(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A value as a message quotes it: as [`unabridged`] shows it, at most [`QUOTED`] characters of it.
+/// A value as a message quotes it: as [`unabridged`] shows it, at most `QUOTED` characters of it.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(QUOTED) {
