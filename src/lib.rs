@@ -19,7 +19,10 @@
 //! * A function that changes a row takes a [`store::Tx`], the proof that the write lock is held.
 //! * Nothing waits on a network, a hash or a person inside a transaction.
 //! * The next noun costs `src/<noun>.rs`, `src/bin/twofa/commands/<noun>.rs`, `tests/cli/<noun>.rs`, its table in
-//!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and nothing else.
+//!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and a line where nouns are listed: here,
+//!   in the binary's `cli.rs` and `commands/mod.rs`, and in the orders of `tests/cli/fences.rs`, which fails without it.
+//! * A setting is a row of `setting/catalogue.rs`, an event a row of `audit/event.rs`, an exit code a row of
+//!   [`error::Kind`]; help, completion and checks are made from the row.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]

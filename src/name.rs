@@ -162,20 +162,33 @@ pub fn unabridged(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A name as a word of a command that is shown: in quotes where a shell would split it or read more into it.
+/// A word of a command that is shown: in quotes where a shell would split it or read more into it.
 #[must_use]
-pub fn argument(name: &str) -> String {
-    let shown = unabridged(name);
+pub fn word(text: &str) -> String {
+    let shown = unabridged(text);
     let plain = !shown.is_empty()
-        && !shown.starts_with('-')
         && shown
             .chars()
             .all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
     if plain {
         shown.into_owned()
     } else {
-        format!("'{}'", shown.replace('\'', r"'\''"))
+        quoted(&shown)
     }
+}
+
+/// A name as a [`word`]; one that looks like an option is in quotes too.
+#[must_use]
+pub fn argument(name: &str) -> String {
+    if name.starts_with('-') {
+        quoted(&unabridged(name))
+    } else {
+        word(name)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// `1 user`, `2 users`: a count with its noun.

@@ -6,6 +6,7 @@ use crate::error::{Kind, Result};
 use crate::login::decide;
 use crate::login::facts::System;
 use crate::method::{Method, MethodRow};
+use crate::name::{argument, visible};
 use crate::plan::Warning;
 use crate::setting::{self, Settings};
 use crate::store::Store;
@@ -169,13 +170,25 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, mailboxes: bool) 
     "twofa login simulate LOGIN".to_owned()
 }
 
-/// Whether a user could log in right now with a second factor, for the sentence after a set-up.
+/// What is worth saying of a user who could not log in right now, for want of a second factor.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn can_log_in(store: &Store, user: &user::User) -> Result<bool> {
+pub fn stranded(store: &Store, user: &user::User) -> Result<Option<Warning>> {
     let person = crate::login::facts::Person::load(store, user.clone())?;
-    Ok(!decide::is_locked_out(&System::load(store)?, &person))
+    Ok(
+        decide::is_locked_out(&System::load(store)?, &person).then(|| Warning {
+            kind: "no_second_factor",
+            message: format!(
+                "`{}` has no usable second factor and cannot log in.",
+                visible(&user.login)
+            ),
+            hint: Some(format!(
+                "twofa user edit {} --email ADDRESS",
+                argument(&user.login)
+            )),
+        }),
+    )
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::Result;
-use crate::files::{Owner, with_suffix};
+use crate::error::{Error, Kind, Result};
+use crate::files::{Owner, directory_of, with_suffix};
+use crate::name::visible;
 
 /// The paths of a store and its key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +37,14 @@ impl Place {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let beside = |suffix: &str| {
-                let mut path = self.db.as_os_str().to_owned();
-                path.push(suffix);
-                PathBuf::from(path)
-            };
             let mut directories = [&self.db, &self.key]
                 .map(|path| directory_of(path))
                 .to_vec();
             directories.dedup();
             let files = [
                 self.db.clone(),
-                beside("-wal"),
-                beside("-shm"),
+                with_suffix(&self.db, "-wal"),
+                with_suffix(&self.db, "-shm"),
                 self.key.clone(),
             ];
             files
@@ -81,13 +77,6 @@ impl Place {
     }
 }
 
-/// The directory a file is in.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
 /// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
 #[must_use]
 pub fn owner_of(path: &Path) -> Option<u32> {
@@ -114,7 +103,7 @@ pub(crate) fn account_name(id: u32) -> Option<String> {
 /// The user and group ids of an account of this machine.
 ///
 /// # Errors
-/// [`crate::error::Kind::NotFound`] when there is no such account, or accounts have no ids here.
+/// [`Kind::NotFound`] when there is no such account, or accounts have no ids here.
 pub fn account(name: &str) -> Result<Owner> {
     #[cfg(unix)]
     if let Ok(Some(user)) = nix::unistd::User::from_name(name) {
@@ -123,11 +112,8 @@ pub fn account(name: &str) -> Result<Owner> {
             gid: user.gid.as_raw(),
         });
     }
-    Err(crate::error::Error::new(
-        crate::error::Kind::NotFound,
-        format!(
-            "this machine has no account `{}`",
-            crate::name::visible(name)
-        ),
+    Err(Error::new(
+        Kind::NotFound,
+        format!("this machine has no account `{}`", visible(name)),
     ))
 }

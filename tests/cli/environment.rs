@@ -107,3 +107,13 @@ fn every_global_option_has_its_variable() {
     assert_eq!(have, options);
     assert!(options.contains(&"--override"));
 }
+
+#[test]
+fn a_wait_may_be_a_bare_number_of_seconds() {
+    let world = World::new();
+    for wait in ["0", "5", "5s", "1m"] {
+        world.ok(&format!("status --wait {wait}"));
+    }
+    world.run("status").env("TWOFA_WAIT", "7").succeeds();
+    world.run("status --wait soon").exits(2);
+}

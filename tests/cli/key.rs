@@ -227,7 +227,7 @@ fn a_log_that_others_may_read_and_a_directory_they_may_write_into_are_findings()
     let held = world.file("d/twofa.db");
     #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
     let db = rusqlite::Connection::open(held).unwrap();
-    db.execute_batch("UPDATE store SET created_at = created_at")
+    db.execute_batch("UPDATE store SET created_at = created_at + 1")
         .unwrap();
     for (name, mode) in [
         ("d/twofa.db-wal", 0o640),
@@ -251,6 +251,10 @@ $ twofa --db d/twofa.db --key-file k/key key check -o json
   "broken": [],
   "loose": [
     {
+      "file": "d/twofa.db-wal",
+      "mode": "0640"
+    },
+    {
       "file": "d/twofa.db-shm",
       "mode": "0644"
     },
@@ -266,6 +270,7 @@ $ twofa --db d/twofa.db --key-file k/key key check -o json
 }
 --- stderr
 The key file is the right one; nothing is sealed yet.
+Others may open `d/twofa.db-wal` (mode 0640). Next: `chmod 600 d/twofa.db-wal`.
 Others may open `d/twofa.db-shm` (mode 0644). Next: `chmod 600 d/twofa.db-shm`.
 Others may write into `d` (mode 0775). Next: `chmod go-w d`.
 Others may write into `k` (mode 1777). Next: `chmod go-w k`.

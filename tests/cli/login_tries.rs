@@ -311,3 +311,34 @@ fn without_a_limit_wrong_codes_are_free() {
     }
     world.verify(&challenge, &world.code()).succeeds();
 }
+
+#[test]
+fn an_empty_code_is_a_missing_answer() {
+    let (world, _) = World::with_app();
+    world.connect("alice");
+    world.later(30);
+    let start = "login start alice --password-stdin -o json";
+    let token = world.run(start).stdin("alice-pw\n").json(18)["challenge"].clone();
+    let token = token.as_str().unwrap();
+    world
+        .run(&format!("login verify {token} --code ''"))
+        .exits(2);
+    world
+        .run(&format!("login verify {token} --code-stdin"))
+        .stdin("\n")
+        .exits(2);
+    world
+        .run("recovery-codes generate Supervisor --code ''")
+        .exits(2);
+    // An unset variable of a script is no confirmation code either.
+    let refused = world
+        .run("setting set Enable2FA off --yes -q")
+        .env("TWOFA_CONFIRM_CODE", "")
+        .exits(5);
+    assert!(
+        refused.stderr.contains("--confirm-code"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!((world.tries("alice"), world.tries("Supervisor")), (0, 0));
+}

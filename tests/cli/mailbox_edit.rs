@@ -342,3 +342,54 @@ error: `empty` has no line for --password-file
 
 "#]]);
 }
+
+#[test]
+fn a_command_with_a_name_in_it_can_be_copied() {
+    let world = World::new();
+    let added = world.ok("mailbox add 'Ops mail' --file mail --from a@example.com");
+    assert!(
+        added.stderr.contains(
+            "`twofa mailbox test 'Ops mail'`, then `twofa setting set 2FAmailbox 'Ops mail'`"
+        ),
+        "{}",
+        added.stderr
+    );
+    let conflict = world
+        .run("mailbox add 'Ops mail' --file other --from a@example.com")
+        .exits(4);
+    assert!(
+        conflict.stderr.contains("`twofa mailbox edit 'Ops mail'`"),
+        "{}",
+        conflict.stderr
+    );
+    let tested = world.ok("mailbox test 'Ops mail' --to b@example.com");
+    assert!(
+        tested.stderr.contains("2FAmailbox 'Ops mail'`"),
+        "{}",
+        tested.stderr
+    );
+    std::fs::remove_dir_all(world.file("mail")).unwrap();
+    let failed = world
+        .run("mailbox test 'Ops mail' --to b@example.com")
+        .exits(1);
+    assert!(
+        failed.stderr.contains("`twofa mailbox show 'Ops mail'`"),
+        "{}",
+        failed.stderr
+    );
+    world.ok("user add 'Ann Lee'");
+    let next = world.ok("authenticator connect 'Ann Lee'");
+    assert!(
+        next.stderr.contains("confirm 'Ann Lee' --setup-token"),
+        "{}",
+        next.stderr
+    );
+    let none = world
+        .run("authenticator confirm Supervisor --code 123456")
+        .exits(3);
+    assert!(
+        none.stderr.contains("connect Supervisor`"),
+        "{}",
+        none.stderr
+    );
+}

@@ -31,7 +31,6 @@ mod environment;
 mod fences;
 mod help;
 mod init;
-#[cfg(unix)]
 mod init_files;
 mod key;
 mod lints;
@@ -45,6 +44,7 @@ mod login_tries;
 mod login_verify;
 mod mailbox;
 mod mailbox_edit;
+#[cfg(unix)]
 mod mailbox_files;
 mod method;
 mod output;
@@ -62,7 +62,6 @@ mod store_full;
 mod template;
 #[cfg(unix)]
 mod terminal;
-mod trial;
 mod user;
 mod user_edit;
 mod user_import;

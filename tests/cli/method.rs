@@ -248,3 +248,35 @@ warning: this administrator action was not confirmed: the acting user has no usa
 
 "#]]);
 }
+
+#[test]
+fn sms_leads_nowhere_and_says_so() {
+    let world = World::peopled();
+    world.run("method enable sms --primary").shows(str![[r#"
+$ twofa method enable sms --primary
+? 0
+--- stdout
+code     sms
+name     SMS
+enabled  yes
+primary  yes
+changed  yes
+--- stderr
+warning: SMS is enabled, but this version sends no SMS.
+warning: 3 active users have no phone.
+   hint: twofa user list --without sms
+SMS is enabled and primary.
+
+"#]]);
+    assert_eq!(
+        world.json("status")["next"],
+        "twofa method enable email --primary"
+    );
+    world.ok("method enable email");
+    assert_eq!(
+        world.json("status")["next"],
+        "twofa setting set Enable2FA on"
+    );
+    world.ok("setting set Enable2FA on --yes");
+    assert_eq!(world.json("status")["next"], "twofa login simulate LOGIN");
+}

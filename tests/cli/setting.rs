@@ -462,3 +462,91 @@ SEQ  AT                    ACTOR       EVENT            SUBJECT     OUTCOME  REA
 
 "#]]);
 }
+
+#[test]
+fn a_template_must_carry_what_the_setting_sends() {
+    let world = World::new();
+    world
+        .run("setting set TwoFactorAuthEmailTemplate 'Password recovery'")
+        .shows(str![[r#"
+$ twofa setting set TwoFactorAuthEmailTemplate Password recovery
+? 4
+--- stderr
+error: the template `Password recovery` has no macro `#SecondFactorCode#`
+ hint: `twofa template list` shows the macros of each
+
+"#]]);
+    world
+        .run("setting set PasswordRecoveryEmailTemplate '2FA verification code'")
+        .exits(4);
+    world.ok("setting set TwoFactorAuthEmailTemplate '2fa VERIFICATION code'");
+}
+
+#[test]
+fn an_empty_text_is_the_default() {
+    let world = World::new();
+    world.ok("setting set TotpIssuer Acme");
+    let set = world.json("setting set TotpIssuer ''");
+    assert_eq!(
+        (&set["value"], &set["changed"]),
+        (&serde_json::json!("twofa"), &serde_json::json!(true))
+    );
+    assert_eq!(world.json("setting set TotpIssuer ''")["changed"], false);
+    assert_eq!(world.json("setting set TotpIssuer ' '")["changed"], false);
+}
+
+#[test]
+fn what_has_no_effect_yet_warns() {
+    let world = World::new();
+    let set = world.json("setting set MinPasswordLength 12 SecondFactorCodeTTL 90");
+    assert_eq!(
+        set["warnings"],
+        serde_json::json!([{
+            "kind": "no_effect",
+            "message": "MinPasswordLength has no effect yet: it comes with the password rules.",
+            "hint": null
+        }])
+    );
+    world
+        .run("setting set MinPasswordLength 12")
+        .shows(str![[r#"
+$ twofa setting set MinPasswordLength 12
+? 0
+--- stdout
+code      MinPasswordLength
+name      Minimum password length
+type      int
+unit      characters
+value     12
+default   0
+modified  yes
+minimum   0
+maximum   128
+meaning   How many characters a password has at the least.
+note      no effect yet: it comes with the password rules
+changed   no
+--- stderr
+warning: MinPasswordLength has no effect yet: it comes with the password rules.
+MinPasswordLength is already 12 characters.
+
+"#]]);
+    assert_eq!(
+        world.json("setting reset MinPasswordLength")["warnings"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_missing_mailbox_is_named_where_it_locks_out() {
+    let world = World::peopled();
+    world.ok("method enable email --primary");
+    world.ok("setting reset 2FAmailbox");
+    world.run("setting set Enable2FA on --yes").shows(str![[r#"
+$ twofa setting set Enable2FA on --yes
+? 4
+--- stderr
+error: this would leave 2 users with no way to log in: `alice`, `bob`
+ hint: email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME` first, or say --allow-lockout=2 if it is meant
+
+"#]]);
+}

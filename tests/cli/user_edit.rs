@@ -429,3 +429,50 @@ alice  –     –      external  yes     no             0
 
 "#]]);
 }
+
+#[test]
+fn a_technical_user_has_a_password_in_vain() {
+    let world = World::peopled();
+    world
+        .run("user edit alice --type technical --yes")
+        .shows(str![[r#"
+$ twofa user edit alice --type technical --yes
+? 0
+--- stdout
+login                alice
+name                 Alice
+email                alice@example.com
+phone                –
+type                 technical
+language             en
+active               yes
+locked until         –
+groups               –
+authenticator        no
+recovery codes left  0
+can use 2fa          no
+os user              –
+must change          no
+password changed at  2026-01-01T00:00:00Z
+last login at        –
+changed              yes
+--- stderr
+warning: `alice` has a password, and technical users never log in with one.
+   hint: twofa user edit alice --type employee
+`alice` was changed: type.
+
+"#]]);
+    let added = world
+        .run("user add robot --type technical --password-stdin -o json")
+        .stdin("robot-pw\n")
+        .json(0);
+    assert_eq!(added["warnings"][0]["kind"], "no_password_login");
+    assert_eq!(
+        world.json("user edit alice --name Alice2")["warnings"],
+        serde_json::json!([])
+    );
+    assert_eq!(
+        world.json("user add other --type technical")["warnings"],
+        serde_json::json!([])
+    );
+}

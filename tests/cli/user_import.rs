@@ -481,3 +481,56 @@ error: confirm importing administrators: a code was sent to s***r@example.com
 "#]]);
     world.run("user show dora").exits(3);
 }
+
+#[test]
+fn a_header_that_is_no_header_tells_what_is_wrong_with_it() {
+    let world = World::new();
+    let hint = |header: &str| {
+        world.write("people.csv", &format!("{header}\n"));
+        let refused = world.run("user import people.csv --yes").exits(4);
+        refused.stderr.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        hint("login;name;email"),
+        " hint: commas stand between the fields: `login,email`"
+    );
+    for header in [
+        "login,password",
+        "login,passwort_hash",
+        "login,password_hsh",
+    ] {
+        assert!(
+            !hint(header).contains("did you mean `password_hash`"),
+            "{header}"
+        );
+    }
+    assert_eq!(
+        hint("login,password"),
+        " hint: leave the column out, and set passwords with `twofa password set`"
+    );
+    assert_eq!(hint("login,nmae"), " hint: did you mean `name`?");
+}
+
+#[test]
+fn what_is_quoted_has_a_limit() {
+    let world = World::new();
+    world.write(
+        "people.csv",
+        &format!("login,phone\neve,{}\n", "9".repeat(50_000)),
+    );
+    let refused = world.run("user import people.csv --yes").exits(4);
+    assert!(refused.stderr.len() < 500, "{} bytes", refused.stderr.len());
+    assert!(refused.stderr.contains("9…` is no phone number"));
+    world.write(
+        "people.csv",
+        &format!("login,name\neve,\"{}\n", "x".repeat(90_000)),
+    );
+    world.run("user import people.csv --yes").shows(str![[r#"
+$ twofa user import people.csv --yes
+? 4
+--- stderr
+error: line 2: it is longer than 64 KiB
+ hint: a quote that is not closed takes in the lines below it
+
+"#]]);
+}

@@ -235,3 +235,15 @@ Supervisor  –                     –      employee  yes     no             0
     // For programs it is what is stored, escaped by JSON.
     assert_eq!(world.json("user show eve")["name"], "E\u{1b}[2J\u{202e}ve");
 }
+
+#[test]
+fn a_name_with_something_invisible_in_it_is_the_same_name() {
+    let world = World::new();
+    world.ok("user add eve");
+    for hidden in ['\u{ad}', '\u{2060}', '\u{61c}', '\u{200d}'] {
+        let spelled = format!("e{hidden}ve");
+        assert_eq!(world.json(&format!("user show {spelled}"))["login"], "eve");
+        let refused = world.run(&format!("user add {spelled}")).exits(4);
+        assert!(refused.stderr.contains("invisible"), "{}", refused.stderr);
+    }
+}

@@ -62,6 +62,11 @@ pub fn row(of: &impl Serialize) -> Result<Row> {
     }
 }
 
+/// A row of one field.
+pub fn only(name: &str, value: impl Into<Value>) -> Row {
+    Map::from_iter([(name.to_owned(), value.into())])
+}
+
 impl Answer {
     fn new(body: Body) -> Answer {
         Answer {

@@ -56,7 +56,7 @@ pub struct Globals {
     pub as_login: Option<String>,
 
     /// How long to wait for a busy store
-    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", value_parser = duration, help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true)]
     pub wait: String,
 
     /// How the answer is printed
@@ -102,17 +102,6 @@ pub struct Globals {
     /// Go without confirmation (root and the store's owner only; needs --reason)
     #[arg(long = "override", global = true, env = "TWOFA_OVERRIDE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
     pub skip_confirmation: bool,
-}
-
-/// A bare number of a wait is one of seconds, as with most tools that wait.
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls can fail")]
-fn duration(text: &str) -> Result<String, std::convert::Infallible> {
-    let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    Ok(if bare {
-        format!("{text}s")
-    } else {
-        text.to_owned()
-    })
 }
 
 /// How an answer is printed.

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use twofa::error::{Error, Kind, Result};
+use twofa::name::word;
 use twofa::verb::verb;
 
 use crate::answer::Answer;
@@ -105,20 +106,11 @@ fn terminal_width() -> Option<u16> {
 
 /// The command as it was typed, with the words quoted that a shell would split.
 fn typed() -> String {
-    let mut words = vec!["twofa".to_owned()];
-    for word in process::words().skip(1) {
-        let word = word.to_string_lossy().into_owned();
-        let plain = !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_=/.,:@+%".contains(c));
-        words.push(if plain {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        });
-    }
-    words.join(" ")
+    let words = process::words().skip(1);
+    std::iter::once("twofa".to_owned())
+        .chain(words.map(|typed| word(&typed.to_string_lossy())))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.

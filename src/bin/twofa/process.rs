@@ -111,10 +111,14 @@ const LONGEST_WAIT: i64 = 20 * 86_400;
 
 /// How long to wait for a busy store.
 pub fn wait(globals: &Globals) -> Result<Duration> {
-    let seconds = twofa::clock::seconds(&globals.wait).map_err(|error| {
-        Error::new(Kind::Usage, format!("--wait: {}", error.message()))
-            .hint("write it as 10s or 1m")
-    })?;
+    // A bare number is one of seconds, as with most tools that wait.
+    let bare: Option<i64> = globals.wait.parse().ok().filter(|seconds| *seconds >= 0);
+    let seconds = bare
+        .map_or_else(|| twofa::clock::seconds(&globals.wait), Ok)
+        .map_err(|error| {
+            Error::new(Kind::Usage, format!("--wait: {}", error.message()))
+                .hint("write it as 10s or 1m")
+        })?;
     // SQLite counts milliseconds in 32 bits.
     if seconds > LONGEST_WAIT {
         return Err(

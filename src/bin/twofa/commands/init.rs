@@ -1,7 +1,6 @@
 //! `init` and `status`: the beginning, and how things stand.
 
 use clap::Args;
-use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
 use twofa::init;
 use twofa::name::{argument, counted, visible};
@@ -139,9 +138,4 @@ fn table(standing: &Standing) -> String {
     }
     say(format!("Next: `{}`.", standing.next));
     text
-}
-
-/// An object of one field.
-pub fn only(name: &str, value: impl Into<Value>) -> Map<String, Value> {
-    Map::from_iter([(name.to_owned(), value.into())])
 }

@@ -15,7 +15,7 @@ use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 use twofa::store::Store;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, only};
 use crate::cli::PasswordFrom;
 use crate::complete;
 use crate::session::Context;
@@ -392,7 +392,7 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let have = match mailbox::find(&session.store, &args.named.name) {
         Ok(have) => have,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let gone = super::init::only("name", args.named.name.as_str());
+            let gone = only("name", args.named.name.as_str());
             return Ok(Answer::thing(&gone)?
                 .changed(false, Vec::new())
                 .say(format!(

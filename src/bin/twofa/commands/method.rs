@@ -115,13 +115,12 @@ fn set(context: &mut Context, named: &Named, set: Set, allowance: Allowance) -> 
 fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
     let settings = Settings::load(store)?;
     let mut warnings = Vec::new();
-    let unset = |code: &str| Warning {
-        kind: "prerequisite",
-        message: format!("{} is enabled, but `{code}` is not set.", method.name()),
-        hint: Some(format!("twofa setting set {code} NAME")),
-    };
     if method == Which::Email && settings.thing(&setting::MAILBOX_2FA).is_none() {
-        warnings.push(unset("2FAmailbox"));
+        warnings.push(Warning {
+            kind: "prerequisite",
+            message: "Email is enabled, but `2FAmailbox` is not set.".to_owned(),
+            hint: Some("twofa setting set 2FAmailbox NAME".to_owned()),
+        });
     }
     if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
         warnings.push(Warning {

@@ -3,10 +3,9 @@
 use clap::{Args, Subcommand};
 use twofa::error::Result;
 use twofa::guard::Allowance;
-use twofa::name::{argument, visible};
+use twofa::name::visible;
 use twofa::password::{self, SetPassword};
-use twofa::plan::Warning;
-use twofa::status::can_log_in;
+use twofa::status::stranded;
 use twofa::user;
 
 use crate::answer::Answer;
@@ -57,16 +56,7 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let now = user::get(&session.store, user.id)?;
     let login = visible(&now.login).into_owned();
-    if !can_log_in(&session.store, &now)? {
-        done.warnings.push(Warning {
-            kind: "no_second_factor",
-            message: format!("`{login}` has no usable second factor and cannot log in."),
-            hint: Some(format!(
-                "twofa user edit {} --email ADDRESS",
-                argument(&now.login)
-            )),
-        });
-    }
+    done.warnings.extend(stranded(&session.store, &now)?);
     let changed = done.changed();
     let row = user::show(&session.store, &now)?;
     Ok(Answer::thing(&row)?

@@ -9,7 +9,7 @@ use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::recovery::{self, DeleteCodes, GenerateCodes};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, only};
 use crate::cli::{CodeFrom, Lockout};
 use crate::complete;
 use crate::session::Context;
@@ -121,7 +121,7 @@ fn generate(context: &mut Context, args: Generate) -> Result<Answer> {
         .map(|code| code.expose().to_owned())
         .collect();
     let shown = codes.join("\n") + "\n";
-    Ok(Answer::thing(&super::init::only("codes", codes))?
+    Ok(Answer::thing(&only("codes", codes))?
         .changed(done.changed(), done.warnings)
         .shown_as(shown)
         .say(format!(

@@ -8,7 +8,7 @@ use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::setting::{self, SetSettings, SettingRow, Shape};
 
-use crate::answer::{Answer, Row, row};
+use crate::answer::{Answer, Row, only, row};
 use crate::cli::{Format, Lockout};
 use crate::complete;
 use crate::session::Context;
@@ -179,7 +179,7 @@ fn commit(
     } else {
         let rows: Vec<Row> = rows.iter().map(row).collect::<Result<_>>()?;
         let listed: Vec<Value> = rows.iter().cloned().map(Value::Object).collect();
-        Answer::thing(&super::init::only("settings", listed))?
+        Answer::thing(&only("settings", listed))?
             .changed(changed, done.warnings)
             .shown_as_list(TABLE, &rows, crate::terminal_width())?
     };

@@ -11,14 +11,14 @@ use twofa::guard::Allowance;
 use twofa::method::Method;
 use twofa::name::{argument, counted, visible};
 use twofa::password;
-use twofa::plan::{Plan, Warning};
-use twofa::status::can_log_in;
+use twofa::plan::Warning;
+use twofa::status::stranded;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
 use twofa::user::import::ImportUsers;
 use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow};
 
-use crate::answer::{Answer, row};
+use crate::answer::{Answer, only, row};
 use crate::cli::{Lockout, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
@@ -43,7 +43,7 @@ pub enum User {
     /// Let a user log in again
     Activate(Named),
     /// Shut a user out
-    Deactivate(Deactivate),
+    Deactivate(Named),
     /// Take off a lock and forget wrong tries
     Unlock(Named),
     /// Bring users in from a CSV file, all of them or none
@@ -167,13 +167,6 @@ pub struct Remove {
     if_exists: bool,
 }
 
-/// `user deactivate`.
-#[derive(Debug, Args)]
-pub struct Deactivate {
-    #[command(flatten)]
-    named: Named,
-}
-
 /// `user import`.
 #[derive(Debug, Args)]
 pub struct Import {
@@ -222,7 +215,7 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
         User::Edit(args) => edit(context, args),
         User::Remove(args) => remove(context, &args),
         User::Activate(named) => set_active(context, &named, true),
-        User::Deactivate(args) => set_active(context, &args.named, false),
+        User::Deactivate(named) => set_active(context, &named, false),
         User::Unlock(named) => {
             let session = context.session()?;
             let user = user::find(&session.store, &named.login)?;
@@ -285,22 +278,6 @@ fn in_vain(user: &user::User) -> Option<Warning> {
     })
 }
 
-/// A user who could not log in although they have a password is worth a word, and no refusal.
-fn stranded(session: &Session, id: i64) -> Result<Option<Warning>> {
-    let user = user::get(&session.store, id)?;
-    Ok((!can_log_in(&session.store, &user)?).then(|| Warning {
-        kind: "no_second_factor",
-        message: format!(
-            "`{}` has no usable second factor and cannot log in.",
-            visible(&user.login)
-        ),
-        hint: Some(format!(
-            "twofa user edit {} --email ADDRESS",
-            argument(&user.login)
-        )),
-    }))
-}
-
 fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let session = context.session()?;
     let mut lines = context.lines(Wanted {
@@ -321,7 +298,7 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let user = user::find(&session.store, &args.login)?;
-    done.warnings.extend(stranded(&session, user.id)?);
+    done.warnings.extend(stranded(&session.store, &user)?);
     done.warnings.extend(in_vain(&user));
     let login = visible(&user.login).into_owned();
     let sentence = if done.changed() {
@@ -417,7 +394,7 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let user = match user::find(&session.store, &args.named.login) {
         Ok(user) => user,
         Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let gone = super::init::only("login", args.named.login.as_str());
+            let gone = only("login", args.named.login.as_str());
             return Ok(Answer::thing(&gone)?
                 .changed(false, Vec::new())
                 .say(format!(
@@ -443,13 +420,14 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
 fn set_active(context: &mut Context, named: &Named, active: bool) -> Result<Answer> {
     let session = context.session()?;
     let user = user::find(&session.store, &named.login)?;
-    let plan: &dyn Plan = &SetActive {
+    let plan = SetActive {
         id: user.id,
         active,
     };
-    let mut done = context.commit(&session, plan, Allowance::Nobody, None)?;
+    let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     if active {
-        done.warnings.extend(stranded(&session, user.id)?);
+        let now = user::get(&session.store, user.id)?;
+        done.warnings.extend(stranded(&session.store, &now)?);
     }
     let state = if active { "active" } else { "deactivated" };
     let already = if done.changed() { "now" } else { "already" };
@@ -477,7 +455,7 @@ fn import(context: &mut Context, args: &Import) -> Result<Answer> {
     let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     let (added, all) = (done.changes.len() as u64, plan.len() as u64);
     let changed = done.changed();
-    let mut answer = super::init::only("added", added);
+    let mut answer = only("added", added);
     answer.insert("unchanged".into(), (all - added).into());
     Ok(Answer::thing(&answer)?
         .changed(changed, done.warnings)
