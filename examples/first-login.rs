@@ -116,6 +116,8 @@ fn set_up_app(desk: &Desk) -> Result<(Phone, String)> {
         None,
         0,
     )?;
+    // Scanned, it has done its work: whoever reads it can make codes, and the next run draws another.
+    fs::remove_file(desk.directory.join("bob.png"))?;
 
     chapter("Set up recovery codes");
     desk.run("method enable recovery-codes", None, 0)?;
