@@ -211,7 +211,7 @@ impl Session {
         if let Err(unfit) = fit(tx, self.actor.authority, &now, first)? {
             return self.refuse_in(tx, about, unfit).map(Err);
         }
-        match self.judge_in(tx, about)? {
+        match self.judge(tx, &now, about)? {
             Ok(()) => Ok(Ok(())),
             Err(denied) => self.refuse_in(tx, about, denied).map(Err),
         }
@@ -222,6 +222,11 @@ impl Session {
     /// # Errors
     /// [`Kind::Storage`]; the inner result is the judgement.
     pub fn judge_in(&self, store: &Store, about: Option<i64>) -> Result<Result<()>> {
+        self.judge(store, &user::get(store, self.actor.user.id)?, about)
+    }
+
+    /// The same with the acting user as they are now.
+    fn judge(&self, store: &Store, now: &User, about: Option<i64>) -> Result<Result<()>> {
         let oneself = about == Some(self.actor.user.id);
         let operation = match self.verb.needs {
             Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
@@ -249,7 +254,7 @@ impl Session {
                 });
             }
         };
-        if self.allowed_in(store, operation)? {
+        if permission::allowed(store, operation, now.id, now.kind)? {
             return Ok(Ok(()));
         }
         Ok(Err(self.denied(

@@ -12,6 +12,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use crate::clock::Time;
 use crate::error::Result;
 use crate::store::{Store, Tx};
+use crate::user;
 use crate::user::kind::Type;
 use crate::verb::Operation;
 
@@ -144,15 +145,23 @@ pub(crate) fn built_in_group(store: &Store, which: &str) -> Result<i64> {
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
     // Computed groups may be members of others, so they start the walk too.
-    let mut query = store.db().prepare_cached(
-        "WITH RECURSIVE inside (id) AS (
-             SELECT \"group\" FROM group_user WHERE user = ?1
-             UNION SELECT id FROM \"group\" WHERE built_in = ?2
-             UNION SELECT group_group.\"group\" FROM group_group JOIN inside ON group_group.member = inside.id)
-         SELECT id FROM inside",
-    )?;
-    let rows = query.query_map(rusqlite::params![user, everybody(kind)], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut open = user::direct_groups(store, user)?;
+    if let Some(which) = everybody(kind) {
+        open.push(built_in_group(store, which)?);
+    }
+    let mut above = store
+        .db()
+        .prepare_cached("SELECT \"group\" FROM group_group WHERE member = ?1")?;
+    let mut inside = BTreeSet::new();
+    while let Some(group) = open.pop() {
+        if inside.insert(group) {
+            let mut rows = above.query([group])?;
+            while let Some(row) = rows.next()? {
+                open.push(row.get(0)?);
+            }
+        }
+    }
+    Ok(inside)
 }
 
 /// Whether a user may do what `operation` governs.

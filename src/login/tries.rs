@@ -34,12 +34,11 @@ pub(crate) fn settle(tx: &Tx<'_>, who: &Who, user: User) -> Result<User> {
 
 /// Counts a wrong second factor and brings the penalty when it is due.
 pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Result<Penalty> {
-    let failures: i64 = tx
-        .db()
-        .prepare_cached(
-            "UPDATE user SET second_factor_failures = second_factor_failures + 1 WHERE id = ?1 RETURNING second_factor_failures",
-        )?
-        .query_row([user.id], |row| row.get(0))?;
+    // `user` was read under the lock that is held: nobody else counts meanwhile.
+    let failures = user.second_factor_failures + 1;
+    tx.db()
+        .prepare_cached("UPDATE user SET second_factor_failures = ?1 WHERE id = ?2")?
+        .execute([failures, user.id])?;
     let due = system.attempts > 0 && failures >= system.attempts;
     // Only a penalty of deactivation needs to know, and it is rare.
     let last = due && system.lockout == 0 && is_last_administrator(tx, user)?;
