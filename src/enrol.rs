@@ -7,7 +7,7 @@ use crate::confirmation::{self, Ask, Given, Need, Prepared};
 use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};
-use crate::name::{counted, visible};
+use crate::name::{argument, counted, visible};
 use crate::plan::{Change, Op, Warning};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -101,8 +101,10 @@ pub fn confirm(
         }
         authenticator::confirm(tx, &session.who(), user, code, token, drift).map(Ok)
     })??;
-    let login = visible(&user.login).into_owned();
-    let again = format!("`twofa authenticator connect {login}` begins anew");
+    let again = format!(
+        "`twofa authenticator connect {}` begins anew",
+        argument(&user.login)
+    );
     match came {
         Confirmed::Connected => Ok(prepared.warning().into_iter().collect()),
         Confirmed::Wrong { left } => Err(Error::new(

@@ -11,10 +11,10 @@ use crate::login::decide;
 use crate::login::facts::{Person, System};
 use crate::method::Method;
 use crate::name::{counted, visible};
-use crate::permission::{Grantees, Nesting, active_administrators};
+use crate::permission::{self, Grantees, Nesting, active_administrators};
 use crate::plan::Reach;
 use crate::store::Store;
-use crate::user::{self, direct_groups};
+use crate::user;
 use crate::verb::Operation;
 
 /// How many may be locked out, where `--allow-lockout[=N]` says so.
@@ -69,7 +69,7 @@ pub(crate) fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>
     let mut nesting = Nesting::load(store)?;
     let now = store.now();
     user::each_with_password(store, &mut |user| {
-        let groups = nesting.groups(direct_groups(store, user.id)?, user.kind);
+        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
         let allowed = can_use.allow(user.id, groups, now);
         each(Person::with(store, user, allowed)?)
     })

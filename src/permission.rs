@@ -12,7 +12,6 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use crate::clock::Time;
 use crate::error::Result;
 use crate::store::{Store, Tx};
-use crate::user;
 use crate::user::kind::Type;
 use crate::verb::Operation;
 
@@ -139,13 +138,22 @@ pub(crate) fn built_in_group(store: &Store, which: &str) -> Result<i64> {
         .query_row([which], |row| row.get(0))?)
 }
 
+/// The ids of the groups a user is a direct member of, ascending.
+pub(crate) fn direct_groups(store: &Store, user: i64) -> Result<Vec<i64>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT \"group\" FROM group_user WHERE user = ?1 ORDER BY \"group\"")?;
+    let rows = query.query_map([user], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The groups a user is in, through nesting and by type.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet<i64>> {
     // Computed groups may be members of others, so they start the walk too.
-    let mut open = user::direct_groups(store, user)?;
+    let mut open = direct_groups(store, user)?;
     if let Some(which) = everybody(kind) {
         open.push(built_in_group(store, which)?);
     }

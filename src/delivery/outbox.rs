@@ -2,7 +2,8 @@
 //!
 //! A row is committed with its body sealed before the message is sent; the outcome is committed after, and erases the
 //! body. What is left by a command that died in between is a pending row without an outcome: nobody knows whether it
-//! left, so it counts as sent for the limits and its code was never valid. Its body goes when the next message is kept.
+//! left, so it counts as sent for the limits and its code was never valid. Its body goes when the next code is asked
+//! for, of an app too.
 
 use rusqlite::{OptionalExtension as _, named_params};
 
@@ -35,7 +36,7 @@ const SWEEP: &str = "UPDATE outbox SET body = NULL WHERE id IN
     (SELECT id FROM outbox WHERE body IS NOT NULL AND created_at < :over ORDER BY created_at LIMIT :most)";
 
 /// Erases bodies whose sending was killed: their codes were never valid, and nobody will send them.
-fn sweep(tx: &Tx<'_>) -> Result<()> {
+pub(crate) fn sweep(tx: &Tx<'_>) -> Result<()> {
     tx.db()
         .prepare_cached(SWEEP)?
         .execute(named_params! { ":over": tx.now().plus(-OVER), ":most": SWEPT })?;

@@ -14,7 +14,7 @@ use crate::authenticator::{self, Confirmed};
 use crate::challenge::{self, About, Challenge, ChallengeRow, Closed, Purpose};
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
-use crate::name::{fold, visible};
+use crate::name::{argument, fold};
 use crate::password;
 use crate::plan::Warning;
 use crate::recovery;
@@ -281,7 +281,7 @@ pub fn resend(session: &Session, token: &str, method: Option<Method>) -> Result<
         )
         .hint(format!(
             "answer with a code of the app, or begin anew with `twofa login start {}`",
-            visible(&person.user.login)
+            argument(&person.user.login)
         )));
     }
     let methods = decide::usable(&system, &person);
@@ -425,7 +425,7 @@ fn few_left(left: i64, login: &str) -> Warning {
                 "recovery codes are"
             )
         ),
-        hint: Some(format!("twofa recovery-codes generate {}", visible(login))),
+        hint: Some(format!("twofa recovery-codes generate {}", argument(login))),
     }
 }
 
@@ -516,7 +516,7 @@ fn enrolled(
             verdict.warnings.push(Warning {
                 kind: "setup_void",
                 message: "It was the last try: the set-up is void.".to_owned(),
-                hint: Some(format!("twofa login start {}", visible(&user.login))),
+                hint: Some(format!("twofa login start {}", argument(&user.login))),
             });
             Ok(verdict)
         }

@@ -64,6 +64,7 @@ pub(crate) fn ask(
 ) -> Result<Asked> {
     if !method.is_sent() {
         let challenge = store.write(|tx| {
+            outbox::sweep(tx)?;
             let challenge = pose(tx, who, &person.user, method, question)?;
             challenge::switch(tx, challenge.id, method)?;
             challenge::get(tx, challenge.id)

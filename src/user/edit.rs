@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, named_params};
 use serde_json::{Value, json};
 
 use super::rules::{email, language, login, os_user, phone};
-use super::{Type, User, direct_groups, get, lookup};
+use super::{Type, User, get, lookup};
 use crate::audit::Event;
 use crate::challenge;
 use crate::error::{Error, Kind, Result};
@@ -234,7 +234,7 @@ impl AddUser {
             "active",
             fields.active.is_none_or(|active| active == have.active),
         );
-        let direct = direct_groups(store, have.id)?;
+        let direct = permission::direct_groups(store, have.id)?;
         let groups = fields.groups(store)?.unwrap_or_default();
         compare(
             "groups",
@@ -383,7 +383,9 @@ impl EditUser {
     fn wanted(&self, store: &Store) -> Result<(User, User, BTreeSet<i64>, BTreeSet<i64>)> {
         let have = get(store, self.id)?;
         let fields = self.fields.checked()?;
-        let direct: BTreeSet<i64> = direct_groups(store, self.id)?.into_iter().collect();
+        let direct: BTreeSet<i64> = permission::direct_groups(store, self.id)?
+            .into_iter()
+            .collect();
         let groups = match fields.groups(store)? {
             Some(groups) => groups.iter().map(|group| group.id).collect(),
             None => direct.clone(),

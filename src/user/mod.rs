@@ -319,7 +319,7 @@ pub fn list(
     while left > 0 {
         let Some(row) = users.next()? else { break };
         let user = read(row)?;
-        let direct = direct_groups(store, user.id)?;
+        let direct = permission::direct_groups(store, user.id)?;
         let groups = nesting.groups(direct.clone(), user.kind);
         if filter.group.is_some_and(|group| !groups.contains(&group)) {
             continue;
@@ -343,7 +343,7 @@ pub fn show(store: &Store, user: &User) -> Result<UserRow> {
     rows.row(
         store,
         user.clone(),
-        &direct_groups(store, user.id)?,
+        &permission::direct_groups(store, user.id)?,
         allowed,
         now,
     )
@@ -409,15 +409,6 @@ impl Rows {
             last_login_at: user.last_login_at,
         })
     }
-}
-
-/// The ids of the groups a user is a direct member of, ascending.
-pub(crate) fn direct_groups(store: &Store, user: i64) -> Result<Vec<i64>> {
-    let mut query = store
-        .db()
-        .prepare_cached("SELECT \"group\" FROM group_user WHERE user = ?1 ORDER BY \"group\"")?;
-    let rows = query.query_map([user], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// How many users there are, active ones and locked ones.

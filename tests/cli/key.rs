@@ -320,7 +320,7 @@ warning: the key file `other.key` does not open this store: it lacks the key `37
 "#]]);
 }
 
-/// A command that is killed while it sends leaves the sealed body; whoever sends next erases it.
+/// A command that is killed while it sends leaves the sealed body; whoever is asked for a code next erases it.
 #[test]
 fn what_a_killed_send_left_is_swept() {
     let world = World::with_email();
@@ -344,4 +344,12 @@ fn what_a_killed_send_left_is_swept() {
         world.number("SELECT count(*) FROM outbox WHERE body IS NOT NULL"),
         0
     );
+    // A code of an app is asked for, and nothing is sent: that erases it too.
+    world.ok("method enable totp --primary");
+    world.connect("alice");
+    world
+        .sql("UPDATE outbox SET state = 'pending', closed_at = NULL, receipt = NULL, body = x'00'");
+    world.later(61);
+    start("alice");
+    world.run("key check -o json").json(0);
 }

@@ -247,3 +247,63 @@ fn a_name_with_something_invisible_in_it_is_the_same_name() {
         assert!(refused.stderr.contains("invisible"), "{}", refused.stderr);
     }
 }
+
+/// The commands that a hint names can be copied into a shell, whatever the login looks like.
+#[test]
+fn a_login_with_a_space_is_quoted_in_every_command_that_is_shown() {
+    let world = World::peopled();
+    world.ok("method enable totp --primary");
+    world.ok("method enable recovery-codes");
+    world.ok("setting set Enable2FA on --yes");
+    world.ok("user edit alice --login 'alice b'");
+    let start = || {
+        let run = world.run("login start 'alice b' --password-stdin -o json");
+        let asked = run.stdin("alice-pw\n").done().stdout;
+        let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+        asked["challenge"].as_str().unwrap().to_owned()
+    };
+    let challenge = start();
+    let told = world.run(&format!("login resend {challenge}")).exits(4);
+    assert!(
+        told.stderr.contains("`twofa login start 'alice b'`"),
+        "{}",
+        told.stderr
+    );
+    let verify = |code: &str| world.run(&format!("login verify {challenge} --code {code}"));
+    for _ in 0..4 {
+        verify("000000").exits(11);
+    }
+    let told = verify("000000").exits(11);
+    assert!(
+        told.stderr.contains("hint: twofa login start 'alice b'"),
+        "{}",
+        told.stderr
+    );
+    world.ok("authenticator connect 'alice b'");
+    world.later(121);
+    let told = world
+        .run("authenticator confirm 'alice b' --code 000000")
+        .exits(13);
+    assert!(
+        told.stderr
+            .contains("`twofa authenticator connect 'alice b'` begins anew"),
+        "{}",
+        told.stderr
+    );
+    world.connect("'alice b'");
+    let codes = world.json("recovery-codes generate 'alice b'");
+    world.sql("DELETE FROM recovery_code WHERE id > 1");
+    let challenge = start();
+    let first = codes["codes"][0].as_str().unwrap();
+    let told = world
+        .run(&format!(
+            "login verify {challenge} --method recovery-codes --code {first}"
+        ))
+        .exits(0);
+    assert!(
+        told.stderr
+            .contains("hint: twofa recovery-codes generate 'alice b'"),
+        "{}",
+        told.stderr
+    );
+}
