@@ -53,7 +53,25 @@ pub fn fold(name: &str) -> String {
 /// # Errors
 /// [`Kind::InvalidValue`] with the rule that is broken; `what` is the noun of the sentence.
 pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
+    check_but(what, name, longest, &[])
+}
+
+/// The zero-width non-joiner and joiner, and the selector of the emoji form: Persian, Hindi and emoji are spelled with
+/// them (The Unicode Standard, sections 23.2 and 23.4).
+const SPELLING: [char; 3] = ['\u{200c}', '\u{200d}', '\u{fe0f}'];
+
+/// As [`check`], for a name that is read by people and that nothing is found by: what its spelling needs may show as
+/// nothing.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_display(what: &str, name: &str, longest: usize) -> Result<String> {
+    check_but(what, name, longest, &SPELLING)
+}
+
+fn check_but(what: &str, name: &str, longest: usize, allowed: &[char]) -> Result<String> {
     let trimmed = name.trim();
+    let shows = |c: char| !c.is_whitespace() && !is_ignorable(c);
     let broken = if trimmed.is_empty() {
         "is blank".to_owned()
     } else if trimmed.chars().count() > longest {
@@ -63,7 +81,11 @@ pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
         .any(|c| is_unprintable(c) && !is_ignorable(c))
     {
         "has a control character in it".to_owned()
-    } else if trimmed.chars().any(is_ignorable) {
+    } else if trimmed
+        .chars()
+        .any(|c| is_ignorable(c) && !allowed.contains(&c))
+        || !trimmed.chars().any(shows)
+    {
         "has an invisible character in it".to_owned()
     } else {
         return Ok(trimmed.to_owned());
@@ -258,6 +280,18 @@ mod tests {
                     hidden.escape_unicode()
                 )
             );
+        }
+    }
+
+    #[test]
+    fn a_display_name_is_spelled_as_its_language_wants() {
+        for name in ["علی\u{200c}رضا", "क्\u{200d}ष", "Zoë \u{2764}\u{fe0f}"] {
+            assert_eq!(check_display("name", name, 250).unwrap(), name);
+            assert!(check("login", name, 250).is_err(), "{name}");
+        }
+        for name in ["\u{200d}", "\u{200c} \u{fe0f}", "a\u{202e}b", "a\u{ad}b"] {
+            let error = check_display("name", name, 250).unwrap_err();
+            assert!(error.message().contains("invisible"), "{}", error.message());
         }
     }
 

@@ -226,7 +226,7 @@ impl From {
         let name = if name.is_empty() {
             None
         } else {
-            Some(name::check("sender's name", name, 100)?)
+            Some(name::check_display("sender's name", name, 100)?)
         };
         Ok(From {
             name,

@@ -86,7 +86,9 @@ impl Fields {
     fn checked(&self) -> Result<Fields> {
         Ok(Fields {
             login: self.login.as_deref().map(login).transpose()?,
-            name: self.name.checked(|value| name::check("name", value, 250))?,
+            name: self
+                .name
+                .checked(|value| name::check_display("name", value, 250))?,
             email: self.email.checked(email)?,
             phone: self.phone.checked(phone)?,
             language: self.language.as_deref().map(language).transpose()?,

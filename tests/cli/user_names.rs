@@ -248,6 +248,15 @@ fn a_name_with_something_invisible_in_it_is_the_same_name() {
     }
 }
 
+#[test]
+fn a_display_name_may_be_persian() {
+    let world = World::new();
+    world.ok("user add ali --name 'علی\u{200c}رضا'");
+    assert_eq!(world.json("user show ali")["name"], "علی\u{200c}رضا");
+    let added = world.ok("user show ali").stdout;
+    assert!(added.contains(r"علی\u{200c}رضا"), "{added}");
+}
+
 /// The commands that a hint names can be copied into a shell, whatever the login looks like.
 #[test]
 fn a_login_with_a_space_is_quoted_in_every_command_that_is_shown() {
