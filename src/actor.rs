@@ -165,7 +165,7 @@ impl Session {
             verb,
             note: None,
         };
-        session.judge_in(&session.store, None)??;
+        session.judge(None)??;
         Ok(session)
     }
 
@@ -197,7 +197,7 @@ impl Session {
     /// # Errors
     /// [`Kind::NotPermitted`].
     pub fn permit(&self, about: Option<&User>) -> Result<()> {
-        match self.judge_in(&self.store, about.map(|user| user.id))? {
+        match self.judge(about.map(|user| user.id))? {
             Ok(()) => Ok(()),
             Err(denied) => Err(self.refuse(about.map(|user| user.id), denied)),
         }
@@ -211,22 +211,20 @@ impl Session {
         if let Err(unfit) = fit(tx, self.actor.authority, &now, first)? {
             return self.refuse_in(tx, about, unfit).map(Err);
         }
-        match self.judge(tx, &now, about)? {
+        match self.judge_in(tx, &now, about)? {
             Ok(()) => Ok(Ok(())),
             Err(denied) => self.refuse_in(tx, about, denied).map(Err),
         }
     }
 
-    /// The judgement alone: nothing is kept. Called again under the write lock.
-    ///
-    /// # Errors
-    /// [`Kind::Storage`]; the inner result is the judgement.
-    pub fn judge_in(&self, store: &Store, about: Option<i64>) -> Result<Result<()>> {
-        self.judge(store, &user::get(store, self.actor.user.id)?, about)
+    /// The judgement alone: nothing is kept. The inner result is the judgement.
+    fn judge(&self, about: Option<i64>) -> Result<Result<()>> {
+        let now = user::get(&self.store, self.actor.user.id)?;
+        self.judge_in(&self.store, &now, about)
     }
 
-    /// The same with the acting user as they are now.
-    fn judge(&self, store: &Store, now: &User, about: Option<i64>) -> Result<Result<()>> {
+    /// The same as `store` knows things now, and the acting user among them.
+    fn judge_in(&self, store: &Store, now: &User, about: Option<i64>) -> Result<Result<()>> {
         let oneself = about == Some(self.actor.user.id);
         let operation = match self.verb.needs {
             Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
@@ -367,7 +365,7 @@ impl Session {
     /// # Errors
     /// [`Kind::Storage`].
     pub fn only_oneself(&self) -> Result<Option<i64>> {
-        let judged = self.judge_in(&self.store, None)?;
+        let judged = self.judge(None)?;
         Ok(judged.is_err().then_some(self.actor.user.id))
     }
 

@@ -139,6 +139,9 @@ pub(crate) fn built_in_group(store: &Store, which: &str) -> Result<i64> {
 }
 
 /// The ids of the groups a user is a direct member of, ascending.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
 pub(crate) fn direct_groups(store: &Store, user: i64) -> Result<Vec<i64>> {
     let mut query = store
         .db()

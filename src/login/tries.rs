@@ -32,9 +32,9 @@ pub(crate) fn settle(tx: &Tx<'_>, who: &Who, user: User) -> Result<User> {
     }
 }
 
-/// Counts a wrong second factor and brings the penalty when it is due.
+/// Counts a wrong second factor and brings the penalty when it is due. `user` must have been read under this very lock:
+/// the count goes on from what it says.
 pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Result<Penalty> {
-    // `user` was read under the lock that is held: nobody else counts meanwhile.
     let failures = user.second_factor_failures + 1;
     tx.db()
         .prepare_cached("UPDATE user SET second_factor_failures = ?1 WHERE id = ?2")?

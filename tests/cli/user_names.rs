@@ -2,6 +2,7 @@
 
 use snapbox::str;
 
+use crate::login::WRONG;
 use crate::world::World;
 
 #[test]
@@ -278,11 +279,10 @@ fn a_login_with_a_space_is_quoted_in_every_command_that_is_shown() {
         "{}",
         told.stderr
     );
-    let verify = |code: &str| world.run(&format!("login verify {challenge} --code {code}"));
     for _ in 0..4 {
-        verify("000000").exits(11);
+        world.verify(&challenge, WRONG).exits(11);
     }
-    let told = verify("000000").exits(11);
+    let told = world.verify(&challenge, WRONG).exits(11);
     assert!(
         told.stderr.contains("hint: twofa login start 'alice b'"),
         "{}",
@@ -291,7 +291,7 @@ fn a_login_with_a_space_is_quoted_in_every_command_that_is_shown() {
     world.ok("authenticator connect 'alice b'");
     world.later(121);
     let told = world
-        .run("authenticator confirm 'alice b' --code 000000")
+        .run(&format!("authenticator confirm 'alice b' --code {WRONG}"))
         .exits(13);
     assert!(
         told.stderr
