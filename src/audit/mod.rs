@@ -9,10 +9,11 @@ mod event;
 mod verify;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use data_encoding::HEXLOWER;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -53,10 +54,13 @@ pub struct Record {
     /// The user it is about; in the digest, but not a column of the contract.
     #[serde(skip)]
     pub user: Option<i64>,
+    /// The event before this one about the same user; in the digest, but not a column of the contract.
+    #[serde(skip)]
+    pub earlier: Option<i64>,
 }
 
 const COLUMNS: &str =
-    "seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail";
+    "seq, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail";
 
 /// The row as it lies in the table; `detail` is still the text whose bytes are in the digest.
 struct Raw {
@@ -77,8 +81,9 @@ impl Raw {
         });
         let mut word = |column| row.get_ref(column).map(|value| text(value, &mut sound));
         let (actor, os_user, event, subject) = (word(2)?, word(3)?, word(4)?, word(5)?);
-        let (outcome, reason, note, detail) = (word(7)?, word(8)?, word(9)?, word(10)?);
+        let (outcome, reason, note, detail) = (word(8)?, word(9)?, word(10)?, word(11)?);
         let user = number(row.get_ref(6)?, &mut sound);
+        let earlier = number(row.get_ref(7)?, &mut sound);
         sound &= event.is_some() && outcome.is_some();
         Ok(Raw {
             record: Record {
@@ -89,6 +94,7 @@ impl Raw {
                 event: event.unwrap_or_default(),
                 subject,
                 user,
+                earlier,
                 outcome: outcome.unwrap_or_default(),
                 reason,
                 note,
@@ -118,11 +124,12 @@ impl Raw {
         add(text(&record.os_user).as_deref());
         add(Some(record.event.as_bytes()));
         add(text(&record.subject).as_deref());
-        add(record
-            .user
-            .map(i64::to_be_bytes)
-            .as_ref()
-            .map(<[u8; 8]>::as_slice));
+        for number in [record.user, record.earlier] {
+            add(number
+                .map(i64::to_be_bytes)
+                .as_ref()
+                .map(<[u8; 8]>::as_slice));
+        }
         add(Some(record.outcome.as_bytes()));
         add(text(&record.reason).as_deref());
         add(text(&record.note).as_deref());
@@ -277,6 +284,12 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             event: entry.event.code().to_owned(),
             subject: entry.subject.clone(),
             user: entry.user,
+            earlier: entry
+                .user
+                .map(|user| newest_about(tx, user))
+                .transpose()?
+                .flatten()
+                .flatten(),
             outcome: entry.outcome.code().to_owned(),
             reason: entry.reason.clone(),
             note: who.note.clone(),
@@ -291,20 +304,37 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let row = &raw.record;
     tx.db()
         .prepare_cached(
-            "INSERT INTO audit (seq, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\")
-             VALUES (:seq, :at, :actor, :os_user, :event, :subject, :user, :outcome, :reason, :note, :detail, :digest, :mac, :key)",
+            "INSERT INTO audit (seq, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\")
+             VALUES (:seq, :at, :actor, :os_user, :event, :subject, :user, :earlier, :outcome, :reason, :note, :detail, :digest, :mac, :key)",
         )?
         .execute(named_params! {
             ":seq": row.seq, ":at": row.at, ":actor": row.actor, ":os_user": row.os_user, ":event": row.event,
-            ":subject": row.subject, ":user": row.user, ":outcome": row.outcome, ":reason": row.reason,
-            ":note": row.note, ":detail": raw.detail, ":digest": digest, ":mac": mac, ":key": key,
+            ":subject": row.subject, ":user": row.user, ":earlier": row.earlier, ":outcome": row.outcome,
+            ":reason": row.reason, ":note": row.note, ":detail": raw.detail, ":digest": digest, ":mac": mac, ":key": key,
         })?;
     tx.db()
         .prepare_cached(
             "UPDATE audit_head SET seq = :seq, mac = :mac, proof = :proof, \"key\" = :key",
         )?
         .execute(named_params! { ":seq": row.seq, ":mac": mac, ":proof": proof, ":key": key })?;
+    if let Some(user) = row.user {
+        tx.db()
+            .prepare_cached("UPDATE user SET newest_event = ?1 WHERE id = ?2")?
+            .execute([row.seq, user])?;
+    }
     Ok(row.seq)
+}
+
+/// The newest event about a user. The outer `None`: the store has no such user any more, and nothing leads to what the
+/// log has of them.
+///
+/// An index would do the same, for one page more that every commit of a login writes; the user's row is written anyway.
+fn newest_about(store: &Store, user: i64) -> Result<Option<Option<i64>>> {
+    Ok(store
+        .db()
+        .prepare_cached("SELECT newest_event FROM user WHERE id = ?1")?
+        .query_row([user], |row| row.get(0))
+        .optional()?)
 }
 
 /// What [`list`] leaves out.
@@ -326,6 +356,27 @@ pub struct Filter {
     pub limit: Option<i64>,
 }
 
+impl Filter {
+    fn takes(&self, record: &Record) -> bool {
+        let event = record.event.as_str();
+        let named = |want: &String| event == want || event.split('.').next() == Some(want);
+        let by = |actors: &BTreeSet<String>| {
+            record
+                .actor
+                .as_ref()
+                .is_some_and(|actor| actors.contains(actor))
+        };
+        self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at <= until)
+            && self
+                .outcome
+                .as_ref()
+                .is_none_or(|outcome| record.outcome == *outcome)
+            && (self.events.is_empty() || self.events.iter().any(named))
+            && self.actors.as_ref().is_none_or(by)
+    }
+}
+
 /// Hands the rows to `each`, newest first.
 ///
 /// # Errors
@@ -335,40 +386,60 @@ pub fn list(
     filter: &Filter,
     each: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<()> {
-    let mut sql = format!(
-        "SELECT {COLUMNS} FROM audit
-         WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at <= :until)
-           AND (:outcome IS NULL OR outcome = :outcome)"
-    );
-    if filter.user.is_some() {
-        sql.push_str(" AND user = :user");
-    } else {
-        sql.push_str(" AND :user IS NULL");
-    }
-    sql.push_str(" ORDER BY seq DESC");
-    let mut query = store.db().prepare(&sql)?;
-    let mut rows = query.query(named_params! {
-        ":since": filter.since, ":until": filter.until, ":outcome": filter.outcome, ":user": filter.user,
-    })?;
-    let wanted = |record: &Record| {
-        let event = record.event.as_str();
-        let named = |want: &String| event == want || event.split('.').next() == Some(want);
-        let by = |actors: &BTreeSet<String>| {
-            record
-                .actor
-                .as_ref()
-                .is_some_and(|actor| actors.contains(actor))
-        };
-        (filter.events.is_empty() || filter.events.iter().any(named))
-            && filter.actors.as_ref().is_none_or(by)
-    };
     let mut left = filter.limit.unwrap_or(i64::MAX);
-    while left > 0 {
-        let Some(row) = rows.next()? else { break };
-        let raw = Raw::read(row)?;
-        if wanted(&raw.record) {
+    if left <= 0 {
+        return Ok(());
+    }
+    newest_first(store, filter.user, &mut |raw| {
+        if filter.takes(&raw.record) {
             each(raw.into_record())?;
             left -= 1;
+        }
+        Ok(if left > 0 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })
+}
+
+/// Walks the log from its newest row, or what it has about one user, until `each` breaks off.
+fn newest_first(
+    store: &Store,
+    user: Option<i64>,
+    each: &mut dyn FnMut(Raw) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    // The walk is many statements; an archive that is made meanwhile takes nothing away from it.
+    let _snapshot = store.db().snapshot()?;
+    let mut unread = i64::MAX;
+    if let Some(user) = user
+        && let Some(newest) = newest_about(store, user)?
+    {
+        let mut query = store.db().prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM audit WHERE seq = ?1 AND user = ?2"
+        ))?;
+        let mut next = newest;
+        while let Some(seq) = next.filter(|seq| *seq <= unread) {
+            let Some(raw) = query.query_row([seq, user], Raw::read).optional()? else {
+                break;
+            };
+            (unread, next) = (seq - 1, raw.record.earlier);
+            if each(raw)?.is_break() {
+                return Ok(());
+            }
+        }
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+    // Where nothing leads to the rest, it is looked for row by row: of a user who is gone, and past a row that is.
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM audit WHERE seq <= ?1 AND (?2 IS NULL OR user = ?2) ORDER BY seq DESC"
+    ))?;
+    let mut rows = query.query(params![unread, user])?;
+    while let Some(row) = rows.next()? {
+        if each(Raw::read(row)?)?.is_break() {
+            break;
         }
     }
     Ok(())
@@ -399,14 +470,15 @@ pub fn once_named(store: &Store, login: &str) -> Result<Option<i64>> {
 /// # Errors
 /// [`Kind::Storage`].
 pub fn logins(store: &Store, user: i64) -> Result<BTreeSet<String>> {
-    let mut query = store.db().prepare(
-        "SELECT DISTINCT subject FROM audit WHERE user = ?1 AND subject IS NOT NULL
-         AND (event LIKE 'user.%' OR event = 'store.created')",
-    )?;
-    let rows = query.query_map([user], |row| {
-        Ok(text(row.get_ref(0)?, &mut true).unwrap_or_default())
+    let mut logins = BTreeSet::new();
+    newest_first(store, Some(user), &mut |raw| {
+        let Record { event, subject, .. } = raw.record;
+        if event.starts_with("user.") || event == Event::STORE_CREATED.code() {
+            logins.extend(subject);
+        }
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Ok(logins)
 }
 
 /// One row of the log.

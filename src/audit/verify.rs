@@ -1,8 +1,10 @@
 //! Following the chain, and naming what was done to it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
-use super::{COLUMNS, GENESIS, Head, Raw, head_proof, link, read_head};
+use super::{COLUMNS, Event, GENESIS, Head, Raw, Record, head_proof, link, read_head};
 use crate::error::Result;
 use crate::store::Store;
 use crate::vault::same;
@@ -18,7 +20,8 @@ pub struct Verified {
     pub head: i64,
     /// The first row that does not fit.
     pub first_bad: Option<i64>,
-    /// What kind of damage it is: `edited`, `inserted`, `deleted`, `cut_tail`, `head`.
+    /// What kind of damage it is: `edited`, `inserted`, `deleted`, `cut_tail`, `head`, `unlinked`: the way
+    /// from a user to their events was changed.
     pub damage: Option<String>,
 }
 
@@ -47,6 +50,7 @@ fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Ve
     ))?;
     let mut rows = query.query([])?;
     let mut before = GENESIS.to_vec();
+    let mut newest = Newest::default();
     let mut expected = 1;
     let bad = |mut answer: Verified, seq: i64, damage: &str| {
         answer.first_bad = Some(seq);
@@ -60,9 +64,9 @@ fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Ve
         let raw = Raw::read(row)?;
         // A column that holds another type than it should was written by something else.
         let links = (
-            row.get_ref(11)?.as_blob(),
             row.get_ref(12)?.as_blob(),
-            row.get_ref(13)?.as_i64(),
+            row.get_ref(13)?.as_blob(),
+            row.get_ref(14)?.as_i64(),
         );
         answer.rows += 1;
         let seq = raw.record.seq;
@@ -88,11 +92,17 @@ fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Ve
             };
             return bad(answer, seq, damage);
         };
+        if !newest.follows(&raw.record) {
+            return bad(answer, seq, UNLINKED);
+        }
         before = mac.to_vec();
         expected += 1;
     }
     if let Some((seq, damage)) = against_head(store, head.as_ref(), expected, &before)? {
         return bad(answer, seq, damage);
+    }
+    if let Some(seq) = newest.not_known_to(store)? {
+        return bad(answer, seq, UNLINKED);
     }
     answer.intact = true;
     Ok(answer)
@@ -123,6 +133,41 @@ fn against_head(
     })
 }
 
+const UNLINKED: &str = "unlinked";
+
+/// The newest event about each user, as far as the chain was followed. `None`: the user was removed, and what still came
+/// about them leads nowhere.
+#[derive(Default)]
+struct Newest(HashMap<i64, Option<i64>>);
+
+impl Newest {
+    /// Whether a row leads to the one before it about the same user.
+    fn follows(&mut self, record: &Record) -> bool {
+        let Some(user) = record.user else {
+            return record.earlier.is_none();
+        };
+        let known = self.0.get(&user).copied();
+        let removed = record.event == Event::USER_REMOVED.code();
+        let goes_on = known != Some(None) && !removed;
+        self.0.insert(user, goes_on.then_some(record.seq));
+        record.earlier == known.flatten() || removed && record.earlier.is_none()
+    }
+
+    /// The newest event of a user whose row does not lead to it, or leads to one although there is none.
+    fn not_known_to(&self, store: &Store) -> Result<Option<i64>> {
+        let mut query = store.db().prepare("SELECT id, newest_event FROM user")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let newest = self.0.get(&row.get(0)?).copied().flatten();
+            let leads = row.get_ref(1)?.as_i64_or_null().ok();
+            if leads != Some(newest) {
+                return Ok(Some(newest.or(leads.flatten()).unwrap_or_default()));
+            }
+        }
+        Ok(None)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -147,6 +192,107 @@ mod tests {
             })
             .unwrap();
         fresh
+    }
+
+    #[test]
+    fn the_way_from_a_user_to_their_events_is_followed() {
+        let about = |user| Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user_id(Some(user));
+        let add = |fresh: &Fresh, entries: &[Entry]| {
+            let all = |tx: &crate::store::Tx<'_>| {
+                entries
+                    .iter()
+                    .try_for_each(|entry| append(tx, &Who::default(), entry).map(drop))
+            };
+            fresh.store.write(all).unwrap();
+        };
+        let listed = |fresh: &Fresh, user| {
+            let filter = super::super::Filter {
+                user: Some(user),
+                ..Default::default()
+            };
+            let mut rows = Vec::new();
+            super::super::list(&fresh.store, &filter, &mut |record| {
+                rows.push(record.seq);
+                Ok(())
+            })
+            .unwrap();
+            rows
+        };
+        // Rows 1 to 3 are about nobody; then come 4 to 9.
+        let world = || {
+            let fresh = filled(3);
+            fresh.store.tampered().execute_batch(
+                "INSERT INTO user (id, login, type, created_at) VALUES (1, 'alice', 'employee', 0), (2, 'bob', 'employee', 0)",
+            ).unwrap();
+            add(&fresh, &[about(1), about(2), about(1)]);
+            add(&fresh, &[about(2), about(1), about(2)]);
+            fresh
+        };
+        let fresh = world();
+        assert!(verify(&fresh.store).unwrap().intact);
+        assert_eq!(
+            (listed(&fresh, 1), listed(&fresh, 2)),
+            (vec![8, 6, 4], vec![9, 7, 5])
+        );
+
+        // A removal, and what still came about whoever was removed.
+        fresh
+            .store
+            .tampered()
+            .execute_batch("DELETE FROM user WHERE id = 1")
+            .unwrap();
+        add(
+            &fresh,
+            &[
+                Entry::new(Event::USER_REMOVED, Outcome::Ok).user_id(Some(1)),
+                about(1),
+                about(2),
+            ],
+        );
+        assert!(verify(&fresh.store).unwrap().intact);
+        assert_eq!(
+            (listed(&fresh, 1), listed(&fresh, 2)),
+            (vec![11, 10, 8, 6, 4], vec![12, 9, 7, 5])
+        );
+
+        // A way that was cut short or bent shows, whether or not the log went on from it.
+        let unlinked = |fresh: &Fresh| {
+            let found = verify(&fresh.store).unwrap();
+            assert_eq!(found.damage.as_deref(), Some(UNLINKED));
+            found.first_bad
+        };
+        for sql in [
+            "newest_event = NULL",
+            "newest_event = 4",
+            "newest_event = 9",
+            "newest_event = 99",
+        ] {
+            let fresh = world();
+            let bend = format!("UPDATE user SET {sql} WHERE id = 1");
+            fresh.store.tampered().execute_batch(&bend).unwrap();
+            assert_eq!(unlinked(&fresh), Some(8), "{sql}");
+            add(&fresh, &[about(1)]);
+            assert_eq!(unlinked(&fresh), Some(10), "{sql}");
+            assert_eq!(listed(&fresh, 2), [9, 7, 5], "{sql}");
+        }
+        // Where the way leads nowhere, the rest is looked for.
+        for (sql, rows) in [
+            (
+                "UPDATE user SET newest_event = 9 WHERE id = 1",
+                vec![8, 6, 4],
+            ),
+            (
+                "UPDATE user SET newest_event = 99 WHERE id = 1",
+                vec![8, 6, 4],
+            ),
+            ("DELETE FROM audit WHERE seq = 6", vec![8, 4]),
+            ("UPDATE audit SET earlier = 9 WHERE seq = 6", vec![8, 6, 4]),
+            ("UPDATE audit SET earlier = 6 WHERE seq = 6", vec![8, 6, 4]),
+        ] {
+            let fresh = world();
+            fresh.store.tampered().execute_batch(sql).unwrap();
+            assert_eq!(listed(&fresh, 1), rows, "{sql}");
+        }
     }
 
     fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<String>) {
@@ -196,7 +342,7 @@ mod tests {
         assert_eq!(
             damage_after(
                 5,
-                "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"
+                "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"
             ),
             named(6, "inserted")
         );
@@ -237,7 +383,7 @@ mod tests {
                 .tampered()
                 .execute_batch(&format!(
                     "CREATE TABLE loose AS SELECT * FROM audit; DROP TABLE audit;
-                     CREATE TABLE audit (seq INTEGER PRIMARY KEY, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\");
+                     CREATE TABLE audit (seq INTEGER PRIMARY KEY, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\");
                      INSERT INTO audit SELECT * FROM loose; UPDATE audit SET {set} WHERE seq = 3"
                 ))
                 .unwrap();
@@ -281,8 +427,8 @@ mod tests {
             "DELETE FROM audit WHERE seq = 3",
             "DELETE FROM audit",
             "UPDATE audit SET mac = zeroblob(32) WHERE seq = 3",
-            "INSERT INTO audit SELECT 4, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
-            "INSERT INTO audit SELECT 9, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
+            "INSERT INTO audit SELECT 4, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
+            "INSERT INTO audit SELECT 9, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 3",
         ] {
             let fresh = filled(3);
             fresh.store.tampered().execute_batch(sql).unwrap();
@@ -328,10 +474,10 @@ mod tests {
         #[test]
         fn any_changed_column_of_any_row_is_found(
             rows in 1i64..8, pick in 0i64..8,
-            column in prop::sample::select(vec!["at", "actor", "os_user", "event", "subject", "user", "reason", "note", "detail"]),
+            column in prop::sample::select(vec!["at", "actor", "os_user", "event", "subject", "user", "earlier", "reason", "note", "detail"]),
         ) {
             let seq = pick % rows + 1;
-            let value = if column == "at" || column == "user" { "coalesce(at, 0) + 1" } else { "'changed'" };
+            let value = if ["at", "user", "earlier"].contains(&column) { "coalesce(at, 0) + 1" } else { "'changed'" };
             let (first, damage) = damage_after(rows, &format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}"));
             prop_assert_eq!((first, damage.as_deref()), (Some(seq), Some("edited")));
         }

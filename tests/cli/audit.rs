@@ -387,7 +387,7 @@ fn every_tampering_is_found() {
             "cut_tail",
         ),
         (
-            "INSERT INTO audit SELECT seq + 1, at, actor, os_user, event, subject, user, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 13",
+            "INSERT INTO audit SELECT seq + 1, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 13",
             14,
             "inserted",
         ),

@@ -76,7 +76,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     // The store names its first administrator in the transaction that makes them.
     ("store", &["store/create.rs", "user/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),
-    // A password is a noun of its own in a column of the user; tries count, lock and deactivate.
+    // A password is a noun of its own in a column of the user; tries count, lock and deactivate; the log keeps there
+    // where a user's events begin.
     (
         "user",
         &[
@@ -84,6 +85,7 @@ const WRITERS: &[(&str, &[&str])] = &[
             "user/state.rs",
             "password.rs",
             "login/tries.rs",
+            "audit/mod.rs",
         ],
     ),
 ];

@@ -50,6 +50,7 @@ CREATE TABLE user (
     must_change            INTEGER NOT NULL DEFAULT 0 CHECK (must_change IN (0, 1)), -- 1: the next login asks for a new password
     os_user                TEXT,                                -- the account of this machine that acts as this user
     last_login_at          INTEGER,
+    newest_event           INTEGER,                             -- audit.seq of the newest event about this user; from there on audit.earlier leads
     created_at             INTEGER NOT NULL
 ) STRICT;
 -- the user an operating-system account acts as
@@ -269,6 +270,7 @@ CREATE TABLE audit (
     event   TEXT    NOT NULL,
     subject TEXT,                                               -- what the event is about, by the name it had then
     user    INTEGER,                                            -- id of the user it is about, if it is about one; survives a rename
+    earlier INTEGER,                                            -- seq of the event before this one about the same user
     outcome TEXT    NOT NULL CHECK (outcome IN ('ok', 'denied', 'refused', 'failed')),
     reason  TEXT,                                               -- why it was decided so
     note    TEXT,                                               -- --reason of the command
@@ -277,8 +279,6 @@ CREATE TABLE audit (
     mac     BLOB    NOT NULL,                                   -- HMAC(audit key, seq ‖ previous mac ‖ digest)
     "key"   INTEGER NOT NULL                                    -- data_key.id of the audit key
 ) STRICT;
--- the events of one user
-CREATE INDEX audit_user ON audit (user, seq) WHERE user IS NOT NULL;
 -- the administrator actions that went unconfirmed of late (`status`)
 CREATE INDEX audit_unconfirmed ON audit (at) WHERE event = 'confirmation.skipped';
 
