@@ -180,8 +180,12 @@ pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
-    let groups = groups_of(store, user, kind)?;
-    Ok(Grantees::load(store, operation)?.allow(user, &groups, store.now()))
+    let known = store.kept((operation, user, kind), || {
+        let groups = groups_of(store, user, kind)?;
+        Ok((Grantees::load(store, operation)?, groups))
+    })?;
+    let (grantees, groups) = &*known;
+    Ok(grantees.allow(user, groups, store.now()))
 }
 
 /// Whether a user is in "System administrators", directly or through a nested group; active or not.

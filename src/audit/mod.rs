@@ -10,6 +10,7 @@ mod verify;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use data_encoding::HEXLOWER;
 use rusqlite::types::ValueRef;
@@ -255,29 +256,11 @@ pub(crate) fn begin(db: &Connection, store_id: &str, vault: &Vault) -> Result<()
 /// chained onto a broken end.
 pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let vault = tx.vault()?;
-    let broken = |what: &str| {
-        Error::new(
-            Kind::Storage,
-            format!("the audit log's {what}: the store was changed by something else"),
-        )
-        .hint("`twofa audit verify` says where; restore a backup")
-    };
-    let unproven = || broken("head does not prove itself");
-    let head = read_head(tx)?.ok_or_else(unproven)?;
-    if !same(
-        &head_proof(vault, head.key, tx.id(), head.seq, &head.mac)?,
-        &head.proof,
-    ) {
-        return Err(unproven());
-    }
-    let (end, mac) = head.newest.unwrap_or((0, GENESIS.to_vec()));
-    if end != head.seq || !same(&mac, &head.mac) {
-        return Err(broken("newest row is not the one its head is of"));
-    }
+    let end = tx.kept((), || proven_end(tx))?;
     let key = vault.audit_key()?;
     let raw = Raw {
         record: Record {
-            seq: head.seq + 1,
+            seq: end.seq + 1,
             at: tx.now(),
             actor: who.actor.clone(),
             os_user: who.os_user.clone(),
@@ -299,7 +282,7 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
         sound: true,
     };
     let digest = raw.digest();
-    let mac = link(vault, key, raw.record.seq, &head.mac, &digest)?;
+    let mac = link(vault, key, raw.record.seq, &end.mac, &digest)?;
     let proof = head_proof(vault, key, tx.id(), raw.record.seq, &mac)?;
     let row = &raw.record;
     tx.db()
@@ -322,7 +305,43 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             .prepare_cached("UPDATE user SET newest_event = ?1 WHERE id = ?2")?
             .execute([row.seq, user])?;
     }
-    Ok(row.seq)
+    let seq = row.seq;
+    tx.keep(
+        (),
+        Rc::new(End {
+            seq,
+            mac: mac.to_vec(),
+        }),
+    );
+    Ok(seq)
+}
+
+/// Where the chain ends.
+struct End {
+    seq: i64,
+    mac: Vec<u8>,
+}
+
+/// The end, if the head proves itself and the newest row is the one it is of.
+fn proven_end(tx: &Tx<'_>) -> Result<End> {
+    let broken = |what: &str| {
+        Error::new(
+            Kind::Storage,
+            format!("the audit log's {what}: the store was changed by something else"),
+        )
+        .hint("`twofa audit verify` says where; restore a backup")
+    };
+    let unproven = || broken("head does not prove itself");
+    let head = read_head(tx)?.ok_or_else(unproven)?;
+    let proof = head_proof(tx.vault()?, head.key, tx.id(), head.seq, &head.mac)?;
+    if !same(&proof, &head.proof) {
+        return Err(unproven());
+    }
+    let (end, mac) = head.newest.unwrap_or((0, GENESIS.to_vec()));
+    if end != head.seq || !same(&mac, &head.mac) {
+        return Err(broken("newest row is not the one its head is of"));
+    }
+    Ok(End { seq: end, mac })
 }
 
 /// The newest event about a user. The outer `None`: the store has no such user any more, and nothing leads to what the

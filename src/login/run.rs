@@ -323,7 +323,7 @@ pub fn verify(
 ) -> Result<Verdict> {
     let store = &session.store;
     store.vault()?;
-    store.write(|tx| {
+    store.write_for_one(|tx| {
         let challenge = match challenge::find(tx, token) {
             // Whoever may not answer for others does not learn which challenges there are.
             Err(error) if error.kind() == Kind::NotFound => {
@@ -353,7 +353,7 @@ pub fn answer(
     method: Option<Method>,
 ) -> Result<Verdict> {
     store.vault()?;
-    store.write(|tx| judged(tx, who, &challenge::find(tx, token)?, code, method))
+    store.write_for_one(|tx| judged(tx, who, &challenge::find(tx, token)?, code, method))
 }
 
 fn judged(
@@ -363,7 +363,7 @@ fn judged(
     code: &Secret,
     method: Option<Method>,
 ) -> Result<Verdict> {
-    let system = System::load(tx)?;
+    let system = tx.kept((), || System::load(tx))?;
     let user = tries::settle(tx, who, user::get(tx, challenge.user)?)?;
     if challenge.purpose == Purpose::Enrolment {
         return enrolled(tx, who, &system, challenge, &user, code);

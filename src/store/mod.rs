@@ -7,6 +7,7 @@
 //! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
 mod create;
+mod kept;
 mod opened;
 mod place;
 mod reader;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::kept::Kept;
 use self::opened::Opened;
 
 pub(crate) use self::create::{Created, create};
@@ -54,6 +56,7 @@ pub struct Store {
     wait: Duration,
     vault: OnceCell<Vault>,
     source: Rc<dyn Source>,
+    kept: Kept,
     /// Last, so that the connection goes first.
     _opened: Opened,
 }
@@ -129,6 +132,7 @@ impl Store {
             wait,
             vault: OnceCell::new(),
             source,
+            kept: Kept::default(),
             _opened: opened,
         })
     }
@@ -191,6 +195,33 @@ impl Store {
     /// # Errors
     /// What `work` returns; [`Kind::Busy`] after the wait; [`Kind::ReadOnly`], [`Kind::DiskFull`], [`Kind::Storage`].
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.kept.forget();
+        self.transact(work)
+    }
+
+    /// The same for work that writes only what belongs to one user, and the log: tries, challenges, consumed codes. What
+    /// holds for everybody (settings, the lookup, groups and members, grantees, mailboxes, templates) it leaves as it is,
+    /// and what was read of that before holds ([`Store::kept`]).
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub(crate) fn write_for_one<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        let done = self.transact(|tx| {
+            let version = tx
+                .db()
+                .prepare_cached("PRAGMA data_version")?
+                .query_row([], |row| row.get(0))?;
+            self.kept.open(version);
+            work(tx)
+        });
+        match done {
+            Ok(_) => self.kept.close(),
+            Err(_) => self.kept.forget(),
+        }
+        done
+    }
+
+    fn transact<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         if !self.writable {
             return Err(Error::new(
                 Kind::Storage,
@@ -229,6 +260,9 @@ impl Tx<'_> {
     pub(crate) fn savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
         self.inner.execute_batch("SAVEPOINT work")?;
         let done = work();
+        if done.is_err() {
+            self.store.kept.forget();
+        }
         let end = if done.is_ok() {
             "RELEASE work"
         } else {
