@@ -258,6 +258,10 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let vault = tx.vault()?;
     let end = tx.kept((), || proven_end(tx))?;
     let key = vault.audit_key()?;
+    let earlier = match entry.user {
+        Some(user) => newest_about(tx, user)?,
+        None => None,
+    };
     let raw = Raw {
         record: Record {
             seq: end.seq + 1,
@@ -267,12 +271,7 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             event: entry.event.code().to_owned(),
             subject: entry.subject.clone(),
             user: entry.user,
-            earlier: entry
-                .user
-                .map(|user| newest_about(tx, user))
-                .transpose()?
-                .flatten()
-                .flatten(),
+            earlier,
             outcome: entry.outcome.code().to_owned(),
             reason: entry.reason.clone(),
             note: who.note.clone(),
@@ -344,16 +343,16 @@ fn proven_end(tx: &Tx<'_>) -> Result<End> {
     Ok(End { seq: end, mac })
 }
 
-/// The newest event about a user. The outer `None`: the store has no such user any more, and nothing leads to what the
-/// log has of them.
+/// The newest event about a user, as far as their row knows: nothing leads to the events of one who is gone.
 ///
 /// An index would do the same, for one page more that every commit of a login writes; the user's row is written anyway.
-fn newest_about(store: &Store, user: i64) -> Result<Option<Option<i64>>> {
-    Ok(store
+fn newest_about(store: &Store, user: i64) -> Result<Option<i64>> {
+    let newest: Option<Option<i64>> = store
         .db()
         .prepare_cached("SELECT newest_event FROM user WHERE id = ?1")?
         .query_row([user], |row| row.get(0))
-        .optional()?)
+        .optional()?;
+    Ok(newest.flatten())
 }
 
 /// What [`list`] leaves out.
@@ -437,7 +436,7 @@ fn newest_first(
         let mut query = store.db().prepare_cached(&format!(
             "SELECT {COLUMNS} FROM audit WHERE seq = ?1 AND user = ?2"
         ))?;
-        let mut next = newest;
+        let mut next = Some(newest);
         while let Some(seq) = next.filter(|seq| *seq <= unread) {
             let Some(raw) = query.query_row([seq, user], Raw::read).optional()? else {
                 break;

@@ -194,89 +194,85 @@ mod tests {
         fresh
     }
 
+    fn about(user: i64) -> Entry {
+        Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user_id(Some(user))
+    }
+
+    fn add(fresh: &Fresh, entries: &[Entry]) {
+        let all = |tx: &crate::store::Tx<'_>| {
+            entries
+                .iter()
+                .try_for_each(|entry| append(tx, &Who::default(), entry).map(drop))
+        };
+        fresh.store.write(all).unwrap();
+    }
+
+    /// Two users: rows 4, 6 and 8 are about the first, 5, 7 and 9 about the second.
+    fn two_users() -> Fresh {
+        let fresh = filled(3);
+        let users = "INSERT INTO user (id, login, type, created_at)
+             VALUES (1, 'alice', 'employee', 0), (2, 'bob', 'employee', 0)";
+        fresh.store.tampered().execute_batch(users).unwrap();
+        add(&fresh, &[about(1), about(2), about(1)]);
+        add(&fresh, &[about(2), about(1), about(2)]);
+        fresh
+    }
+
+    fn listed(fresh: &Fresh, user: i64) -> Vec<i64> {
+        let filter = super::super::Filter {
+            user: Some(user),
+            ..Default::default()
+        };
+        let mut rows = Vec::new();
+        super::super::list(&fresh.store, &filter, &mut |record| {
+            rows.push(record.seq);
+            Ok(())
+        })
+        .unwrap();
+        rows
+    }
+
     #[test]
     fn the_way_from_a_user_to_their_events_is_followed() {
-        let about = |user| Entry::new(Event::LOGIN_DENIED, Outcome::Denied).user_id(Some(user));
-        let add = |fresh: &Fresh, entries: &[Entry]| {
-            let all = |tx: &crate::store::Tx<'_>| {
-                entries
-                    .iter()
-                    .try_for_each(|entry| append(tx, &Who::default(), entry).map(drop))
-            };
-            fresh.store.write(all).unwrap();
-        };
-        let listed = |fresh: &Fresh, user| {
-            let filter = super::super::Filter {
-                user: Some(user),
-                ..Default::default()
-            };
-            let mut rows = Vec::new();
-            super::super::list(&fresh.store, &filter, &mut |record| {
-                rows.push(record.seq);
-                Ok(())
-            })
-            .unwrap();
-            rows
-        };
-        // Rows 1 to 3 are about nobody; then come 4 to 9.
-        let world = || {
-            let fresh = filled(3);
-            fresh.store.tampered().execute_batch(
-                "INSERT INTO user (id, login, type, created_at) VALUES (1, 'alice', 'employee', 0), (2, 'bob', 'employee', 0)",
-            ).unwrap();
-            add(&fresh, &[about(1), about(2), about(1)]);
-            add(&fresh, &[about(2), about(1), about(2)]);
-            fresh
-        };
-        let fresh = world();
+        let fresh = two_users();
         assert!(verify(&fresh.store).unwrap().intact);
-        assert_eq!(
-            (listed(&fresh, 1), listed(&fresh, 2)),
-            (vec![8, 6, 4], vec![9, 7, 5])
-        );
-
+        assert_eq!(listed(&fresh, 1), [8, 6, 4]);
+        assert_eq!(listed(&fresh, 2), [9, 7, 5]);
         // A removal, and what still came about whoever was removed.
-        fresh
-            .store
-            .tampered()
-            .execute_batch("DELETE FROM user WHERE id = 1")
-            .unwrap();
-        add(
-            &fresh,
-            &[
-                Entry::new(Event::USER_REMOVED, Outcome::Ok).user_id(Some(1)),
-                about(1),
-                about(2),
-            ],
-        );
+        let remove = "DELETE FROM user WHERE id = 1";
+        fresh.store.tampered().execute_batch(remove).unwrap();
+        let removed = Entry::new(Event::USER_REMOVED, Outcome::Ok).user_id(Some(1));
+        add(&fresh, &[removed, about(1), about(2)]);
         assert!(verify(&fresh.store).unwrap().intact);
-        assert_eq!(
-            (listed(&fresh, 1), listed(&fresh, 2)),
-            (vec![11, 10, 8, 6, 4], vec![12, 9, 7, 5])
-        );
+        assert_eq!(listed(&fresh, 1), [11, 10, 8, 6, 4]);
+        assert_eq!(listed(&fresh, 2), [12, 9, 7, 5]);
+    }
 
-        // A way that was cut short or bent shows, whether or not the log went on from it.
+    #[test]
+    fn a_way_that_was_bent_shows_whether_or_not_the_log_went_on_from_it() {
         let unlinked = |fresh: &Fresh| {
             let found = verify(&fresh.store).unwrap();
             assert_eq!(found.damage.as_deref(), Some(UNLINKED));
             found.first_bad
         };
-        for sql in [
-            "newest_event = NULL",
-            "newest_event = 4",
-            "newest_event = 9",
-            "newest_event = 99",
-        ] {
-            let fresh = world();
-            let bend = format!("UPDATE user SET {sql} WHERE id = 1");
+        for leads in ["NULL", "4", "9", "99"] {
+            let fresh = two_users();
+            let bend = format!("UPDATE user SET newest_event = {leads} WHERE id = 1");
             fresh.store.tampered().execute_batch(&bend).unwrap();
-            assert_eq!(unlinked(&fresh), Some(8), "{sql}");
+            assert_eq!(unlinked(&fresh), Some(8), "{leads}");
             add(&fresh, &[about(1)]);
-            assert_eq!(unlinked(&fresh), Some(10), "{sql}");
-            assert_eq!(listed(&fresh, 2), [9, 7, 5], "{sql}");
+            assert_eq!(unlinked(&fresh), Some(10), "{leads}");
+            assert_eq!(listed(&fresh, 2), [9, 7, 5], "{leads}");
         }
-        // Where the way leads nowhere, the rest is looked for.
+    }
+
+    #[test]
+    fn where_the_way_leads_nowhere_the_rest_is_looked_for() {
         for (sql, rows) in [
+            (
+                "UPDATE user SET newest_event = NULL WHERE id = 1",
+                vec![8, 6, 4],
+            ),
             (
                 "UPDATE user SET newest_event = 9 WHERE id = 1",
                 vec![8, 6, 4],
@@ -289,7 +285,7 @@ mod tests {
             ("UPDATE audit SET earlier = 9 WHERE seq = 6", vec![8, 6, 4]),
             ("UPDATE audit SET earlier = 6 WHERE seq = 6", vec![8, 6, 4]),
         ] {
-            let fresh = world();
+            let fresh = two_users();
             fresh.store.tampered().execute_batch(sql).unwrap();
             assert_eq!(listed(&fresh, 1), rows, "{sql}");
         }
