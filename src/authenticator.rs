@@ -13,12 +13,13 @@ use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::{argument, visible};
+use crate::permission::is_administrator;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
 use crate::totp::{self, Judged, Parameters};
-use crate::user::{User, get, is_administrator};
+use crate::user::{User, get};
 use crate::vault::{Label, same};
 
 /// Wrong confirmations that void a set-up.
@@ -401,7 +402,7 @@ impl Plan for Disconnect {
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.user))
+        Ok(Reach::Users(vec![self.user]))
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

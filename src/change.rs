@@ -191,7 +191,7 @@ fn only_administrators(
     }
     let mut touches = plan.touches_administrators(store, changes)?;
     for user in changes.iter().filter_map(|change| change.user) {
-        touches = touches || crate::user::is_administrator(store, user)?;
+        touches = touches || crate::permission::is_administrator(store, user)?;
     }
     if touches {
         session.not_an_administrator(store).map(Err)

@@ -103,8 +103,8 @@ impl Prepared {
     }
 }
 
-/// What exactly is confirmed: the command and its changes, without the values they replace, and what neither shows:
-/// secrets, and how many users may be locked out.
+/// What exactly is confirmed: the command and its changes, without the values they replace by others, and what neither
+/// shows: secrets, and how many users may be locked out.
 fn binding(session: &Session, store: &Store, changes: &[Change], beside: &[u8]) -> Result<Vec<u8>> {
     let changes: Vec<_> = changes
         .iter()
@@ -112,7 +112,11 @@ fn binding(session: &Session, store: &Store, changes: &[Change], beside: &[u8]) 
             let fields: Vec<_> = change
                 .fields
                 .iter()
-                .map(|field| json!([field.name, field.new]))
+                .map(|field| {
+                    // What goes is named by what it was.
+                    let gone = field.new.is_null().then_some(&field.old);
+                    json!([field.name, field.new, gone])
+                })
                 .collect();
             json!([change.noun, change.key, change.op, fields])
         })

@@ -8,10 +8,11 @@ use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};
 use crate::name::{argument, counted, visible};
+use crate::permission::is_administrator;
 use crate::plan::{Change, Op, Warning};
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::user::{self, User};
+use crate::user::User;
 
 /// Makes a pending secret and a setup token; an earlier pending one is void.
 ///
@@ -41,7 +42,7 @@ fn need(session: &Session, store: &Store, user: &User) -> Result<Option<Need>> {
             beside: Vec::new(),
         }));
     }
-    Ok(user::is_administrator(store, user.id)?.then(|| Need {
+    Ok(is_administrator(store, user.id)?.then(|| Need {
         what: format!(
             "connecting an app of the administrator `{}`",
             visible(&user.login)

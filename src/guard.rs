@@ -1,7 +1,8 @@
 //! What must never happen, whatever else is allowed.
 //!
-//! Two guards stand behind every change: the store keeps an active administrator, and nobody who must use 2FA is newly
-//! left without any way to log in, unless the command says that this is meant. Both are judged on the state before and
+//! Three guards stand behind every change: the store keeps an active administrator, somebody can still change who may,
+//! and nobody who must use 2FA is newly left without any way to log in, unless the command says that this is meant. They
+//! are judged on the state before and
 //! after the change, under the write lock, by the decision that judges logins.
 
 use std::collections::BTreeSet;
@@ -42,11 +43,13 @@ pub(crate) fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> 
     match reach {
         _ if !system.enabled => {}
         Reach::Nobody => {}
-        Reach::User(id) => {
-            if let Some(user) = user::maybe(store, *id)? {
-                let person = Person::load(store, user)?;
-                if decide::is_locked_out(&system, &person) {
-                    out.insert(*id);
+        Reach::Users(ids) => {
+            for id in ids {
+                if let Some(user) = user::maybe(store, *id)? {
+                    let person = Person::load(store, user)?;
+                    if decide::is_locked_out(&system, &person) {
+                        out.insert(*id);
+                    }
                 }
             }
         }
@@ -88,6 +91,17 @@ pub(crate) fn check(
     if active_administrators(store, 1)?.is_empty() {
         return Err(Error::new(Kind::Guard, "this would leave the store without an active administrator")
             .hint("make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`"));
+    }
+    let changing = Operation::CanChangeAdminOperationGrantee;
+    if !permission::is_had_by_somebody(store, changing)? {
+        return Err(Error::new(
+            Kind::Guard,
+            format!(
+                "this would leave nobody who has `{}`, and nobody could ever give it back",
+                changing.code()
+            ),
+        )
+        .hint("grant it to somebody else first, without --until"));
     }
     let newly: Vec<i64> = locked_out(store, reach)?
         .difference(before)

@@ -8,10 +8,11 @@ use crate::audit::Event;
 use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
+use crate::permission::is_administrator;
 use crate::plan::{Change, Op, Plan};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::{User, get, is_administrator};
+use crate::user::{User, get};
 use crate::vault::NewPassword;
 
 /// The shortest input that is taken: a password has at least one character.

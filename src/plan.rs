@@ -141,8 +141,8 @@ impl Change {
 pub enum Reach {
     /// Nobody's.
     Nobody,
-    /// One user's.
-    User(i64),
+    /// These users'.
+    Users(Vec<i64>),
     /// Everybody's.
     Everyone,
 }

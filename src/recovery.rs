@@ -13,10 +13,11 @@ use crate::audit::Event;
 use crate::clock::Time;
 use crate::error::Result;
 use crate::name::visible;
+use crate::permission::is_administrator;
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::user::{get, is_administrator};
+use crate::user::get;
 use crate::vault::Label;
 
 /// How many codes a set has.
@@ -257,7 +258,7 @@ impl Plan for DeleteCodes {
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.user))
+        Ok(Reach::Users(vec![self.user]))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -128,8 +128,8 @@ use Needs::{
     Operation as Op, OwnerAsAdministrator,
 };
 use Operation::{
-    CanManageAdministration, CanManageLookups, CanManageSysSettings, CanManageUsers, CanReset2FA,
-    CanViewSysOperationAudit,
+    CanChangeAdminOperationGrantee, CanManageAdministration, CanManageLookups,
+    CanManageSysSettings, CanManageUsers, CanReset2FA, CanViewSysOperationAudit,
 };
 
 /// Every command there is.
@@ -162,6 +162,60 @@ pub const VERBS: &[Verb] = &[
     row("user deactivate", Op(CanManageUsers), Opens::Write, true),
     row("user unlock", Op(CanManageUsers), Opens::Write, false),
     row("user import", Op(CanManageUsers), Opens::Write, true),
+    row("group add", Op(CanManageUsers), Opens::Write, false),
+    row("group list", Op(CanManageUsers), Opens::Read, false),
+    row("group show", Op(CanManageUsers), Opens::Read, false),
+    row("group edit", Op(CanManageUsers), Opens::Write, false),
+    row("group remove", Op(CanManageUsers), Opens::Write, true),
+    row("group add-member", Op(CanManageUsers), Opens::Write, false),
+    row(
+        "group remove-member",
+        Op(CanManageUsers),
+        Opens::Write,
+        true,
+    ),
+    row(
+        "permission list",
+        Op(CanManageAdministration),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "permission show",
+        Op(CanManageAdministration),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "permission grant",
+        Op(CanChangeAdminOperationGrantee),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "permission deny",
+        Op(CanChangeAdminOperationGrantee),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "permission revoke",
+        Op(CanChangeAdminOperationGrantee),
+        Opens::Write,
+        true,
+    ),
+    row(
+        "permission move",
+        Op(CanChangeAdminOperationGrantee),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "permission check",
+        OneselfOr(CanManageUsers),
+        Opens::Read,
+        false,
+    ),
     row(
         "authenticator connect",
         OneselfOr(CanManageUsers),

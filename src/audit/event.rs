@@ -37,6 +37,12 @@ events! {
     USER_UNLOCKED "user.unlocked" "a user was unlocked by command";
     USER_LOCK_ENDED "user.lock_ended" "a lock ran out";
     USERS_IMPORTED "user.imported" "users were imported from a file";
+    GROUP_ADDED "group.added" "a group was added";
+    GROUP_EDITED "group.edited" "a group was renamed";
+    GROUP_REMOVED "group.removed" "a group was removed";
+    GROUP_MEMBER_ADDED "group.member_added" "a user or a group came into a group";
+    GROUP_MEMBER_REMOVED "group.member_removed" "a user or a group left a group";
+    GRANTEE_CHANGED "permission.changed" "a row of an operation's list came, went or was changed";
     PASSWORD_SET "password.set" "an administrator set a password";
     MAILBOX_ADDED "mailbox.added" "a mailbox was added";
     MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";

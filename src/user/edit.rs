@@ -12,7 +12,7 @@ use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
 use crate::name::{self, argument, fold, visible};
-use crate::permission::{self, built_in};
+use crate::permission::{self, Nesting, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
 use crate::vault::NewPassword;
@@ -326,11 +326,7 @@ impl Plan for AddUser {
             })?;
         write_identity(tx, id, &login, email.as_deref())?;
         for group in fields.groups(tx)?.unwrap_or_default() {
-            tx.db()
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)",
-                )?
-                .execute([group.id, id])?;
+            group::member::set(tx, group.id, id, true)?;
         }
         Ok(())
     }
@@ -450,22 +446,16 @@ impl Plan for EditUser {
             challenge::void_logins(tx, self.id)?;
         }
         for group in direct.difference(&groups) {
-            tx.db().execute(
-                "DELETE FROM group_user WHERE \"group\" = ?1 AND user = ?2",
-                [group, &self.id],
-            )?;
+            group::member::set(tx, *group, self.id, false)?;
         }
         for group in groups.difference(&direct) {
-            tx.db().execute(
-                "INSERT INTO group_user (\"group\", user) VALUES (?1, ?2)",
-                [group, &self.id],
-            )?;
+            group::member::set(tx, *group, self.id, true)?;
         }
         Ok(())
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {
-        Ok(Reach::User(self.id))
+        Ok(Reach::Users(vec![self.id]))
     }
 
     fn touches_administrators(&self, store: &Store, changes: &[Change]) -> Result<bool> {
@@ -479,17 +469,24 @@ impl Plan for EditUser {
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        let (have, want, ..) = self.wanted(store)?;
+        let (have, want, direct, groups) = self.wanted(store)?;
         if have.kind == want.kind {
             return Ok(None);
         }
         let login = visible(&have.login);
         let mut goes = Vec::new();
-        if let Some(group) = permission::everybody(have.kind) {
-            goes.push(format!(
-                "`{login}` will leave `{}`.",
-                group::built_in(store, group)?.name
-            ));
+        let mut nesting = Nesting::load(store)?;
+        let mut all = |direct: BTreeSet<i64>, kind| {
+            let direct = direct.into_iter().collect();
+            nesting.groups(direct, kind).clone()
+        };
+        let (before, after) = (all(direct, have.kind), all(groups, want.kind));
+        let left: Vec<String> = group_names(store, &before.difference(&after).copied().collect())?
+            .iter()
+            .map(|name| format!("`{}`", visible(name)))
+            .collect();
+        if !left.is_empty() {
+            goes.push(format!("`{login}` will leave {}.", left.join(", ")));
         }
         if want.kind == Type::Technical {
             goes.push(format!(
@@ -537,10 +534,7 @@ pub(crate) fn add_first(tx: &Tx<'_>, plan: &AddUser) -> Result<i64> {
     let id =
         id.ok_or_else(|| Error::new(Kind::Storage, "the first administrator was not written"))?;
     let administrators = permission::built_in_group(tx, built_in::ADMINISTRATORS)?;
-    tx.db().execute(
-        "INSERT OR IGNORE INTO group_user (\"group\", user) VALUES (?1, ?2)",
-        [administrators, id],
-    )?;
+    group::member::set(tx, administrators, id, true)?;
     tx.db()
         .execute("UPDATE store SET first_administrator = ?1", [id])?;
     Ok(id)

@@ -143,11 +143,6 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
     Ok(query.query_row([id], read).optional()?)
 }
 
-/// Whether the user of a row id is in "System administrators", active or not.
-pub(crate) fn is_administrator(store: &Store, id: i64) -> Result<bool> {
-    permission::in_administrators(store, id, get(store, id)?.kind)
-}
-
 /// Hands every active user who has a password and may log in with it to `each`.
 pub(crate) fn each_with_password(
     store: &Store,

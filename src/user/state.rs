@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{first_administrator, get, is_administrator};
+use super::{first_administrator, get};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
-use crate::permission;
+use crate::permission::{self, is_administrator};
 use crate::plan::{Change, Op, Plan};
 use crate::store::{Store, Tx};
 

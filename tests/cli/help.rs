@@ -95,6 +95,8 @@ Commands:
   method          Manage the 2FA methods: email, SMS, authenticator app, recovery codes
   setting         Manage system settings
   user            Manage users
+  group           Manage groups of users and groups
+  permission      Say who may do what
   authenticator   Manage authenticator apps
   recovery-codes  Manage recovery codes
   password        Manage passwords
@@ -342,6 +344,12 @@ user.locked                 a user was locked by penalty
 user.unlocked               a user was unlocked by command
 user.lock_ended             a lock ran out
 user.imported               users were imported from a file
+group.added                 a group was added
+group.edited                a group was renamed
+group.removed               a group was removed
+group.member_added          a user or a group came into a group
+group.member_removed        a user or a group left a group
+permission.changed          a row of an operation's list came, went or was changed
 password.set                an administrator set a password
 mailbox.added               a mailbox was added
 mailbox.edited              a mailbox was edited

@@ -67,7 +67,7 @@ $ twofa key check
 --- stdout
 ring keys  374708ff
 values     1
-broken     {"column":"authenticator.secret","row":1}, {"column":"mailbox.password","row":2}
+broken     authenticator.secret 1, mailbox.password 2
 loose      –
 --- stderr
 2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
@@ -198,7 +198,7 @@ $ twofa key check
 ring keys  374708ff
 values     0
 broken     –
-loose      {"file":"twofa.db.key","mode":"0640"}
+loose      twofa.db.key 0640
 --- stderr
 The key file is the right one; nothing is sealed yet.
 Others may open `twofa.db.key` (mode 0640). Next: `chmod 600 twofa.db.key`.

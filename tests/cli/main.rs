@@ -19,6 +19,7 @@
 
 #[cfg(unix)]
 mod account;
+mod acting_user;
 mod audit;
 mod authenticator;
 mod authenticator_confirm;
@@ -29,6 +30,7 @@ mod confirmation_mail;
 mod delivery;
 mod environment;
 mod fences;
+mod group;
 mod help;
 mod init;
 mod init_files;
@@ -50,6 +52,8 @@ mod method;
 mod output;
 mod password;
 mod permission;
+mod permission_edit;
+mod permission_guards;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;

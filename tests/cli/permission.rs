@@ -1,507 +1,292 @@
-//! Who may: the acting user's permissions, enforced on every verb of the table.
+//! `twofa permission`: the lists themselves. Who may run which command is in `acting_user`, what a change may not bring
+//! about in `permission_guards`.
 
 use snapbox::str;
-use twofa::verb::{Needs, Opens, Operation, VERBS, Verb};
 
 use crate::world::World;
 
-/// A full command line for a verb, about somebody else than the acting user `bob`. `CHALLENGE` stands for a pending login
-/// of alice.
-fn line(verb: &Verb) -> &'static str {
-    match verb.path {
-        "status" => "status",
-        "method list" => "method list",
-        "method show" => "method show email",
-        "method enable" => "method enable totp",
-        "method disable" => "method disable totp",
-        "method primary" => "method primary email",
-        "setting list" => "setting list",
-        "setting show" => "setting show Enable2FA",
-        "setting get" => "setting get Enable2FA",
-        "setting set" => "setting set TotpDriftSteps 2",
-        "setting reset" => "setting reset TotpDriftSteps",
-        "user add" => "user add dave --email dave@example.com",
-        "user list" => "user list",
-        "user show" => "user show alice",
-        "user edit" => "user edit alice --name A",
-        "user remove" => "user remove carol",
-        "user activate" => "user activate alice",
-        "user deactivate" => "user deactivate carol",
-        "user unlock" => "user unlock alice",
-        "user import" => "user import people.csv",
-        "authenticator connect" => "authenticator connect alice",
-        "authenticator confirm" => "authenticator confirm alice --code 000000",
-        "authenticator list" => "authenticator list",
-        "authenticator show" => "authenticator show alice",
-        "authenticator disconnect" => "authenticator disconnect alice",
-        "recovery-codes generate" => "recovery-codes generate alice",
-        "recovery-codes show" => "recovery-codes show alice",
-        "recovery-codes delete" => "recovery-codes delete alice",
-        "password set" => "password set alice --password-file secret",
-        "mailbox add" => "mailbox add other --file mail --from a@example.com",
-        "mailbox list" => "mailbox list",
-        "mailbox show" => "mailbox show trial",
-        "mailbox edit" => "mailbox edit trial --from a@example.com",
-        "mailbox remove" => "mailbox remove spare",
-        "mailbox test" => "mailbox test trial --to a@example.com",
-        "template list" => "template list",
-        "template show" => "template show '2FA SMS code'",
-        "template preview" => "template preview '2FA SMS code'",
-        "login start" => "login start alice --password-file secret",
-        "login resend" => "login resend CHALLENGE",
-        "login verify" => "login verify CHALLENGE --code 000000",
-        "login cancel" => "login cancel CHALLENGE",
-        "login list" => "login list",
-        "login simulate" => "login simulate alice --password-file secret",
-        "audit list" => "audit list",
-        "audit show" => "audit show 1",
-        "audit verify" => "audit verify",
-        "key check" => "key check",
-        other => panic!("`{other}` has no line here: the next verb is one row in this table too"),
-    }
-}
-
-/// A store with people, a pending login of alice, and files that lines name.
-fn world() -> (World, String) {
-    let world = World::with_email();
-    world.ok("user add carol");
-    world.ok("mailbox add spare --file mail --from a@example.com");
-    world.write("secret", "alice-pw\n");
-    world.write("people.csv", "login\nerin\n");
-    let verdict = world
-        .run("login start alice --password-stdin -o json")
-        .stdin("alice-pw\n")
-        .json(18);
-    let challenge = verdict["challenge"].as_str().unwrap().to_owned();
-    (world, challenge)
-}
-
-/// The verbs that work on a store.
-fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS
-        .iter()
-        .filter(|verb| matches!(verb.opens, Opens::Read | Opens::Write))
-}
-
-/// The same, without the lists of what belongs to somebody: without the operation they show one's own.
-fn refusable() -> impl Iterator<Item = &'static Verb> {
-    verbs().filter(|verb| !matches!(verb.path, "authenticator list" | "login list"))
-}
-
-/// What the store declares, without the audit log and what belongs to it.
-fn declared(world: &World) -> String {
-    [
-        "SELECT group_concat(code || enabled || is_primary) FROM method",
-        "SELECT coalesce(group_concat(code || coalesce(number, '') || coalesce(mailbox, '')), '') FROM setting",
-        "SELECT group_concat(login || coalesce(name, '') || coalesce(email, '') || active || coalesce(password_hash, '') || second_factor_failures || password_failures) FROM user",
-        "SELECT group_concat(name || from_address || coalesce(path, '')) FROM mailbox",
-        "SELECT count(*) || '' FROM authenticator_setup",
-        "SELECT count(*) || '' FROM recovery_code",
-        "SELECT group_concat(token || coalesce(closed_as, '')) FROM challenge",
-        "SELECT count(*) || '' FROM outbox",
-    ]
-    .map(|query| world.text(query))
-    .join("\n")
-}
-
-/// A plain user is refused for every verb that needs an operation: exit 5, the operation and who could grant it are
-/// named, one row is kept, and nothing else changes.
 #[test]
-fn a_plain_user_is_refused_everywhere() {
-    let (world, challenge) = world();
-    let before = declared(&world);
-    for verb in refusable() {
-        let Some(operation) = verb.needs.operation() else {
-            continue;
-        };
-        let rows = world.number("SELECT max(seq) FROM audit");
-        let done = world
-            .run(&format!(
-                "{} --as bob -o json",
-                line(verb).replace("CHALLENGE", &challenge)
-            ))
-            .exits(5);
-        assert_eq!(done.stdout, "", "{}", verb.path);
-        let error: serde_json::Value =
-            serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap();
-        let error = &error["error"];
-        assert_eq!(error["kind"], "not_permitted", "{}", verb.path);
-        if matches!(verb.needs, Needs::OneselfConfirmedOrAdministrator(_)) {
-            assert_eq!(
-                error["message"],
-                format!(
-                    "`bob` is not an administrator, which `twofa {}` needs",
-                    verb.path
-                )
-            );
-        } else {
-            assert_eq!(error["operation"], operation.code(), "{}", verb.path);
-            assert_eq!(
-                error["message"],
-                format!(
-                    "`bob` lacks the operation `{}`, which `twofa {}` needs",
-                    operation.code(),
-                    verb.path
-                )
-            );
-            assert_eq!(
-                error["hint"],
-                "ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`"
-            );
-        }
-        assert!(error["not_recorded"].is_null(), "{}", done.stderr);
-        let kept = world.text("SELECT event || ' ' || actor || ' ' || subject || ' ' || outcome || ' ' || reason FROM audit ORDER BY seq DESC LIMIT 1");
-        assert_eq!(
-            kept,
-            format!("permission.denied bob {} denied not_permitted", verb.path)
-        );
-        assert_eq!(
-            world.number("SELECT max(seq) FROM audit"),
-            rows + 1,
-            "{}",
-            verb.path
-        );
-    }
-    assert_eq!(declared(&world), before);
-    world.ok("audit verify");
-}
+fn lists_are_shown() {
+    let world = World::peopled();
+    world.run("permission list").shows(str![[r#"
+$ twofa permission list
+? 0
+--- stdout
+CODE                            NAME                                  GRANTEES
+CanUse2FA                       Can use 2FA                           1 All employees allow, 2 All external users allow
+CanReset2FA                     Can disconnect 2FA authenticator app  1 System administrators allow
+CanManageUsers                  Can manage users                      1 System administrators allow
+CanManageLookups                Can manage lookups                    1 System administrators allow
+CanManageSysSettings            Can manage system settings            1 System administrators allow
+CanChangeAdminOperationGrantee  Can change operation permissions      1 System administrators allow
+CanViewSysOperationAudit        Can view audit log                    1 System administrators allow
+CanManageSysOperationAudit      Can manage audit log                  1 System administrators allow
+CanManageAdministration         Can manage administration             1 System administrators allow
 
-/// Everybody but one operation: a verb that needs exactly that one is refused, every other is not refused for a right.
-#[test]
-fn exactly_the_missing_operation_is_missed() {
-    for missing in Operation::ALL {
-        let needing: Vec<&Verb> = refusable()
-            .filter(|verb| verb.needs.operation() == Some(*missing))
-            .collect();
-        if needing.is_empty() {
-            continue;
-        }
-        let (world, challenge) = world();
-        for operation in Operation::ALL.iter().filter(|other| other != &missing) {
-            grant(&world, "bob", operation.code());
-        }
-        for verb in needing {
-            let done = world
-                .run(&format!(
-                    "{} --yes --as bob",
-                    line(verb).replace("CHALLENGE", &challenge)
-                ))
-                .exits(5);
-            assert!(
-                done.stderr.contains(missing.code())
-                    || done.stderr.contains("is not an administrator"),
-                "{}: {}",
-                verb.path,
-                done.stderr
-            );
-        }
-    }
-}
+"#]]);
+    world.run("permission show CANuse2fa").shows(str![[r#"
+$ twofa permission show CANuse2fa
+? 0
+--- stdout
+CanUse2FA: Can use 2FA
 
-/// Gives a user an operation, before every other row.
-fn grant(world: &World, login: &str, operation: &str) {
-    world.sql(&format!(
-        "UPDATE grantee SET position = position + 1 WHERE operation = '{operation}';
-         INSERT INTO grantee (operation, position, user, access) SELECT '{operation}', 1, id, 'allow' FROM user WHERE login = '{login}'"
-    ));
-}
+POSITION  GRANTEE             IS     ACCESS  UNTIL  EXPIRED
+1         All employees       group  allow   –      no
+2         All external users  group  allow   –      no
 
-/// One operation opens exactly the verbs that need it.
-#[test]
-fn one_operation_opens_its_verbs_and_no_other() {
-    for given in Operation::ALL {
-        let opens = |verb: &Verb| {
-            verb.needs.operation() == Some(*given)
-                && !matches!(verb.needs, Needs::OneselfConfirmedOrAdministrator(_))
-        };
-        if !VERBS.iter().any(opens) {
-            continue;
-        }
-        let (world, challenge) = world();
-        grant(&world, "bob", given.code());
-        for verb in refusable().filter(|verb| verb.needs.operation().is_some()) {
-            // A login that has been answered or sent a moment ago is refused for that; it is not a right that lacks.
-            let done = world
-                .run(&format!(
-                    "{} --yes --as bob -o json",
-                    line(verb).replace("CHALLENGE", &challenge)
-                ))
-                .done();
-            let refused = done.stderr.contains(r#""kind":"not_permitted""#);
-            assert_eq!(
-                refused,
-                !opens(verb),
-                "{} with {}: {}",
-                verb.path,
-                given.code(),
-                done.stderr
-            );
-        }
-    }
-}
+Opens: –
 
-/// The verbs of root and the owner need an administrator too.
-#[test]
-fn the_owners_verbs_need_an_administrator() {
-    let (world, _) = world();
-    for verb in VERBS
-        .iter()
-        .filter(|verb| verb.needs == Needs::OwnerAsAdministrator)
+"#]]);
+    world
+        .run("permission show 'can disconnect 2fa authenticator app' -o json")
+        .shows(str![[r#"
+$ twofa permission show can disconnect 2fa authenticator app -o json
+? 0
+--- stdout
+{
+  "code": "CanReset2FA",
+  "name": "Can disconnect 2FA authenticator app",
+  "grantees": [
     {
-        let done = world.run(&format!("{} --as bob", line(verb))).exits(5);
-        assert_eq!(
-            done.stderr,
-            format!(
-                "error: `bob` is not an administrator, which `twofa {}` needs\n hint: ask an administrator, such as `Supervisor`\n",
-                verb.path
-            )
-        );
-        world.ok(line(verb));
+      "position": 1,
+      "group": "System administrators",
+      "access": "allow",
+      "until": null,
+      "expired": false
     }
+  ],
+  "opens": [
+    "authenticator show",
+    "authenticator disconnect",
+    "recovery-codes generate",
+    "recovery-codes show"
+  ]
+}
+
+"#]]);
+    world.run("permission show CanReset2F").shows(str![[r#"
+$ twofa permission show CanReset2F
+? 3
+--- stderr
+error: no operation is named `CanReset2F`
+ hint: did you mean `CanReset2FA`?
+
+"#]]);
+    world.run("permission show NoSuch").shows(str![[r#"
+$ twofa permission show NoSuch
+? 3
+--- stderr
+error: no operation is named `NoSuch`
+ hint: `twofa permission list` lists what there is
+
+"#]]);
+    let rows = world.json("permission list");
+    assert_eq!(rows.as_array().unwrap().len(), 9);
+    assert_eq!(
+        rows[0]["grantees"],
+        serde_json::json!([
+            {"position": 1, "group": "All employees", "access": "allow", "until": null, "expired": false},
+            {"position": 2, "group": "All external users", "access": "allow", "until": null, "expired": false},
+        ])
+    );
+    // Every command that an operation opens stands in one list, and nowhere else.
+    let mut opens: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row["opens"].as_array().unwrap())
+        .map(|path| path.as_str().unwrap())
+        .collect();
+    let count = opens.len();
+    opens.sort_unstable();
+    opens.dedup();
+    assert_eq!(opens.len(), count);
+    let needing = twofa::verb::VERBS
+        .iter()
+        .filter(|verb| verb.needs.operation().is_some());
+    assert_eq!(needing.count(), count);
 }
 
 #[test]
-fn a_refusal_in_full() {
-    let (world, _) = world();
+fn an_expired_row_is_shown_and_does_not_match() {
+    let world = World::peopled();
+    world.ok("permission grant CanManageLookups --user alice --until 'in 1h'");
     world
-        .run("setting set TotpDriftSteps 2 --as bob")
+        .run("permission check CanManageLookups alice")
         .shows(str![[r#"
-$ twofa setting set TotpDriftSteps 2 --as bob
-? 5
---- stderr
-error: `bob` lacks the operation `CanManageSysSettings`, which `twofa setting set` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-
-"#]]);
-    world.run("user list --as bob -o json").shows(str![[r#"
-$ twofa user list --as bob -o json
-? 5
---- stderr
-error: `bob` lacks the operation `CanManageUsers`, which `twofa user list` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-{"error":{"kind":"not_permitted","message":"`bob` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`","operation":"CanManageUsers"}}
-
-"#]]);
-    // A denial is kept for a reading verb as well, and who reads the log may see it.
-    world
-        .run("audit list --event permission -o ndjson")
-        .shows(str![[r#"
-$ twofa audit list --event permission -o ndjson
+$ twofa permission check CanManageLookups alice
 ? 0
 --- stdout
-{"seq":13,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageUsers"}}
-{"seq":12,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"setting set","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageSysSettings"}}
+operation  CanManageLookups
+user       alice
+granted    yes
+row        2 alice allow 2026-01-01T01:00:00Z
+through    –
+--- stderr
+`alice` has `CanManageLookups`: row 2 allows the user `alice`.
 
 "#]]);
-    // Whether a login exists is not told to those who may not know.
-    world.run("user show nobody --as bob").shows(str![[r#"
-$ twofa user show nobody --as bob
+    world.later(3600);
+    world
+        .run("permission check CanManageLookups alice")
+        .shows(str![[r#"
+$ twofa permission check CanManageLookups alice
+? 5
+--- stdout
+operation  CanManageLookups
+user       alice
+granted    no
+row        –
+through    –
+--- stderr
+`alice` lacks `CanManageLookups`: no row of its list matches.
+
+"#]]);
+    world
+        .run("permission show CanManageLookups")
+        .shows(str![[r#"
+$ twofa permission show CanManageLookups
+? 0
+--- stdout
+CanManageLookups: Can manage lookups
+
+POSITION  GRANTEE                IS     ACCESS  UNTIL                 EXPIRED
+1         System administrators  group  allow   –                     no
+2         alice                  user   allow   2026-01-01T01:00:00Z  yes
+
+Opens: method enable, method disable, method primary, template list, template show, template preview
+
+"#]]);
+}
+
+#[test]
+fn check_says_which_row_decides_and_by_which_way() {
+    let world = World::peopled();
+    for group in ["Team", "Unit", "Company"] {
+        world.ok(&format!("group add {group}"));
+    }
+    world.ok("group add-member Unit --group Team");
+    world.ok("group add-member Company --group Unit");
+    world.ok("group add-member Team --user alice");
+    world.ok("permission deny CanUse2FA --group Company --position 1");
+    world.run("permission check CanUse2FA alice").shows(str![[r#"
+$ twofa permission check CanUse2FA alice
+? 5
+--- stdout
+operation  CanUse2FA
+user       alice
+granted    no
+row        1 Company deny
+through    Team, Unit, Company
+--- stderr
+`alice` lacks `CanUse2FA`: row 1 denies the group `Company`, by way of `Team` in `Unit` in `Company`.
+
+"#]]);
+    world.run("permission check CanUse2FA alice -o json").shows(str![[r#"
+$ twofa permission check CanUse2FA alice -o json
+? 5
+--- stdout
+{
+  "operation": "CanUse2FA",
+  "user": "alice",
+  "granted": false,
+  "row": {
+    "position": 1,
+    "group": "Company",
+    "access": "deny",
+    "until": null,
+    "expired": false
+  },
+  "through": [
+    "Team",
+    "Unit",
+    "Company"
+  ]
+}
+--- stderr
+`alice` lacks `CanUse2FA`: row 1 denies the group `Company`, by way of `Team` in `Unit` in `Company`.
+
+"#]]);
+    world.run("permission check CanUse2FA bob").shows(str![[r#"
+$ twofa permission check CanUse2FA bob
+? 0
+--- stdout
+operation  CanUse2FA
+user       bob
+granted    yes
+row        2 All employees allow
+through    All employees
+--- stderr
+`bob` has `CanUse2FA`: row 2 allows the group `All employees`.
+
+"#]]);
+    world
+        .run("permission check CanReset2FA bob -o json")
+        .shows(str![[r#"
+$ twofa permission check CanReset2FA bob -o json
+? 5
+--- stdout
+{
+  "operation": "CanReset2FA",
+  "user": "bob",
+  "granted": false,
+  "row": null,
+  "through": []
+}
+--- stderr
+`bob` lacks `CanReset2FA`: no row of its list matches.
+
+"#]]);
+    world.ok("permission grant CanReset2FA --user bob");
+    world
+        .run("permission check CanReset2FA bob")
+        .shows(str![[r#"
+$ twofa permission check CanReset2FA bob
+? 0
+--- stdout
+operation  CanReset2FA
+user       bob
+granted    yes
+row        2 bob allow
+through    –
+--- stderr
+`bob` has `CanReset2FA`: row 2 allows the user `bob`.
+
+"#]]);
+    // On oneself by anybody, on others by whoever manages users; it is the answer that exits 5, without an error.
+    world
+        .run("permission check CanManageUsers bob --as bob")
+        .shows(str![[r#"
+$ twofa permission check CanManageUsers bob --as bob
+? 5
+--- stdout
+operation  CanManageUsers
+user       bob
+granted    no
+row        –
+through    –
+--- stderr
+`bob` lacks `CanManageUsers`: no row of its list matches.
+
+"#]]);
+    world
+        .run("permission check CanManageUsers alice --as bob")
+        .shows(str![[r#"
+$ twofa permission check CanManageUsers alice --as bob
 ? 5
 --- stderr
-error: `bob` lacks the operation `CanManageUsers`, which `twofa user show` needs
+error: `bob` lacks the operation `CanManageUsers`, which `twofa permission check` needs
  hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
 
 "#]]);
-    world.run("user show alice --as bob").shows(str![[r#"
-$ twofa user show alice --as bob
-? 5
---- stderr
-error: `bob` lacks the operation `CanManageUsers`, which `twofa user show` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-
-"#]]);
-    world.run("user show nobody").shows(str![[r#"
-$ twofa user show nobody
+    world
+        .run("permission check CanUse2FA nobody")
+        .shows(str![[r#"
+$ twofa permission check CanUse2FA nobody
 ? 3
 --- stderr
 error: no user is named `nobody`
  hint: `twofa user list` lists what there is
 
 "#]]);
-}
-
-/// What every mapped user may: what is about no one, and what is about oneself.
-#[test]
-fn oneself_and_what_everybody_may() {
-    let world = World::with_email();
-    for verb in verbs().filter(|verb| verb.needs == Needs::Mapped) {
-        world.ok(&format!("{} --as bob", line(verb)));
-    }
-    for line in [
-        "user show bob",
-        "user show BOB@example.com",
-        "authenticator show bob",
-        "recovery-codes show bob",
-        "login list --user bob",
-        "authenticator connect bob",
-    ] {
-        world.ok(&format!("{line} --as bob"));
-    }
-    let verdict = world
-        .run("login start bob --password-stdin --as bob -o json")
-        .stdin("bob-pw\n")
-        .json(18);
-    let challenge = verdict["challenge"].as_str().unwrap();
-    let code = world.code();
-    // Another user's challenge is none of alice's business.
-    world
-        .run(&format!(
-            "login verify {challenge} --code {code} --as alice"
-        ))
-        .exits(5);
-    world.ok(&format!("login verify {challenge} --code {code} --as bob"));
-    // Lists show one's own.
-    let own = world.run("authenticator list --as bob -o json").json(0);
-    assert_eq!(own.as_array().unwrap().len(), 1);
-    assert_eq!(own[0]["user"], "bob");
-    world.ok("login list --as bob");
-}
-
-/// Generating one's own codes takes one's own second factor, and another's takes an administrator with the operation.
-#[test]
-fn generating_recovery_codes() {
-    let world = World::with_email();
-    world.ok("method enable recovery-codes");
-    let done = world
-        .run("recovery-codes generate bob --as bob -o json")
-        .exits(5);
-    assert!(
-        done.stderr.contains(r#""kind":"confirmation_required""#),
-        "{}",
-        done.stderr
-    );
-    let error: serde_json::Value =
-        serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap();
-    let (challenge, code) = (error["error"]["challenge"].as_str().unwrap(), world.code());
-    let codes = world
-        .run(&format!(
-            "recovery-codes generate bob --as bob -o json --challenge {challenge} --code {code}"
-        ))
-        .json(0);
-    assert_eq!(codes["codes"].as_array().unwrap().len(), 10);
-    // The operation alone is not enough for another's.
-    grant(&world, "bob", "CanReset2FA");
-    world
-        .run("recovery-codes generate alice --as bob")
-        .shows(str![[r#"
-$ twofa recovery-codes generate alice --as bob
-? 5
---- stderr
-error: `bob` is not an administrator, which `twofa recovery-codes generate` needs
- hint: ask an administrator, such as `Supervisor`
-
-"#]]);
-    // Nor is being an administrator.
-    world.sql("UPDATE grantee SET access = 'deny' WHERE operation = 'CanReset2FA' AND \"group\" IS NOT NULL");
-    world.run("recovery-codes generate alice").shows(str![[r#"
-$ twofa recovery-codes generate alice
-? 5
---- stderr
-error: `Supervisor` lacks the operation `CanReset2FA`, which `twofa recovery-codes generate` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-
-"#]]);
-}
-
-#[test]
-fn an_unfit_acting_user_is_refused() {
-    let world = World::with_email();
-    world.ok("user add robot --type technical");
-    world.ok("user add second --group 'System administrators'");
-    for unfit in ["robot", "alice", "bob"] {
-        grant(&world, unfit, "CanManageUsers");
-    }
-    world.ok("user list --as alice");
-    world.ok("user deactivate alice --yes");
-    world.sql("UPDATE user SET locked_until_at = 1767225660 WHERE login IN ('bob', 'Supervisor')");
-    world.run("user list --as robot").shows(str![[r#"
-$ twofa user list --as robot
-? 5
---- stderr
-error: the acting user `robot` is a technical user
-
-"#]]);
-    world.run("user list --as alice").shows(str![[r#"
-$ twofa user list --as alice
-? 5
---- stderr
-error: the acting user `alice` is deactivated
-
-"#]]);
-    world.run("user list --as bob -o json").shows(str![[r#"
-$ twofa user list --as bob -o json
-? 5
---- stderr
-error: the acting user `bob` is locked
-{"error":{"kind":"not_permitted","message":"the acting user `bob` is locked","hint":null,"user":"bob"}}
-
-"#]]);
-    world.run("status --as bob").exits(5);
-    world.run("user list --as nobody").shows(str![[r#"
-$ twofa user list --as nobody
-? 3
---- stderr
-error: no user is named `nobody`
- hint: `twofa user list` lists what there is
-
-"#]]);
-    // The first administrator is excused under root and the owner, or a store could be lost by a typo.
-    world.ok("user list");
-    world.ok("user deactivate Supervisor --yes");
-    world.ok("user activate Supervisor");
-    // A lock that has run out is none.
-    world.later(60);
-    world.ok("user list --as bob");
-    world
-        .run("audit list --event permission -o ndjson")
-        .shows(str![[r#"
-$ twofa audit list --event permission -o ndjson
-? 0
---- stdout
-{"seq":15,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"status","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":14,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":13,"at":"2026-01-01T00:00:00Z","actor":"alice","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-{"seq":12,"at":"2026-01-01T00:00:00Z","actor":"robot","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":null}
-
-"#]]);
-}
-
-#[test]
-fn positions_expiry_and_denial_decide() {
-    let world = World::with_email();
-    world.sql("INSERT INTO grantee (operation, position, user, access, until_at) SELECT 'CanManageUsers', 2, id, 'allow', 1767225700 FROM user WHERE login = 'bob'");
-    world.ok("user list --as bob");
-    world.later(100);
-    world.run("user list --as bob").exits(5);
-    // A denial before an allowance of the administrators' group.
-    grant(&world, "Supervisor", "CanManageLookups");
-    world.ok("template list");
-    world.sql(
-        "UPDATE grantee SET access = 'deny' WHERE operation = 'CanManageLookups' AND position = 1",
-    );
-    world.run("template list").exits(5);
-    // Through a group in a group.
-    world.sql("INSERT INTO \"group\" (name, name_key, created_at) VALUES ('Outer', 'outer', 0), ('Inner', 'inner', 0);
-        INSERT INTO group_group (\"group\", member) SELECT o.id, i.id FROM \"group\" o, \"group\" i WHERE o.name = 'Outer' AND i.name = 'Inner';
-        INSERT INTO group_user (\"group\", user) SELECT g.id, u.id FROM \"group\" g, user u WHERE g.name = 'Inner' AND u.login = 'alice';
-        INSERT INTO grantee (operation, position, \"group\", access) SELECT 'CanViewSysOperationAudit', 2, id, 'allow' FROM \"group\" WHERE name = 'Outer'");
-    world.ok("audit verify --as alice");
-    world.run("audit verify --as bob").exits(5);
-}
-
-/// 5 goes before 2: who may not is told so before anything is asked or missed.
-#[test]
-fn the_operation_is_judged_before_any_question() {
-    let (world, _) = world();
-    for line in [
-        "user remove carol",
-        "password set alice",
-        "setting set Enable2FA off",
-        "mailbox add x --smtp mail.example.com --username u --from a@example.com",
-        "login start alice",
-        "login simulate alice",
-    ] {
-        let done = world.run(&format!("{line} --as bob")).done();
-        assert_eq!(done.code, Some(5), "{line}: {}", done.stderr);
-    }
 }

@@ -286,7 +286,7 @@ $ twofa user add bob --group Staf
 ? 3
 --- stderr
 error: no group is named `Staf`
- hint: there is `All employees`, `All external users`, `System administrators`
+ hint: `twofa group list` lists what there is
 
 "#]]);
     world

@@ -139,7 +139,7 @@ $ twofa user list --group Staf
 ? 3
 --- stderr
 error: no group is named `Staf`
- hint: there is `All employees`, `All external users`, `System administrators`
+ hint: `twofa group list` lists what there is
 
 "#]]);
     world.run("user list --without pager").shows(str![[r#"

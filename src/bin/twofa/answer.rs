@@ -62,6 +62,19 @@ pub fn row(of: &impl Serialize) -> Result<Row> {
     }
 }
 
+/// Rows as a table shows them.
+pub fn table(columns: &[&str], rows: &[Row], width: Option<u16>) -> Result<String> {
+    let mut table = heads(columns);
+    for row in rows {
+        table.add_row(columns.iter().map(|name| table_cell(&row[*name])));
+    }
+    let mut text = Vec::new();
+    match write_table(&mut table, width, &mut text) {
+        Ok(()) | Err(Stop::ClosedPipe) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
 /// A row of one field.
 pub fn only(name: &str, value: impl Into<Value>) -> Row {
     Map::from_iter([(name.to_owned(), value.into())])
@@ -142,17 +155,7 @@ impl Answer {
         rows: &[Row],
         width: Option<u16>,
     ) -> Result<Answer> {
-        let mut table = heads(columns);
-        for row in rows {
-            table.add_row(columns.iter().map(|name| table_cell(&row[*name])));
-        }
-        let mut text = Vec::new();
-        match write_table(&mut table, width, &mut text) {
-            Ok(()) | Err(Stop::ClosedPipe) => {
-                Ok(self.shown_as(String::from_utf8_lossy(&text).into_owned()))
-            }
-            Err(Stop::Failed(error)) => Err(error),
-        }
+        Ok(self.shown_as(table(columns, rows, width)?))
     }
 
     /// What the table format shows instead of the fields.
@@ -400,7 +403,18 @@ fn table_cell(value: &Value) -> String {
         Value::String(text) => unabridged(text).into_owned(),
         Value::Array(items) if items.is_empty() => "–".to_owned(),
         Value::Array(items) => items.iter().map(table_cell).collect::<Vec<_>>().join(", "),
-        Value::Number(_) | Value::Object(_) => value.to_string(),
+        // A thing within a thing is told by its values, and by the names of what is true of it.
+        Value::Object(fields) => fields
+            .iter()
+            .filter_map(|(name, value)| match value {
+                Value::String(text) => Some(unabridged(text)),
+                Value::Number(number) => Some(number.to_string().into()),
+                Value::Bool(true) => Some(name.as_str().into()),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+            .join(" "),
+        Value::Number(_) => value.to_string(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, help, init, key, login, mailbox, method, password,
-    recovery_codes, setting, template, user,
+    audit, authenticator, completions, group, help, init, key, login, mailbox, method, password,
+    permission, recovery_codes, setting, template, user,
 };
 use crate::complete;
 
@@ -147,6 +147,10 @@ pub enum Command {
     Setting(setting::Setting),
     #[command(subcommand)]
     User(user::User),
+    #[command(subcommand)]
+    Group(group::Group),
+    #[command(subcommand)]
+    Permission(permission::Permission),
     #[command(subcommand)]
     Authenticator(authenticator::Authenticator),
     #[command(subcommand)]

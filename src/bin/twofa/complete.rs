@@ -20,7 +20,7 @@ use twofa::method::Method;
 use twofa::setting::{self, Shape};
 use twofa::store::{Place, Store};
 use twofa::user::{self, Type};
-use twofa::verb::{Opens, VERBS};
+use twofa::verb::{Opens, Operation, VERBS};
 use twofa::{audit, group, mailbox, template};
 
 use crate::cli::Cli;
@@ -147,6 +147,11 @@ fn named(all: fn(&Store) -> Result<Vec<String>>) -> ArgValueCompleter {
 /// Groups.
 pub fn groups() -> ArgValueCompleter {
     named(group::candidates)
+}
+
+/// Operations.
+pub fn operations() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| fixed(Operation::ALL.iter().map(|operation| operation.code())))
 }
 
 /// Mailboxes.

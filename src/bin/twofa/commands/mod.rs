@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authenticator;
 pub mod completions;
+pub mod group;
 pub mod help;
 pub mod init;
 pub mod key;
@@ -10,6 +11,7 @@ pub mod login;
 pub mod mailbox;
 pub mod method;
 pub mod password;
+pub mod permission;
 pub mod recovery_codes;
 pub mod setting;
 pub mod template;
@@ -29,6 +31,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Method(verb) => method::run(context, verb),
         Command::Setting(verb) => setting::run(context, verb),
         Command::User(verb) => user::run(context, verb),
+        Command::Group(verb) => group::run(context, verb),
+        Command::Permission(verb) => permission::run(context, verb),
         Command::Authenticator(verb) => authenticator::run(context, verb),
         Command::RecoveryCodes(verb) => recovery_codes::run(context, verb),
         Command::Password(verb) => password::run(context, verb),

@@ -4,16 +4,25 @@
 //! in through any nesting, decides; nothing matches means no. A user and a group are different things even under one
 //! name. The cost follows the groups a user is in, not the number of users.
 
-use std::collections::{BTreeSet, HashMap};
+mod effect;
+mod grant;
+mod nesting;
+mod view;
+
+use std::collections::BTreeSet;
 
 use rusqlite::OptionalExtension as _;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::clock::Time;
 use crate::error::Result;
 use crate::store::{Store, Tx};
 use crate::user::kind::Type;
 use crate::verb::Operation;
+
+pub(crate) use self::effect::{Effect, State, effect};
+pub use self::grant::{Access, Edit, SetGrantees};
+pub(crate) use self::nesting::Nesting;
+pub use self::view::{Decision, GranteeRow, Named, OperationRow, check, find, list, show};
 
 /// The groups built in, computed or fixed.
 pub(crate) mod built_in {
@@ -27,7 +36,7 @@ pub(crate) mod built_in {
 
 /// Who a row names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whom {
+pub enum Whom {
     /// A user, by id.
     User(i64),
     /// A group, by id.
@@ -42,30 +51,20 @@ pub(crate) struct Grantee {
     /// Who it names.
     pub whom: Whom,
     /// Allow, or deny.
-    pub allow: bool,
+    pub access: Access,
     /// From this moment on it does not match.
     pub until: Option<Time>,
 }
 
-/// The column `access`.
-#[derive(PartialEq, Eq)]
-enum Access {
-    Allow,
-    Deny,
-}
-
-impl FromSql for Access {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_str()? {
-            "allow" => Ok(Access::Allow),
-            "deny" => Ok(Access::Deny),
-            _ => Err(FromSqlError::InvalidType),
-        }
+impl Grantee {
+    /// Whether it has run out at `now`.
+    fn has_expired(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 }
 
 /// The list of one operation, in order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grantees(pub Vec<Grantee>);
 
 impl Grantees {
@@ -85,7 +84,7 @@ impl Grantees {
                     Some(user) => Whom::User(user),
                     None => Whom::Group(row.get(2)?),
                 },
-                allow: row.get::<_, Access>(3)? == Access::Allow,
+                access: row.get(3)?,
                 until: row.get(4)?,
             })
         })?;
@@ -102,7 +101,7 @@ impl Grantees {
     ) -> Option<&Grantee> {
         self.0
             .iter()
-            .filter(|row| row.until.is_none_or(|until| now < until))
+            .filter(|row| !row.has_expired(now))
             .filter(|row| match row.whom {
                 Whom::User(id) => id == user,
                 Whom::Group(id) => groups.contains(&id),
@@ -114,7 +113,7 @@ impl Grantees {
     #[must_use]
     pub(crate) fn allow(&self, user: i64, groups: &BTreeSet<i64>, now: Time) -> bool {
         self.deciding(user, groups, now)
-            .is_some_and(|row| row.allow)
+            .is_some_and(|row| row.access == Access::Allow)
     }
 }
 
@@ -196,6 +195,18 @@ pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
+/// The same of the user of a row id.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`], also when there is no such user.
+pub(crate) fn is_administrator(store: &Store, user: i64) -> Result<bool> {
+    let kind = store
+        .db()
+        .prepare_cached("SELECT type FROM user WHERE id = ?1")?
+        .query_row([user], |row| row.get(0))?;
+    in_administrators(store, user, kind)
+}
+
 /// The groups whose users are administrators: `System administrators` and every group nested in it.
 ///
 /// # Errors
@@ -259,59 +270,63 @@ pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
         .any(|other| Some(&other) != login.as_ref()))
 }
 
-/// Memberships of many users at once: the nesting is read once, and each set of direct groups is resolved once.
-pub(crate) struct Nesting {
-    above: HashMap<i64, Vec<i64>>,
-    computed: HashMap<&'static str, i64>,
-    resolved: HashMap<(Vec<i64>, Type), BTreeSet<i64>>,
+/// Whether anybody at all has an operation, now and when every row that runs out has run out; active or not, for whoever
+/// is not can be activated.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn is_had_by_somebody(store: &Store, operation: Operation) -> Result<bool> {
+    let list = Grantees::load(store, operation)?;
+    let mut nesting = Nesting::load(store)?;
+    let mut kind_of = store
+        .db()
+        .prepare_cached("SELECT type FROM user WHERE id = ?1 AND type <> 'technical'")?;
+    for row in list.0.iter().filter(|row| row.access == Access::Allow) {
+        let candidates = match row.whom {
+            Whom::User(id) => BTreeSet::from([id]),
+            Whom::Group(id) => users_in(store, &nesting, id)?,
+        };
+        for user in candidates {
+            let Some(kind) = kind_of.query_row([user], |row| row.get(0)).optional()? else {
+                continue;
+            };
+            let groups = nesting.groups(direct_groups(store, user)?, kind);
+            let ever = [store.now(), Time(i64::MAX)];
+            if ever.iter().all(|at| list.allow(user, groups, *at)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
-impl Nesting {
-    /// Reads the nesting of groups.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Storage`].
-    pub(crate) fn load(store: &Store) -> Result<Nesting> {
-        let mut above: HashMap<i64, Vec<i64>> = HashMap::new();
-        let mut query = store
-            .db()
-            .prepare("SELECT member, \"group\" FROM group_group")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            above.entry(row.get(0)?).or_default().push(row.get(1)?);
-        }
-        let mut computed = HashMap::new();
-        for which in [built_in::EMPLOYEES, built_in::EXTERNALS] {
-            computed.insert(which, built_in_group(store, which)?);
-        }
-        Ok(Nesting {
-            above,
-            computed,
-            resolved: HashMap::new(),
-        })
+/// Everybody who is in a group, directly, through nesting or by type, as far as the store's memberships go.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+fn users_in(store: &Store, nesting: &Nesting, group: i64) -> Result<BTreeSet<i64>> {
+    let within = nesting.within(group);
+    let mut found = BTreeSet::new();
+    let mut members = store
+        .db()
+        .prepare_cached("SELECT user FROM group_user WHERE \"group\" = ?1")?;
+    for one in &within {
+        let users = members.query_map([one], |row| row.get(0))?;
+        found.extend(users.collect::<rusqlite::Result<Vec<i64>>>()?);
     }
-
-    /// All groups of a user of type `kind` whose direct groups, in ascending order, are `direct`.
-    pub(crate) fn groups(&mut self, direct: Vec<i64>, kind: Type) -> &BTreeSet<i64> {
-        // Organisations have few combinations of groups; a store that has many pays in memory only up to here.
-        if self.resolved.len() > 100_000 {
-            self.resolved.clear();
+    let mut of_type = store
+        .db()
+        .prepare_cached("SELECT id FROM user WHERE type = ?1")?;
+    for kind in Type::ALL {
+        if nesting
+            .computed(kind)
+            .is_some_and(|group| within.contains(&group))
+        {
+            let users = of_type.query_map([kind], |row| row.get(0))?;
+            found.extend(users.collect::<rusqlite::Result<Vec<i64>>>()?);
         }
-        let (above, computed) = (&self.above, &self.computed);
-        self.resolved
-            .entry((direct, kind))
-            .or_insert_with_key(|(direct, kind)| {
-                let mut open: Vec<i64> = direct.clone();
-                open.extend(everybody(*kind).and_then(|which| computed.get(which)));
-                let mut inside = BTreeSet::new();
-                while let Some(group) = open.pop() {
-                    if inside.insert(group) {
-                        open.extend(above.get(&group).into_iter().flatten());
-                    }
-                }
-                inside
-            })
     }
+    Ok(found)
 }
 
 /// Numbers the rows of every list 1..n again, after rows have gone.
@@ -326,62 +341,4 @@ pub(crate) fn close_gaps(tx: &Tx<'_>) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(position: i64, whom: Whom, allow: bool, until: Option<i64>) -> Grantee {
-        Grantee {
-            position,
-            whom,
-            allow,
-            until: until.map(Time),
-        }
-    }
-
-    #[test]
-    fn the_smallest_matching_position_decides() {
-        let list = Grantees(vec![
-            row(1, Whom::Group(1), false, Some(100)),
-            row(2, Whom::User(1), true, None),
-            row(3, Whom::Group(2), false, None),
-        ]);
-        let groups = |ids: &[i64]| ids.iter().copied().collect::<BTreeSet<_>>();
-        assert!(list.allow(1, &groups(&[2]), Time(0)));
-        assert!(
-            !list.allow(1, &groups(&[1]), Time(99)),
-            "a denial before it"
-        );
-        assert!(list.allow(1, &groups(&[1]), Time(100)), "which has expired");
-        assert!(!list.allow(2, &groups(&[2]), Time(0)));
-        assert!(!list.allow(2, &groups(&[]), Time(0)), "nothing matches: no");
-        assert!(
-            !list.allow(2, &groups(&[]), Time(0)),
-            "user 1 is not group 1"
-        );
-    }
-
-    #[test]
-    fn administrators_are_found_through_every_kind_of_group() {
-        let fresh = crate::store::tests::fresh();
-        let store = &fresh.store;
-        let run = |sql: &str| {
-            let done = store.write(|tx| Ok(tx.db().execute_batch(sql)?));
-            done.unwrap();
-        };
-        let found = |limit| active_administrators(store, limit).unwrap();
-        run("INSERT INTO user (id, login, type, active, created_at) VALUES
-                 (1, 'ada', 'external', 1, 0), (2, 'bea', 'employee', 1, 0), (3, 'cy', 'employee', 0, 0);
-             INSERT INTO identity VALUES ('ada', 1, 1, 0), ('bea', 2, 1, 0), ('cy', 3, 1, 0);
-             INSERT INTO \"group\" (id, name, name_key, created_at) VALUES (10, 'Inner', 'inner', 0);
-             INSERT INTO group_user VALUES (10, 1), (10, 3);");
-        assert_eq!(found(5), [""; 0]);
-        run(
-            "INSERT INTO group_group SELECT id, 10 FROM \"group\" WHERE built_in = 'administrators'",
-        );
-        assert_eq!(found(5), ["ada"], "through a nested group, if active");
-        run("INSERT INTO group_group SELECT 10, id FROM \"group\" WHERE built_in = 'employees'");
-        assert_eq!(found(5), ["ada", "bea"], "through a computed group too");
-        assert_eq!(found(1), ["ada"]);
-        assert!(another_administrator(store, 1).unwrap());
-    }
-}
+mod tests;

@@ -1,0 +1,298 @@
+//! `permission`: who may.
+
+use clap::{Args, Subcommand};
+use twofa::actor::Session;
+use twofa::error::{Kind, Result};
+use twofa::group;
+use twofa::guard::Allowance;
+use twofa::name::visible;
+use twofa::permission::{self, Access, Decision, Edit, GranteeRow, Named, SetGrantees, Whom};
+use twofa::user;
+use twofa::verb::Operation;
+
+use crate::answer::{Answer, row, table};
+use crate::cli::Lockout;
+use crate::complete;
+use crate::session::Context;
+
+/// Say who may do what
+///
+/// An operation has an ordered list of users and groups. The first row that names the user, or a group they are in,
+/// decides; if none does, the answer is no.
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  twofa permission grant CanReset2FA --group Helpdesk\n  twofa permission deny CanUse2FA --group Robots --position 1\n  twofa permission check CanReset2FA alice"
+)]
+pub enum Permission {
+    /// List the operations and who has them
+    List,
+    /// Show one operation: who has it, and the commands it opens
+    Show(Operated),
+    /// Allow a user or a group
+    Grant(Put),
+    /// Deny a user or a group
+    Deny(Put),
+    /// Take a user or a group off the list
+    Revoke(Revoke),
+    /// Move a user or a group up or down the list
+    Move(Move),
+    /// Say whether a user may, and which row decides; exit status 0 or 5
+    Check(Check),
+}
+
+/// An operation by code.
+#[derive(Debug, Args)]
+pub struct Operated {
+    /// Code or name of the operation, in any case
+    #[arg(value_name = "OPERATION", add = complete::operations())]
+    operation: String,
+}
+
+/// Whom a row names.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// A user, by login or email
+    #[arg(long, value_name = "LOGIN", add = complete::users())]
+    user: Option<String>,
+    /// A group
+    #[arg(long, value_name = "GROUP", add = complete::groups())]
+    group: Option<String>,
+}
+
+impl Who {
+    fn find(&self, session: &Session) -> Result<Whom> {
+        let store = &session.store;
+        Ok(match (&self.user, &self.group) {
+            (Some(login), _) => Whom::User(user::find(store, login)?.id),
+            (None, group) => {
+                Whom::Group(group::find(store, group.as_deref().unwrap_or_default())?.id)
+            }
+        })
+    }
+}
+
+/// `permission grant` and `permission deny`.
+#[derive(Debug, Args)]
+pub struct Put {
+    #[command(flatten)]
+    operated: Operated,
+    #[command(flatten)]
+    who: Who,
+    /// Where in the list, from 1; without it a new row goes to the end
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    position: Option<i64>,
+    /// Until when the row matches: 2026-12-31, 'in 7d'; without it, always
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    #[command(flatten)]
+    lockout: Lockout,
+}
+
+/// `permission revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    #[command(flatten)]
+    operated: Operated,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    lockout: Lockout,
+}
+
+/// `permission move`.
+#[derive(Debug, Args)]
+pub struct Move {
+    #[command(flatten)]
+    operated: Operated,
+    #[command(flatten)]
+    who: Who,
+    /// Where in the list, from 1
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    position: i64,
+    #[command(flatten)]
+    lockout: Lockout,
+}
+
+/// `permission check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    operated: Operated,
+    /// Login or email address, in any case
+    #[arg(value_name = "LOGIN", add = complete::users())]
+    login: String,
+}
+
+const COLUMNS: &[&str] = &["code", "name", "grantees", "opens"];
+const TABLE: &[&str] = &["code", "name", "grantees"];
+
+pub fn run(context: &mut Context, verb: Permission) -> Result<Answer> {
+    match verb {
+        Permission::List => {
+            let session = context.session()?;
+            let rows = permission::list(&session.store)?;
+            Ok(Answer::list(COLUMNS, TABLE, rows))
+        }
+        Permission::Show(args) => {
+            let session = context.session()?;
+            let operation = permission::find(&session.store, &args.operation)?;
+            shown(&session, operation)
+        }
+        Permission::Grant(args) => put(context, &args, Access::Allow),
+        Permission::Deny(args) => put(context, &args, Access::Deny),
+        Permission::Revoke(args) => {
+            let edit = Edit::Remove;
+            set(
+                context,
+                &args.operated,
+                &args.who,
+                edit,
+                args.lockout.allowance(),
+            )
+        }
+        Permission::Move(args) => {
+            let edit = Edit::Move {
+                position: args.position,
+            };
+            set(
+                context,
+                &args.operated,
+                &args.who,
+                edit,
+                args.lockout.allowance(),
+            )
+        }
+        Permission::Check(args) => check(context, &args),
+    }
+}
+
+/// An operation as `show` gives it.
+fn shown(session: &Session, operation: Operation) -> Result<Answer> {
+    let found = permission::show(&session.store, operation)?;
+    let opens = if found.opens.is_empty() {
+        "–".to_owned()
+    } else {
+        found.opens.join(", ")
+    };
+    let rows = found
+        .grantees
+        .iter()
+        .map(|one| {
+            let mut cells = row(one)?;
+            let (kind, name) = kind_and_name(one);
+            cells.insert("grantee".into(), name.into());
+            cells.insert("is".into(), kind.into());
+            Ok(cells)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let list = if rows.is_empty() {
+        "Nobody has it.\n".to_owned()
+    } else {
+        let columns = ["position", "grantee", "is", "access", "until", "expired"];
+        table(&columns, &rows, crate::terminal_width())?
+    };
+    let text = format!("{}: {}\n\n{list}\nOpens: {opens}\n", found.code, found.name);
+    Ok(Answer::thing(&found)?.shown_as(text))
+}
+
+fn kind_and_name(row: &GranteeRow) -> (&'static str, &str) {
+    match &row.whom {
+        Named::User(login) => ("user", login),
+        Named::Group(name) => ("group", name),
+    }
+}
+
+fn put(context: &mut Context, args: &Put, access: Access) -> Result<Answer> {
+    let until = context.time(args.until.as_deref())?;
+    let edit = Edit::Put {
+        access,
+        until,
+        position: args.position,
+    };
+    let answer = set(
+        context,
+        &args.operated,
+        &args.who,
+        edit,
+        args.lockout.allowance(),
+    )?;
+    Ok(match until {
+        Some(until) => answer.say(format!("--until was understood as {until}.")),
+        None => answer,
+    })
+}
+
+fn set(
+    context: &mut Context,
+    operated: &Operated,
+    who: &Who,
+    edit: Edit,
+    allowance: Allowance,
+) -> Result<Answer> {
+    let session = context.session()?;
+    let operation = permission::find(&session.store, &operated.operation)?;
+    let plan = SetGrantees {
+        operation,
+        whom: who.find(&session)?,
+        edit,
+    };
+    let done = context.commit(&session, &plan, allowance, None)?;
+    let changed = done.changed();
+    let sentence = match (changed, edit) {
+        (true, Edit::Remove) => format!("Off the list of `{}`.", operation.code()),
+        (true, _) => format!("The list of `{}` was changed.", operation.code()),
+        (false, Edit::Remove) => format!("Not on the list of `{}`.", operation.code()),
+        (false, _) => format!("The list of `{}` is like that already.", operation.code()),
+    };
+    Ok(shown(&session, operation)?
+        .changed(changed, done.warnings)
+        .say(sentence))
+}
+
+fn check(context: &mut Context, args: &Check) -> Result<Answer> {
+    let session = context.session()?;
+    let user = session.about(&args.login)?;
+    let operation = permission::find(&session.store, &args.operated.operation)?;
+    let found = permission::check(&session.store, operation, user.id, user.kind, &user.login)?;
+    let sentence = because(&found);
+    let exit = if found.granted {
+        0
+    } else {
+        Kind::NotPermitted.exit()
+    };
+    Ok(Answer::thing(&found)?.exits(exit).say(sentence))
+}
+
+/// The decision in words.
+fn because(found: &Decision) -> String {
+    let user = visible(&found.user);
+    let may = if found.granted { "has" } else { "lacks" };
+    let Some(row) = &found.row else {
+        return format!(
+            "`{user}` lacks `{}`: no row of its list matches.",
+            found.operation
+        );
+    };
+    let (kind, name) = kind_and_name(row);
+    let does = match row.access {
+        Access::Allow => "allows",
+        Access::Deny => "denies",
+    };
+    let way = match found.through.as_slice() {
+        [] | [_] => String::new(),
+        through => {
+            let names: Vec<String> = through
+                .iter()
+                .map(|name| format!("`{}`", visible(name)))
+                .collect();
+            format!(", by way of {}", names.join(" in "))
+        }
+    };
+    format!(
+        "`{user}` {may} `{}`: row {} {does} the {kind} `{}`{way}.",
+        found.operation,
+        row.position,
+        visible(name)
+    )
+}
