@@ -28,6 +28,14 @@ pub(crate) struct System {
     pub password_attempts: i64,
     /// `MaxPasswordAge`, in days; 0: never.
     pub max_age: i64,
+    /// `LoginAttemptBeforeWarningCount`; 0: never.
+    pub warn_after: i64,
+    /// `PasswordChangeReminding`, in days; 0: never.
+    pub remind_days: i64,
+    /// `DisplayAccountLockoutMessageAtLogin`.
+    pub show_lockout: bool,
+    /// `DisplayIncorrectPasswordMessageAtLogin`.
+    pub show_wrong_password: bool,
     /// `SecondFactorCodeTTL`, in seconds.
     pub code_ttl: i64,
     /// `TotpDriftSteps`.
@@ -54,6 +62,10 @@ impl System {
             lockout: settings.number(&setting::USER_LOCKOUT_DURATION),
             password_attempts: settings.number(&setting::LOGIN_ATTEMPT_COUNT),
             max_age: settings.number(&setting::MAX_AGE),
+            warn_after: settings.number(&setting::LOGIN_WARNING_COUNT),
+            remind_days: settings.number(&setting::REMINDING),
+            show_lockout: settings.flag(&setting::SHOW_LOCKOUT),
+            show_wrong_password: settings.flag(&setting::SHOW_WRONG_PASSWORD),
             code_ttl: settings.number(&setting::SECOND_FACTOR_CODE_TTL),
             drift: settings.number(&setting::TOTP_DRIFT),
             resend_interval: settings.number(&setting::RESEND_INTERVAL),

@@ -2,6 +2,7 @@
 
 pub mod decide;
 pub mod facts;
+pub mod first;
 #[cfg(test)]
 mod indexed;
 pub mod run;

@@ -3,8 +3,9 @@
 //! A verdict, refusals included, is an answer and not an error; errors are what kept us from judging. Every verdict is
 //! an event, written in the transaction that decided it.
 
-use super::decide::{self, Channel, First, Next};
+use super::decide::{self, Channel, Next};
 use super::facts::{Person, System};
+use super::first::{self, Told};
 use super::second::{self, Answer, Asked, Compare, Question};
 use super::tries;
 use super::verdict::{Outcome as Came, Verdict};
@@ -15,7 +16,6 @@ use crate::challenge::{self, About, Challenge, ChallengeRow, Closed, Purpose};
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
 use crate::name::{argument, fold};
-use crate::password;
 use crate::plan::Warning;
 use crate::recovery;
 use crate::secret::Secret;
@@ -58,35 +58,16 @@ pub fn may_start(session: &Session, login: &str) -> Result<()> {
 pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
     let (store, who) = (&session.store, session.who());
     may_start(session, start.login)?;
-    store.vault()?;
-    let system = System::load(store)?;
-    let (user, reserved) = store.write(|tx| {
-        let user = user::lookup(tx, start.login)?
-            .map(|user| tries::settle(tx, &who, user))
-            .transpose()?;
-        let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
-        Ok((user, reserved))
-    })?;
-    let stored = password::stored(store, user.as_ref())?;
-    let first = match password::compare(store, &stored, start.password)? {
-        true if reserved != First::TooMany => First::Right,
-        true => First::TooMany,
-        false => First::Wrong,
-    };
-    let Some(user) = user else {
+    let compared = first::compare(store, &who, start.login, start.password)?;
+    let Some(user) = compared.user.clone() else {
         return unknown(store, &who, start.login).map_err(|error| begun(error, None));
     };
     let decided = store.write(|tx| {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
             return Ok(Err(denied));
         }
-        // The lock was let go for the comparison: what was compared must still be what is stored, and everything else
-        // is read anew.
-        let same = password::stored(tx, Some(&user))? == stored;
-        let first = if same { first } else { First::Wrong };
         let system = System::load(tx)?;
-        tries::settle_password(tx, &who, &system, &user, first)?;
-        let person = Person::load(tx, user::get(tx, user.id)?)?;
+        let (first, person) = compared.settle(tx, &who, &system, &user)?;
         let next = decide::after_first(
             &system,
             &person,
@@ -101,8 +82,14 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
     let (system, person, next) = decided.map_err(|error| begun(error, None))??;
     let methods = decide::usable(&system, &person);
     match next {
-        Next::Granted => Ok(Verdict::new(Came::Granted, &user.login)),
-        Next::Denied(kind, _) => {
+        Next::Granted => {
+            let mut verdict = Verdict::new(Came::Granted, &user.login);
+            verdict
+                .warnings
+                .extend(first::reminder(&system, &person.user, store.now()));
+            Ok(verdict)
+        }
+        Next::Denied(kind, why) => {
             let public = kind == Kind::FirstFactorWrong;
             let mut verdict = Verdict::new(
                 Came::Denied(kind),
@@ -113,6 +100,14 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
                 },
             );
             verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
+            if public || kind == Kind::Locked {
+                verdict.told = Some(Told::of(&system, Some(&person), kind, store.now()));
+            }
+            if why == "wrong_password" {
+                verdict
+                    .warnings
+                    .extend(first::tries_left(&system, &person.user));
+            }
             Ok(verdict)
         }
         Next::NotUsable(method) => Ok(not_usable(&person, method, methods)),
@@ -184,10 +179,10 @@ fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
         });
         append(tx, who, &Entry::new(Event::LOGIN_DENIED, Outcome::Denied).reason("unknown_user").detail(detail))
     })?;
-    Ok(Verdict::new(
-        Came::Denied(Kind::FirstFactorWrong),
-        login.trim(),
-    ))
+    let kind = Kind::FirstFactorWrong;
+    let mut verdict = Verdict::new(Came::Denied(kind), login.trim());
+    verdict.told = Some(Told::of(&System::load(store)?, None, kind, store.now()));
+    Ok(verdict)
 }
 
 fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {
@@ -392,6 +387,9 @@ fn judged(
                     .map(|left| few_left(left, &user.login)),
             );
             let person = Person::load(tx, user)?;
+            verdict
+                .warnings
+                .extend(first::reminder(&system, &person.user, tx.now()));
             if decide::offers_connection(&system, &person) {
                 let (_, enrolment) =
                     authenticator::begin(tx, who, &person.user, authenticator::setup_life(tx)?)?;
@@ -503,6 +501,9 @@ fn enrolled(
             verdict.challenge = Some(challenge.token.clone());
             verdict.method = Some(Method::Totp);
             verdict.methods = decide::usable(system, &Person::load(tx, user.clone())?);
+            verdict
+                .warnings
+                .extend(first::reminder(system, user, tx.now()));
             Ok(verdict)
         }
         Confirmed::Wrong { left } => refuse(

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::first::Told;
 use crate::authenticator::Enrolment;
 use crate::clock::Time;
 use crate::error::Kind;
@@ -74,6 +75,9 @@ pub struct Verdict {
     pub enrolment: Option<Enrolment>,
     /// What is worth saying beside it.
     pub warnings: Vec<Warning>,
+    /// What the words tell, where the first factor was refused.
+    #[serde(skip)]
+    pub told: Option<Told>,
 }
 
 impl Verdict {
@@ -97,6 +101,7 @@ impl Verdict {
             expires_at: None,
             enrolment: None,
             warnings: Vec::new(),
+            told: None,
         }
     }
 }

@@ -62,12 +62,12 @@ catalogue! {
         "The name that SMS are sent under.";
     LOGIN_ATTEMPT_COUNT "LoginAttemptCount" "Login attempts" int(Unit::Tries, 0, 1_000_000), number(0), NOW,
         "How many wrong passwords are allowed; one more locks the user; 0 means no limit.";
-    LOGIN_WARNING_COUNT "LoginAttemptBeforeWarningCount" "Login attempts before warning" int(Unit::Tries, 0, 1_000_000), number(0), PASSWORDS,
-        "After how many wrong passwords the answer tells the tries left; 0 means never.";
-    SHOW_LOCKOUT "DisplayAccountLockoutMessageAtLogin" "Display account lockout message at login" BOOL, number(0), PASSWORDS,
-        "Whether the words of a refused first factor tell of a lock.";
-    SHOW_WRONG_PASSWORD "DisplayIncorrectPasswordMessageAtLogin" "Display incorrect password message at login" BOOL, number(0), PASSWORDS,
-        "Whether the words of a refused first factor tell of a wrong password.";
+    LOGIN_WARNING_COUNT "LoginAttemptBeforeWarningCount" "Login attempts before warning" int(Unit::Tries, 0, 1_000_000), number(0), NOW,
+        "After how many wrong passwords the answer tells the tries left, and so that the login exists; 0 means never.";
+    SHOW_LOCKOUT "DisplayAccountLockoutMessageAtLogin" "Display account lockout message at login" BOOL, number(0), NOW,
+        "Whether the words of a refused first factor tell of a lock, and so that the login exists.";
+    SHOW_WRONG_PASSWORD "DisplayIncorrectPasswordMessageAtLogin" "Display incorrect password message at login" BOOL, number(0), NOW,
+        "Whether the words of a refused first factor say that the login or the password is wrong.";
     MIN_LENGTH "MinPasswordLength" "Minimum password length" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
         "How many characters a password has at the least.";
     MIN_LOWER "MinPasswordLowercaseCharCount" "Minimum lowercase characters" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
@@ -86,7 +86,7 @@ catalogue! {
         "From how many earlier passwords a new one must differ.";
     MAX_AGE "MaxPasswordAge" "Maximum password age" int(Unit::Days, 0, 3_650), number(0), NOW,
         "After how long a password expires; 0 means never.";
-    REMINDING "PasswordChangeReminding" "Password change reminder" int(Unit::Days, 0, 3_650), number(0), PASSWORDS,
+    REMINDING "PasswordChangeReminding" "Password change reminder" int(Unit::Days, 0, 3_650), number(0), NOW,
         "How long before a password expires its user is reminded; 0 means never.";
     RECOVERY_INTERNAL "UsePasswordRecoveryForInternalUsers" "Password recovery for employees" BOOL, number(1), RECOVERY,
         "Whether employees may recover their password; external users always may.";

@@ -196,7 +196,7 @@ outcome      denied
 reason       first_factor_wrong
 user         ALICE
 --- stderr
-error: first factor wrong: unknown user, wrong password or inactive user
+error: the login was refused
 
 "#]]);
 }
@@ -226,7 +226,7 @@ $ twofa login start alice --password-stdin -o csv
 outcome,reason,user,challenge,method,methods,destination,expires_at,enrolment,warnings
 denied,first_factor_wrong,alice,,,,,,,
 --- stderr
-error: first factor wrong: unknown user, wrong password or inactive user
+error: the login was refused
 
 "#]]);
 }

@@ -68,8 +68,8 @@ $ twofa login simulate alice --password-stdin -o json
   "warnings": []
 }
 --- stderr
-error: first factor wrong: unknown user, wrong password or inactive user
-{"error":{"kind":"first_factor_wrong","message":"first factor wrong: unknown user, wrong password or inactive user","hint":null}}
+error: the login was refused
+{"error":{"kind":"first_factor_wrong","message":"the login was refused","hint":null}}
 
 "#]]);
     world.run("login simulate alice").shows(str![[r#"

@@ -44,6 +44,7 @@ mod login_simulate;
 mod login_start;
 mod login_tries;
 mod login_verify;
+mod login_words;
 mod mailbox;
 mod mailbox_edit;
 #[cfg(unix)]

@@ -256,7 +256,10 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             "Connect the app, then `twofa login verify {challenge} --code N`."
         )),
         Outcome::Denied(kind) => {
-            let mut refusal = Error::new(kind, kind.meaning());
+            let mut refusal = match verdict.told {
+                Some(told) => told.refusal(kind, &verdict.user),
+                None => Error::new(kind, kind.meaning()),
+            };
             if kind == Kind::MethodNotUsable {
                 let codes: Vec<&str> = verdict.methods.iter().map(|method| method.code()).collect();
                 let codes = if codes.is_empty() {
@@ -267,6 +270,7 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
                 refusal = refusal.hint(format!("`{login}` can use {codes}"));
             }
             if kind == Kind::Locked
+                && verdict.told.is_none()
                 && let Some(until) = verdict.expires_at
             {
                 refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {}`", argument(&verdict.user)));

@@ -1,0 +1,145 @@
+//! The first factor: comparing a password, and what is said when it is refused.
+//!
+//! Logins and changes of a password go through here. A try is reserved and committed, the hash is computed with no
+//! transaction open, and the verdict is written in the caller's transaction. Every answer, whether the login exists or
+//! not, costs one Argon2id and the same commits.
+
+use super::decide::First;
+use super::facts::{Person, System};
+use super::tries;
+use crate::audit::Who;
+use crate::clock::Time;
+use crate::error::{Error, Kind, Result};
+use crate::name::{argument, counted};
+use crate::password::{self, Stored};
+use crate::plan::Warning;
+use crate::secret::Secret;
+use crate::store::{Store, Tx};
+use crate::user::{self, User};
+
+/// A password that was compared. Its try stays reserved until it is settled.
+pub(crate) struct Compared {
+    /// The user, as they were when the try was reserved; `None`: nobody has this login.
+    pub(crate) user: Option<User>,
+    stored: Stored,
+    came: First,
+}
+
+/// Reserves a try, commits it, and compares.
+///
+/// # Errors
+/// Storage and key errors.
+pub(crate) fn compare(
+    store: &Store,
+    who: &Who,
+    login: &str,
+    password: &Secret,
+) -> Result<Compared> {
+    store.vault()?;
+    let system = System::load(store)?;
+    let (user, reserved) = store.write(|tx| {
+        let user = user::lookup(tx, login)?
+            .map(|user| tries::settle(tx, who, user))
+            .transpose()?;
+        let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
+        Ok((user, reserved))
+    })?;
+    let stored = password::stored(store, user.as_ref())?;
+    let came = match password::compare(store, &stored, password)? {
+        true if reserved != First::TooMany => First::Right,
+        true => First::TooMany,
+        false => First::Wrong,
+    };
+    Ok(Compared { user, stored, came })
+}
+
+impl Compared {
+    /// Writes what it came to, and gives it with the user as they are now.
+    ///
+    /// The lock was let go for the comparison: what was compared must still be what is stored.
+    pub(crate) fn settle(
+        &self,
+        tx: &Tx<'_>,
+        who: &Who,
+        system: &System,
+        user: &User,
+    ) -> Result<(First, Person)> {
+        let same = password::stored(tx, Some(user))? == self.stored;
+        let first = if same { self.came } else { First::Wrong };
+        tries::settle_password(tx, who, system, user, first)?;
+        let person = Person::load(tx, user::get(tx, user.id)?)?;
+        Ok((first, person))
+    }
+}
+
+/// What the words of a refused first factor tell. The exit status and the document do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing but the refusal.
+    Refused,
+    /// That the login or the password is wrong: `DisplayIncorrectPasswordMessageAtLogin`.
+    Wrong,
+    /// That the user is locked: `DisplayAccountLockoutMessageAtLogin`.
+    Locked(Time),
+}
+
+impl Told {
+    /// What is told of a refusal for this reason. `person`: `None` for a login nobody has.
+    #[must_use]
+    pub(crate) fn of(system: &System, person: Option<&Person>, kind: Kind, now: Time) -> Told {
+        let until = person.and_then(|person| person.user.locked_until);
+        match until.filter(|until| now < *until) {
+            Some(until) if system.show_lockout => Told::Locked(until),
+            _ if system.show_wrong_password && kind == Kind::FirstFactorWrong => Told::Wrong,
+            _ => Told::Refused,
+        }
+    }
+
+    /// The refusal in words. `login`: as it may be said.
+    #[must_use]
+    pub fn refusal(self, kind: Kind, login: &str) -> Error {
+        match self {
+            Told::Refused => Error::new(kind, "the login was refused"),
+            Told::Wrong => Error::new(kind, "the login or the password is wrong"),
+            Told::Locked(until) => Error::new(kind, format!("the user is locked until {until}"))
+                .hint(format!(
+                    "an administrator can take the lock off with `twofa user unlock {}`",
+                    argument(login)
+                )),
+        }
+    }
+}
+
+/// Tells how many wrong passwords are left before the lock, once there were `LoginAttemptBeforeWarningCount` of them.
+#[must_use]
+pub(crate) fn tries_left(system: &System, user: &User) -> Option<Warning> {
+    let counts = system.password_attempts > 0 && system.lockout > 0;
+    let due = system.warn_after > 0 && user.password_failures >= system.warn_after;
+    // The lock comes with the first failure above what is allowed.
+    let left = system.password_attempts + 1 - user.password_failures;
+    (counts && due && left > 0).then(|| Warning {
+        kind: "tries_left",
+        message: format!(
+            "{} left.",
+            counted(left.unsigned_abs(), "try is", "tries are")
+        ),
+        hint: None,
+    })
+}
+
+/// Reminds of a password that expires within `PasswordChangeReminding`.
+#[must_use]
+pub(crate) fn reminder(system: &System, user: &User, now: Time) -> Option<Warning> {
+    if system.max_age == 0 || system.remind_days == 0 {
+        return None;
+    }
+    let expires = user.password_changed_at?.plus(system.max_age * DAY);
+    let left = expires.since(now);
+    (left > 0 && left <= system.remind_days * DAY).then(|| Warning {
+        kind: "password_expires",
+        message: format!("The password expires at {expires}."),
+        hint: Some(format!("twofa password change {}", argument(&user.login))),
+    })
+}
+
+const DAY: i64 = 86_400;
