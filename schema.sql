@@ -69,6 +69,16 @@ CREATE TABLE identity (
 -- the names of one user (edit, remove)
 CREATE INDEX identity_user ON identity (user);
 
+-- Passwords that were replaced, as far back as `PasswordHistoryRecordCount` went when they were.
+CREATE TABLE password_history (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    user        INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    hash        TEXT    NOT NULL,                               -- as user.password_hash
+    replaced_at INTEGER NOT NULL
+) STRICT;
+-- the earlier passwords of one user, newest first
+CREATE INDEX password_history_user ON password_history (user, id);
+
 CREATE TABLE "group" (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT    NOT NULL,

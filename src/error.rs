@@ -67,6 +67,7 @@ kinds! {
     Lockout "lockout" 4 "the change would leave users with no way to log in";
     TooSoon "too_soon" 4 "it was done a moment ago";
     SendLimit "send_limit" 4 "too many codes were sent to this user within the hour";
+    PasswordPolicy "password_policy" 4 "a password breaks the rules for passwords";
     MethodNotUsable "method_not_usable" 4 "this user cannot use the method now";
     ChannelRefused "channel_refused" 4 "passwords are not accepted on this channel";
     NotPermitted "not_permitted" 5 "the acting user may not do this";

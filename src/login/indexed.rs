@@ -31,6 +31,7 @@ const LARGE: &[&str] = &[
     "authenticator",
     "authenticator_setup",
     "recovery_code",
+    "password_history",
     "challenge",
     "outbox",
     "audit",

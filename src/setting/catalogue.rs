@@ -34,7 +34,6 @@ const fn word(value: &'static str) -> super::Preset {
 
 const NONE: super::Preset = super::Preset::None;
 const NOW: Option<&str> = None;
-const PASSWORDS: Option<&str> = Some("the password rules");
 const SMS: Option<&str> = Some("SMS delivery");
 const RECOVERY: Option<&str> = Some("password recovery");
 const SSO: Option<&str> = Some("single sign-on");
@@ -68,21 +67,21 @@ catalogue! {
         "Whether the words of a refused first factor tell of a lock, and so that the login exists.";
     SHOW_WRONG_PASSWORD "DisplayIncorrectPasswordMessageAtLogin" "Display incorrect password message at login" BOOL, number(0), NOW,
         "Whether the words of a refused first factor say that the login or the password is wrong.";
-    MIN_LENGTH "MinPasswordLength" "Minimum password length" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
+    MIN_LENGTH "MinPasswordLength" "Minimum password length" int(Unit::Characters, 0, 128), number(0), NOW,
         "How many characters a password has at the least.";
-    MIN_LOWER "MinPasswordLowercaseCharCount" "Minimum lowercase characters" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
+    MIN_LOWER "MinPasswordLowercaseCharCount" "Minimum lowercase characters" int(Unit::Characters, 0, 128), number(0), NOW,
         "How many lowercase letters a password has at the least.";
-    MIN_UPPER "MinPasswordUppercaseCharCount" "Minimum uppercase characters" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
+    MIN_UPPER "MinPasswordUppercaseCharCount" "Minimum uppercase characters" int(Unit::Characters, 0, 128), number(0), NOW,
         "How many uppercase letters a password has at the least.";
-    MIN_DIGITS "MinPasswordNumericCharCount" "Minimum digits" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
+    MIN_DIGITS "MinPasswordNumericCharCount" "Minimum digits" int(Unit::Characters, 0, 128), number(0), NOW,
         "How many digits a password has at the least.";
-    MIN_SPECIAL "MinPasswordSpecialCharCount" "Minimum special characters" int(Unit::Characters, 0, 128), number(0), PASSWORDS,
+    MIN_SPECIAL "MinPasswordSpecialCharCount" "Minimum special characters" int(Unit::Characters, 0, 128), number(0), NOW,
         "How many characters of a password are neither letters nor digits, at the least.";
-    NOT_LOGIN "PasswordNotEqualToUserLogin" "Password differs from login" BOOL, number(0), PASSWORDS,
+    NOT_LOGIN "PasswordNotEqualToUserLogin" "Password differs from login" BOOL, number(0), NOW,
         "Refuses a password that is the user's login.";
-    NOT_WEAK "PasswordNotFromWeakList" "Password not from the weak list" BOOL, number(0), PASSWORDS,
-        "Refuses passwords from the list of common ones.";
-    HISTORY "PasswordHistoryRecordCount" "Password history" int(Unit::Passwords, 0, 128), number(0), PASSWORDS,
+    NOT_WEAK "PasswordNotFromWeakList" "Password not from the weak list" BOOL, number(0), NOW,
+        "Refuses passwords from the list of common ones: the one shipped with twofa, or the file STORE.weak-passwords.";
+    HISTORY "PasswordHistoryRecordCount" "Password history" int(Unit::Passwords, 0, 128), number(0), NOW,
         "From how many earlier passwords a new one must differ.";
     MAX_AGE "MaxPasswordAge" "Maximum password age" int(Unit::Days, 0, 3_650), number(0), NOW,
         "After how long a password expires; 0 means never.";

@@ -72,6 +72,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
     ("outbox", &["delivery/outbox.rs"]),
+    ("password_history", &["password/history.rs"]),
     ("recovery_code", &["recovery.rs"]),
     ("setting", &["setting/mod.rs"]),
     // The store names its first administrator in the transaction that makes them.
@@ -84,7 +85,7 @@ const WRITERS: &[(&str, &[&str])] = &[
         &[
             "user/edit.rs",
             "user/state.rs",
-            "password.rs",
+            "password/mod.rs",
             "login/tries.rs",
             "audit/mod.rs",
         ],

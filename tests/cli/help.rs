@@ -248,7 +248,7 @@ EXIT  MEANING                                                                   
 1     failed: I/O, storage, delivery                                                  io, storage, store_missing, foreign_store, newer_store, read_only, disk_full, key_missing, key_wrong, delivery
 2     usage, a missing answer, a blank login                                          usage, missing_answer, blank_login
 3     not found                                                                       not_found
-4     refused: invalid value, conflict, a guard, too soon, over a limit               invalid_value, conflict, in_use, guard, declined, lockout, too_soon, send_limit, method_not_usable, channel_refused
+4     refused: invalid value, conflict, a guard, too soon, over a limit               invalid_value, conflict, in_use, guard, declined, lockout, too_soon, send_limit, password_policy, method_not_usable, channel_refused
 5     not permitted: the acting user lacks the operation, or did not confirm          not_permitted, confirmation_required, confirmation_wrong, confirmation_used, confirmation_expired
 10    first factor wrong: unknown user, wrong password, inactive user are one answer  first_factor_wrong
 11    second factor wrong                                                             second_factor_wrong
@@ -272,7 +272,7 @@ exit,kinds,meaning
 1,io;storage;store_missing;foreign_store;newer_store;read_only;disk_full;key_missing;key_wrong;delivery,"failed: I/O, storage, delivery"
 2,usage;missing_answer;blank_login,"usage, a missing answer, a blank login"
 3,not_found,not found
-4,invalid_value;conflict;in_use;guard;declined;lockout;too_soon;send_limit;method_not_usable;channel_refused,"refused: invalid value, conflict, a guard, too soon, over a limit"
+4,invalid_value;conflict;in_use;guard;declined;lockout;too_soon;send_limit;password_policy;method_not_usable;channel_refused,"refused: invalid value, conflict, a guard, too soon, over a limit"
 5,not_permitted;confirmation_required;confirmation_wrong;confirmation_used;confirmation_expired,"not permitted: the acting user lacks the operation, or did not confirm"
 10,first_factor_wrong,"first factor wrong: unknown user, wrong password, inactive user are one answer"
 11,second_factor_wrong,second factor wrong

@@ -52,6 +52,7 @@ mod mailbox_files;
 mod method;
 mod output;
 mod password;
+mod password_policy;
 mod permission;
 mod permission_edit;
 mod permission_guards;

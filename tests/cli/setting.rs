@@ -138,7 +138,7 @@ $ twofa setting show MinPasswordLength -o json
   "minimum": 0,
   "maximum": 128,
   "meaning": "How many characters a password has at the least.",
-  "note": "no effect yet: it comes with the password rules"
+  "note": null
 }
 
 "#]]);
@@ -270,7 +270,6 @@ UserLockoutDuration          60     minutes  15
 TotpDriftSteps               2      steps    1
 PasswordNotEqualToUserLogin  yes    –        no
 --- stderr
-warning: PasswordNotEqualToUserLogin has no effect yet: it comes with the password rules.
 UserLockoutDuration is 60 minutes (1h).
 TotpDriftSteps is 2 steps.
 PasswordNotEqualToUserLogin is true.
@@ -498,36 +497,36 @@ fn an_empty_text_is_the_default() {
 #[test]
 fn what_has_no_effect_yet_warns() {
     let world = World::new();
-    let set = world.json("setting set MinPasswordLength 12 SecondFactorCodeTTL 90");
+    let set = world.json("setting set DisableInternalUserPasswordAuth on SecondFactorCodeTTL 90");
     assert_eq!(
         set["warnings"],
         serde_json::json!([{
             "kind": "no_effect",
-            "message": "MinPasswordLength has no effect yet: it comes with the password rules.",
+            "message": "DisableInternalUserPasswordAuth has no effect yet: it comes with single sign-on.",
             "hint": null
         }])
     );
     world
-        .run("setting set MinPasswordLength 12")
+        .run("setting set DisableInternalUserPasswordAuth on")
         .shows(str![[r#"
-$ twofa setting set MinPasswordLength 12
+$ twofa setting set DisableInternalUserPasswordAuth on
 ? 0
 --- stdout
-code      MinPasswordLength
-name      Minimum password length
-type      int
-unit      characters
-value     12
-default   0
+code      DisableInternalUserPasswordAuth
+name      Disable password login of employees
+type      bool
+unit      –
+value     yes
+default   no
 modified  yes
-minimum   0
-maximum   128
-meaning   How many characters a password has at the least.
-note      no effect yet: it comes with the password rules
+minimum   –
+maximum   –
+meaning   Makes employees use single sign-on; administrators still log in with password and 2FA.
+note      no effect yet: it comes with single sign-on
 changed   no
 --- stderr
-warning: MinPasswordLength has no effect yet: it comes with the password rules.
-MinPasswordLength is already 12 characters.
+warning: DisableInternalUserPasswordAuth has no effect yet: it comes with single sign-on.
+DisableInternalUserPasswordAuth is already true.
 
 "#]]);
     assert_eq!(

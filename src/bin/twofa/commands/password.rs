@@ -50,7 +50,7 @@ pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
     let secret = context.password(&args.password, &mut lines, "New password", true)?;
     let plan = SetPassword {
         user: user.id,
-        password: password::hash(&session.store, &secret)?,
+        password: password::hash(&session.store, &user.login, Some(&user), &secret)?,
         must_change: args.must_change,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;

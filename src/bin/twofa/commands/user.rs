@@ -285,12 +285,14 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
         ..Wanted::default()
     })?;
     let with_password = args.password.password_stdin || args.password.password_file.is_some();
-    let hash = if with_password {
+    let mut hash = None;
+    if with_password {
         let secret = context.password(&args.password, &mut lines, "Password", true)?;
-        Some(password::hash(&session.store, &secret)?)
-    } else {
-        None
-    };
+        // A password is given at creation only: whoever is there already keeps theirs.
+        if user::lookup(&session.store, &args.login)?.is_none() {
+            hash = Some(password::hash(&session.store, &args.login, None, &secret)?);
+        }
+    }
     let plan = AddUser {
         login: args.login.clone(),
         fields: fields(args.described)?,

@@ -1,6 +1,11 @@
 //! Passwords: setting and comparing them.
 //!
-//! The hash is computed with no transaction open, and never leaves this module.
+//! The hash is computed with no transaction open, and never leaves this module. What a new one must keep to is in
+//! [`policy`].
+
+mod history;
+mod policy;
+mod weak;
 
 use rusqlite::OptionalExtension as _;
 
@@ -15,24 +20,30 @@ use crate::store::{Store, Tx};
 use crate::user::{User, get};
 use crate::vault::NewPassword;
 
-/// The shortest input that is taken: a password has at least one character.
+/// Hashes a new password that keeps the rules, for [`SetPassword`] or `user add`. `user`: whose earlier passwords it must
+/// differ from.
 ///
 /// # Errors
-/// [`Kind::InvalidValue`].
-pub(crate) fn check(password: &Secret) -> Result<()> {
-    if password.is_empty() {
-        return Err(Error::new(Kind::InvalidValue, "the password is empty"));
-    }
-    Ok(())
+/// [`Kind::PasswordPolicy`]; [`Kind::InvalidValue`] for an empty one; key errors.
+pub fn hash(
+    store: &Store,
+    login: &str,
+    user: Option<&User>,
+    password: &Secret,
+) -> Result<NewPassword> {
+    policy::check(store, login, user, password)?;
+    store.vault()?.new_password(password, store.source())
 }
 
-/// Hashes a new password, for [`SetPassword`] or `user add`.
-///
-/// # Errors
-/// [`Kind::InvalidValue`] for an empty one; key errors.
-pub fn hash(store: &Store, password: &Secret) -> Result<NewPassword> {
-    check(password)?;
-    store.vault()?.new_password(password, store.source())
+/// Writes a new password.
+pub(crate) fn replace(tx: &Tx<'_>, user: i64, new: &NewPassword, must_change: bool) -> Result<()> {
+    history::keep(tx, user)?;
+    tx.db().execute(
+        "UPDATE user SET password_hash = ?1, password_changed_at = ?2, must_change = ?3, password_failures = 0 WHERE id = ?4",
+        rusqlite::params![new.stored(), tx.now(), must_change, user],
+    )?;
+    // Whoever began a login with the old password has to begin anew.
+    challenge::void_logins(tx, user)
 }
 
 /// The hash a password is compared with, as it was read for it.
@@ -93,12 +104,7 @@ impl Plan for SetPassword {
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.db().execute(
-            "UPDATE user SET password_hash = ?1, password_changed_at = ?2, must_change = ?3, password_failures = 0 WHERE id = ?4",
-            rusqlite::params![self.password.stored(), tx.now(), self.must_change, self.user],
-        )?;
-        // Whoever began a login with the old password has to begin anew.
-        challenge::void_logins(tx, self.user)
+        replace(tx, self.user, &self.password, self.must_change)
     }
 
     fn binds(&self, store: &Store) -> Result<Vec<u8>> {
