@@ -46,12 +46,14 @@ CREATE TABLE user (
     password_reserved      INTEGER NOT NULL DEFAULT 0 CHECK (password_reserved >= 0), -- passwords being compared right now; each is a try until it is judged
     password_reserved_at   INTEGER,                             -- when the last of them began; after a minute none is left
     password_hash          TEXT,                                -- $argon2id$… made with the store's pepper; NULL: cannot log in with a password
+    password_imported      BLOB,                                -- sealed; a hash of another system, until the next login makes one of ours of it
     password_changed_at    INTEGER,
     must_change            INTEGER NOT NULL DEFAULT 0 CHECK (must_change IN (0, 1)), -- 1: the next login asks for a new password
     os_user                TEXT,                                -- the account of this machine that acts as this user
     last_login_at          INTEGER,
     newest_event           INTEGER,                             -- audit.seq of the newest event about this user; from there on audit.earlier leads
-    created_at             INTEGER NOT NULL
+    created_at             INTEGER NOT NULL,
+    CHECK (password_hash IS NULL OR password_imported IS NULL)
 ) STRICT;
 -- the user an operating-system account acts as
 CREATE UNIQUE INDEX user_os_user ON user (os_user) WHERE os_user IS NOT NULL;

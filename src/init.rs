@@ -73,6 +73,7 @@ pub fn init(
             ..Fields::default()
         },
         password: None,
+        imported: None,
     };
     add.check()?;
     let mut changed = store::create(place, owner, source.as_ref(), audit::begin)? == Created::New;

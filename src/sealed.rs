@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::delivery::outbox;
 use crate::error::{Kind, Result};
 use crate::store::{Loose, Store};
+use crate::user::edit::IMPORTED;
 use crate::vault::Label;
 use crate::{authenticator, mailbox};
 
@@ -16,6 +17,7 @@ pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
     ("authenticator_setup", "secret", authenticator::PENDING),
     ("mailbox", "password", mailbox::PASSWORD),
     ("outbox", "body", outbox::BODY),
+    ("user", "password_imported", IMPORTED),
 ];
 
 /// A value that does not open.

@@ -8,6 +8,7 @@
 //! A sealed value is `version ‖ key id ‖ nonce ‖ ciphertext` (1, 4, 24 and n + 16 bytes), XChaCha20-Poly1305, bound by
 //! its associated data to the store's id, a frozen [`Label`] and the row id; a wrapped data key to its purpose as well.
 
+mod imported;
 mod ring;
 
 use argon2::password_hash::PasswordVerifier as _;
@@ -25,6 +26,7 @@ use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
+pub use imported::Imported;
 pub(crate) use ring::Ring;
 
 const SEALED_VERSION: u8 = 1;

@@ -44,6 +44,7 @@ events! {
     GROUP_MEMBER_REMOVED "group.member_removed" "a user or a group left a group";
     GRANTEE_CHANGED "permission.changed" "a row of an operation's list came, went or was changed";
     PASSWORD_SET "password.set" "an administrator set a password";
+    PASSWORD_UPGRADED "password.upgraded" "an imported password hash was replaced by our own, at a login";
     MAILBOX_ADDED "mailbox.added" "a mailbox was added";
     MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";
     MAILBOX_REMOVED "mailbox.removed" "a mailbox was removed";

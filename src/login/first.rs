@@ -7,7 +7,7 @@
 use super::decide::First;
 use super::facts::{Person, System};
 use super::tries;
-use crate::audit::Who;
+use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::{argument, counted};
@@ -16,6 +16,7 @@ use crate::plan::Warning;
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::user::{self, User};
+use crate::vault::NewPassword;
 
 /// A password that was compared. Its try stays reserved until it is settled.
 pub(crate) struct Compared {
@@ -23,6 +24,8 @@ pub(crate) struct Compared {
     pub(crate) user: Option<User>,
     stored: Stored,
     came: First,
+    /// Our own hash of a right password, where an imported one stands.
+    upgrade: Option<NewPassword>,
 }
 
 /// Reserves a try, commits it, and compares.
@@ -45,12 +48,18 @@ pub(crate) fn compare(
         Ok((user, reserved))
     })?;
     let stored = password::stored(store, user.as_ref())?;
-    let came = match password::compare(store, &stored, password)? {
+    let compared = password::compare(store, &stored, password)?;
+    let came = match compared.right {
         true if reserved != First::TooMany => First::Right,
         true => First::TooMany,
         false => First::Wrong,
     };
-    Ok(Compared { user, stored, came })
+    Ok(Compared {
+        user,
+        stored,
+        came,
+        upgrade: compared.upgrade,
+    })
 }
 
 impl Compared {
@@ -67,6 +76,13 @@ impl Compared {
         let same = password::stored(tx, Some(user))? == self.stored;
         let first = if same { self.came } else { First::Wrong };
         tries::settle_password(tx, who, system, user, first)?;
+        if first == First::Right
+            && let Some(new) = &self.upgrade
+        {
+            password::upgrade(tx, user.id, new)?;
+            let entry = Entry::new(Event::PASSWORD_UPGRADED, Outcome::Ok);
+            append(tx, who, &entry.user(user.id, user.login.as_str()))?;
+        }
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         Ok((first, person))
     }

@@ -17,8 +17,9 @@ use crate::permission::is_administrator;
 use crate::plan::{Change, Op, Plan};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
+use crate::user::edit::IMPORTED;
 use crate::user::{User, get};
-use crate::vault::NewPassword;
+use crate::vault::{Imported, NewPassword};
 
 /// Hashes a new password that keeps the rules, for [`SetPassword`] or `user add`. `user`: whose earlier passwords it must
 /// differ from.
@@ -39,35 +40,76 @@ pub fn hash(
 pub(crate) fn replace(tx: &Tx<'_>, user: i64, new: &NewPassword, must_change: bool) -> Result<()> {
     history::keep(tx, user)?;
     tx.db().execute(
-        "UPDATE user SET password_hash = ?1, password_changed_at = ?2, must_change = ?3, password_failures = 0 WHERE id = ?4",
+        "UPDATE user SET password_hash = ?1, password_imported = NULL, password_changed_at = ?2, must_change = ?3, password_failures = 0
+         WHERE id = ?4",
         rusqlite::params![new.stored(), tx.now(), must_change, user],
     )?;
     // Whoever began a login with the old password has to begin anew.
     challenge::void_logins(tx, user)
 }
 
-/// The hash a password is compared with, as it was read for it.
+/// What a password is compared with, as it was read for it.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Stored(Option<String>);
-
-/// Reads the hash of a user; `None` and users without a password have none.
-pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
-    let Some(user) = user else {
-        return Ok(Stored(None));
-    };
-    let hash = store
-        .db()
-        .prepare_cached("SELECT password_hash FROM user WHERE id = ?1")?
-        .query_row([user.id], |row| row.get(0))
-        .optional()?;
-    Ok(Stored(hash.flatten()))
+pub(crate) struct Stored {
+    user: i64,
+    hash: Option<String>,
+    imported: Option<Vec<u8>>,
 }
 
-/// Compares a password with a stored hash. Without one, one Argon2id is computed all the same.
-pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Result<bool> {
-    store
-        .vault()?
-        .verify_password(password, stored.0.as_deref(), store.source())
+/// Reads what a user's password is compared with; `None` and users without a password have nothing.
+pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
+    let id = user.map_or(0, |user| user.id);
+    let found = store
+        .db()
+        .prepare_cached("SELECT password_hash, password_imported FROM user WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (hash, imported) = found.unwrap_or_default();
+    Ok(Stored {
+        user: id,
+        hash,
+        imported,
+    })
+}
+
+/// What a comparison came to.
+pub(crate) struct Came {
+    /// Whether it is the password.
+    pub(crate) right: bool,
+    /// Our own hash of it, to take the place of an imported one.
+    pub(crate) upgrade: Option<NewPassword>,
+}
+
+/// Compares a password with what is stored. Whatever that is, and if it is nothing, one Argon2id is computed; for an
+/// imported hash it is the one that takes its place.
+pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Result<Came> {
+    let (vault, source) = (store.vault()?, store.source());
+    let Some(sealed) = &stored.imported else {
+        return Ok(Came {
+            right: vault.verify_password(password, stored.hash.as_deref(), source)?,
+            upgrade: None,
+        });
+    };
+    let text = vault.open_sealed(IMPORTED, stored.user, sealed)?;
+    let imported = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| Imported::read(text).ok())
+        .ok_or_else(|| Error::new(Kind::Storage, "an imported password hash cannot be read"))?;
+    let new = vault.new_password(password, source)?;
+    let right = imported.is_of(password)?;
+    Ok(Came {
+        right,
+        upgrade: right.then_some(new),
+    })
+}
+
+/// Puts our own hash of the same password in the place of an imported one.
+pub(crate) fn upgrade(tx: &Tx<'_>, user: i64, new: &NewPassword) -> Result<()> {
+    tx.db().execute(
+        "UPDATE user SET password_hash = ?1, password_imported = NULL WHERE id = ?2",
+        rusqlite::params![new.stored(), user],
+    )?;
+    Ok(())
 }
 
 /// `password set`.

@@ -15,7 +15,7 @@ use crate::name::{self, argument, fold, visible};
 use crate::permission::{self, Nesting, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
-use crate::vault::NewPassword;
+use crate::vault::{Imported, Label, NewPassword};
 
 /// What a field shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -183,7 +183,15 @@ pub struct AddUser {
     pub fields: Fields,
     /// The password.
     pub password: Option<NewPassword>,
+    /// The hash of it that another system made, instead.
+    pub imported: Option<Imported>,
 }
+
+/// What an imported password hash is sealed as.
+pub(crate) const IMPORTED: Label = Label("user.password_imported");
+
+/// What stands for an imported hash in a confirmation.
+const BOUND: Label = Label("confirmation.imported");
 
 impl AddUser {
     /// Checks the values by themselves, without a store.
@@ -301,7 +309,11 @@ impl Plan for AddUser {
             .field(
                 "password",
                 Value::Null,
-                self.password.as_ref().map(|_| "set"),
+                match (&self.password, &self.imported) {
+                    (Some(_), _) => Some("set"),
+                    (None, Some(_)) => Some("imported"),
+                    (None, None) => None,
+                },
             );
         Ok(vec![change])
     }
@@ -312,16 +324,25 @@ impl Plan for AddUser {
         let email = fields.email.apply(None);
         let now = tx.now();
         let id = tx.next_id("user")?;
+        let has_password = self.password.is_some() || self.imported.is_some();
+        let imported = self
+            .imported
+            .as_ref()
+            .map(|hash| {
+                tx.vault()?
+                    .seal(IMPORTED, id, hash.text().as_bytes(), tx.source())
+            })
+            .transpose()?;
         tx.db()
             .prepare_cached(
-                "INSERT INTO user (id, login, name, email, phone, type, language, active, password_hash, password_changed_at, must_change, os_user, created_at)
-                 VALUES (:id, :login, :name, :email, :phone, :type, :language, :active, :hash, :changed, :must_change, :os_user, :now)",
+                "INSERT INTO user (id, login, name, email, phone, type, language, active, password_hash, password_imported, password_changed_at, must_change, os_user, created_at)
+                 VALUES (:id, :login, :name, :email, :phone, :type, :language, :active, :hash, :imported, :changed, :must_change, :os_user, :now)",
             )?
             .execute(named_params! {
                 ":id": id, ":login": login, ":name": fields.name.apply(None), ":email": email,
                 ":phone": fields.phone.apply(None), ":type": fields.kind.unwrap_or(Type::Employee),
                 ":language": fields.language.as_deref().unwrap_or("en"), ":active": fields.active.unwrap_or(true),
-                ":hash": self.password.as_ref().map(NewPassword::stored), ":changed": self.password.as_ref().map(|_| now),
+                ":hash": self.password.as_ref().map(NewPassword::stored), ":imported": imported, ":changed": has_password.then_some(now),
                 ":must_change": fields.must_change.unwrap_or(false), ":os_user": fields.os_user.apply(None), ":now": now,
             })?;
         write_identity(tx, id, &login, email.as_deref())?;
@@ -336,9 +357,11 @@ impl Plan for AddUser {
     }
 
     fn binds(&self, store: &Store) -> Result<Vec<u8>> {
-        match &self.password {
-            Some(password) => store.vault()?.bind_password(password, self.login.trim()),
-            None => Ok(Vec::new()),
+        let vault = store.vault()?;
+        match (&self.password, &self.imported) {
+            (Some(password), _) => vault.bind_password(password, self.login.trim()),
+            (None, Some(hash)) => Ok(vault.hash(BOUND, &[hash.text().as_bytes()])?.to_vec()),
+            (None, None) => Ok(Vec::new()),
         }
     }
 

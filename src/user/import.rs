@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::name::{self, counted, fold, visible};
 use crate::plan::{Change, Plan};
 use crate::store::{Store, Tx};
+use crate::vault::Imported;
 
 /// The columns there are.
 pub const COLUMNS: [&str; 9] = [
@@ -28,9 +29,7 @@ pub const COLUMNS: [&str; 9] = [
     "active",
 ];
 
-/// A column of the contract that this version refuses.
-const HASH: &str = "password_hash";
-const NO_PASSWORDS: &str = "leave the column out, and set passwords with `twofa password set`";
+const NO_PASSWORDS: &str = "a file has hashes and no passwords: the column is `password_hash`; `twofa password set` sets a password";
 
 /// How many problems a message tells of; a program gets them all.
 const SHOWN: usize = 10;
@@ -207,8 +206,6 @@ impl ImportUsers {
 /// The columns that the first line names.
 fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
     let mut columns = Vec::new();
-    // What this version refuses is not offered.
-    let offered = || COLUMNS.into_iter().filter(|column| *column != HASH);
     for header in headers {
         let wanted = fold(header);
         let column = COLUMNS
@@ -225,12 +222,9 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
                 if wanted.starts_with("password") {
                     return error.hint(NO_PASSWORDS);
                 }
-                match name::nearest(header, offered()) {
+                match name::nearest(header, COLUMNS) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!(
-                        "the columns are {}",
-                        offered().collect::<Vec<_>>().join(", ")
-                    )),
+                    None => error.hint(format!("the columns are {}", COLUMNS.join(", "))),
                 }
             })?;
         if columns.contains(&column) {
@@ -245,7 +239,7 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<&'static str>> {
         return Err(
             Error::new(Kind::InvalidValue, "line 1: the column `login` is missing").hint(format!(
                 "the first line names the columns: {}",
-                offered().collect::<Vec<_>>().join(",")
+                COLUMNS.join(",")
             )),
         );
     }
@@ -314,13 +308,6 @@ fn broken(line: u64, error: &csv::Error) -> Error {
 fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
     let text = |column: &str| fields.get(column).map(|value| (*value).to_owned());
     let patch = |column: &str| Patch::from_options(text(column), false);
-    if fields.contains_key(HASH) {
-        return Err(Error::new(
-            Kind::InvalidValue,
-            "password hashes cannot be imported by this version",
-        )
-        .hint(NO_PASSWORDS));
-    }
     let active = match fields.get("active").map(|value| fold(value)).as_deref() {
         None => None,
         Some("true" | "yes" | "on" | "1") => Some(true),
@@ -354,6 +341,10 @@ fn user(fields: &HashMap<&str, &str>) -> Result<AddUser> {
             ..Fields::default()
         },
         password: None,
+        imported: fields
+            .get("password_hash")
+            .map(|hash| Imported::read(hash))
+            .transpose()?,
     };
     add.check()?;
     Ok(add)
@@ -391,6 +382,11 @@ impl Plan for ImportUsers {
             }
         }
         Ok(false)
+    }
+
+    fn binds(&self, store: &Store) -> Result<Vec<u8>> {
+        let parts = self.lines.iter().map(|(_, add)| add.binds(store));
+        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
     }
 
     fn confirms(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {
@@ -467,7 +463,7 @@ mod tests {
             ("login,name\n,x\n", "line 2: the login is blank"),
             (
                 "login,password_hash\na,$2b$x\n",
-                "line 2: password hashes cannot be imported by this version",
+                "line 2: the password hash is of a kind that is not read",
             ),
         ] {
             assert_eq!(

@@ -74,7 +74,7 @@ impl User {
 }
 
 const COLUMNS: &str = "user.id, login, name, email, phone, type, language, active, locked_until_at, second_factor_failures, \
-     password_failures, password_hash IS NOT NULL, password_changed_at, must_change, os_user, last_login_at";
+     password_failures, coalesce(password_hash, password_imported) IS NOT NULL, password_changed_at, must_change, os_user, last_login_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
@@ -149,7 +149,8 @@ pub(crate) fn each_with_password(
     each: &mut dyn FnMut(User) -> Result<()>,
 ) -> Result<()> {
     let mut query = store.db().prepare(&format!(
-        "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical' AND password_hash IS NOT NULL"
+        "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical'
+         AND coalesce(password_hash, password_imported) IS NOT NULL"
     ))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {

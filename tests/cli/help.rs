@@ -351,6 +351,7 @@ group.member_added          a user or a group came into a group
 group.member_removed        a user or a group left a group
 permission.changed          a row of an operation's list came, went or was changed
 password.set                an administrator set a password
+password.upgraded           an imported password hash was replaced by our own, at a login
 mailbox.added               a mailbox was added
 mailbox.edited              a mailbox was edited
 mailbox.removed             a mailbox was removed

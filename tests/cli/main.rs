@@ -70,6 +70,7 @@ mod template;
 mod terminal;
 mod user;
 mod user_edit;
+mod user_hashes;
 mod user_import;
 mod user_list;
 mod user_names;

@@ -48,8 +48,8 @@ pub enum User {
     Unlock(Named),
     /// Bring users in from a CSV file, all of them or none
     ///
-    /// The first line names the columns: login, name, email, phone, type, language, groups (split by ;), active. Only
-    /// login is required.
+    /// The first line names the columns: login, name, email, phone, type, language, groups (split by ;), password_hash
+    /// (Argon2, bcrypt or PBKDF2, as another system wrote it), active. Only login is required.
     Import(Import),
 }
 
@@ -297,6 +297,7 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
         login: args.login.clone(),
         fields: fields(args.described)?,
         password: hash,
+        imported: None,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
     let user = user::find(&session.store, &args.login)?;
