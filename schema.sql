@@ -225,7 +225,7 @@ CREATE TABLE challenge (
     method          TEXT    NOT NULL REFERENCES method (code),
     binding         BLOB,                                       -- what exactly is confirmed (keyed hash of verb and changes)
     setup           INTEGER REFERENCES authenticator_setup (id) ON DELETE SET NULL, -- enrolment
-    code_hash       BLOB,                                       -- the code sent by email or SMS; NULL: an app or a recovery code is asked for
+    code_hash       BLOB,                                       -- the code sent by email or SMS, or the token of a recovery; NULL: an app or a recovery code is asked for
     accepted_at     INTEGER,                                    -- when the server took the code; before that it is not valid
     code_expires_at INTEGER,                                    -- accepted_at + SecondFactorCodeTTL
     created_at      INTEGER NOT NULL,
@@ -241,6 +241,17 @@ CREATE INDEX challenge_open ON challenge (expires_at) WHERE closed_at IS NULL;
 -- the enrolment that waits for a set-up (when the set-up is replaced or confirmed)
 CREATE INDEX challenge_setup ON challenge (setup) WHERE setup IS NOT NULL;
 
+-- Requests to recover a password within the last hour, whoever they named: the limit knows no difference.
+CREATE TABLE recovery_request (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    login_hash BLOB    NOT NULL,                                -- of the folded login or address as it was typed
+    created_at INTEGER NOT NULL
+) STRICT;
+-- the requests for one login (PasswordRecoveryLimit)
+CREATE INDEX recovery_request_login ON recovery_request (login_hash, created_at);
+-- those that are over
+CREATE INDEX recovery_request_created ON recovery_request (created_at);
+
 -- Every message, with its outcome.
 CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -251,7 +262,7 @@ CREATE TABLE outbox (
     template    TEXT    NOT NULL,                               -- the template's name when it was sent
     sender      TEXT    NOT NULL,                               -- the mailbox's or provider's name when it was sent
     state       TEXT    NOT NULL CHECK (state IN ('pending', 'accepted', 'failed')),
-    body        BLOB,                                           -- sealed; erased when accepted, failed or expired
+    body        BLOB,                                           -- sealed: the words, as JSON; erased when accepted, failed or expired
     tries       INTEGER NOT NULL DEFAULT 0,
     receipt     TEXT,                                           -- what the server called it
     error       TEXT,                                           -- what the server or the system said

@@ -28,9 +28,21 @@ pub(crate) enum Purpose {
     Enrolment,
     /// An administrator action, or a change of one's own second factor.
     Confirmation,
+    /// A password that its user changes or recovers.
+    Password,
+    /// A recovery: answered with the token that was mailed, and with a second factor of its own.
+    Recovery,
 }
 
 impl Purpose {
+    const ALL: [Purpose; 5] = [
+        Purpose::Login,
+        Purpose::Enrolment,
+        Purpose::Confirmation,
+        Purpose::Password,
+        Purpose::Recovery,
+    ];
+
     /// The word in the store and in `login list`.
     #[must_use]
     pub(crate) fn code(self) -> &'static str {
@@ -38,6 +50,8 @@ impl Purpose {
             Purpose::Login => "login",
             Purpose::Enrolment => "enrolment",
             Purpose::Confirmation => "confirmation",
+            Purpose::Password => "password",
+            Purpose::Recovery => "recovery",
         }
     }
 }
@@ -51,7 +65,7 @@ impl ToSql for Purpose {
 impl FromSql for Purpose {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let code = value.as_str()?;
-        [Purpose::Login, Purpose::Enrolment, Purpose::Confirmation]
+        Purpose::ALL
             .into_iter()
             .find(|purpose| purpose.code() == code)
             .ok_or(FromSqlError::InvalidType)
@@ -289,17 +303,54 @@ pub(crate) fn close(tx: &Tx<'_>, challenge: i64, closed: Closed) -> Result<()> {
     Ok(())
 }
 
-/// Ends the logins of a user that wait for an answer: what they were begun with no longer holds.
+/// Ends what waits for an answer of a user and was begun with a password or a token that no longer holds.
 pub(crate) fn void_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
     tx.db()
         .prepare_cached(
             "UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL
-             WHERE user = :user AND closed_at IS NULL AND purpose IN ('login', 'enrolment')",
+             WHERE user = :user AND closed_at IS NULL AND purpose <> 'confirmation'",
         )?
         .execute(
             named_params! { ":now": tx.now(), ":closed": Closed::Void.code(), ":user": user },
         )?;
     Ok(())
+}
+
+/// Draws the token of a recovery that was opened, which from then on lives for `life` seconds.
+pub(crate) fn new_token(tx: &Tx<'_>, challenge: i64, life: i64) -> Result<Secret> {
+    let mut bytes = zeroize::Zeroizing::new([0u8; 20]);
+    tx.source().fill(&mut *bytes)?;
+    let token = data_encoding::BASE32_NOPAD
+        .encode(&*bytes)
+        .to_ascii_lowercase();
+    let token = Secret::new(token);
+    let (now, hash) = (tx.now(), hash(tx, challenge, &token)?);
+    tx.db().execute(
+        "UPDATE challenge SET code_hash = :hash, accepted_at = :now, code_expires_at = :expires, expires_at = :expires WHERE id = :id",
+        named_params! { ":hash": hash, ":now": now, ":expires": now.plus(life), ":id": challenge },
+    )?;
+    Ok(token)
+}
+
+/// The open recovery of a user that a token answers.
+///
+/// # Errors
+/// Storage and key errors.
+pub(crate) fn of_token(store: &Store, user: i64, token: &Secret) -> Result<Option<Challenge>> {
+    let folded = Secret::new(token.expose().to_ascii_lowercase());
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM challenge
+         WHERE user = :user AND expires_at > :now AND closed_at IS NULL AND purpose = 'recovery'"
+    ))?;
+    let open = query
+        .query_map(named_params! { ":user": user, ":now": store.now() }, read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for challenge in open {
+        if challenge.is_code(store, &folded)? {
+            return Ok(Some(challenge));
+        }
+    }
+    Ok(None)
 }
 
 /// Six digits, each number as likely as any other, leading zeros kept.

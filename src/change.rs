@@ -6,8 +6,9 @@
 //! row that tells of it. Nothing waits on a person or a network once the lock is held.
 
 use crate::actor::Session;
+use crate::ask::Ask;
 use crate::audit::{Entry, Event, Outcome, append};
-use crate::confirmation::{self, Ask, Given, Need, Prepared};
+use crate::confirmation::{self, Given, Need, Prepared};
 use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Allowance};
 use crate::plan::{Change, Plan, Warning};

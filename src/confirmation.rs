@@ -7,6 +7,7 @@
 use serde_json::json;
 
 use crate::actor::Session;
+use crate::ask::Ask;
 use crate::audit::{Entry, Event, Outcome, append};
 use crate::challenge::{self, About, Purpose};
 use crate::error::{Error, Kind, Result};
@@ -46,21 +47,6 @@ pub struct Need {
     /// It is the acting user's own second factor that changes: asked for whether or not logins ask for it, and never
     /// passed over.
     pub own: bool,
-}
-
-/// Somebody who can be asked.
-pub trait Ask {
-    /// Asks "are you sure?"; the default is no.
-    ///
-    /// # Errors
-    /// [`Kind::MissingAnswer`] when nobody can be asked, [`Kind::Declined`].
-    fn sure(&mut self, question: &str) -> Result<()>;
-
-    /// Asks for a one-time code. `None`: nobody can be asked.
-    ///
-    /// # Errors
-    /// [`Kind::Io`].
-    fn code(&mut self, prompt: &str) -> Result<Option<Secret>>;
 }
 
 /// What was found out before the transaction.

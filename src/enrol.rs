@@ -1,9 +1,10 @@
 //! Connecting an authenticator app by command: `connect` and `confirm`, each its own transaction.
 
 use crate::actor::Session;
+use crate::ask::Ask;
 use crate::audit::Event;
 use crate::authenticator::{self, Confirmed, Enrolment};
-use crate::confirmation::{self, Ask, Given, Need, Prepared};
+use crate::confirmation::{self, Given, Need, Prepared};
 use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};

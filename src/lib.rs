@@ -28,6 +28,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod actor;
+pub mod ask;
 pub mod audit;
 pub mod authenticator;
 pub mod challenge;

@@ -265,6 +265,20 @@ pub const VERBS: &[Verb] = &[
         true,
     ),
     row("password set", Op(CanManageUsers), Opens::Write, false),
+    row(
+        "password change",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    row(
+        "password recover",
+        OneselfOr(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    // Not for people: it sends what `password recover` left for after its answer, and nothing else.
+    row("deliver", Nothing, Opens::Write, false),
     row("mailbox add", Op(CanManageSysSettings), Opens::Write, false),
     row("mailbox list", Op(CanManageSysSettings), Opens::Read, false),
     row("mailbox show", Op(CanManageSysSettings), Opens::Read, false),

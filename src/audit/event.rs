@@ -44,6 +44,12 @@ events! {
     GROUP_MEMBER_REMOVED "group.member_removed" "a user or a group left a group";
     GRANTEE_CHANGED "permission.changed" "a row of an operation's list came, went or was changed";
     PASSWORD_SET "password.set" "an administrator set a password";
+    PASSWORD_CHANGED "password.changed" "a user changed their password";
+    PASSWORD_DENIED "password.denied" "a change or a recovery of a password was denied";
+    RECOVERY_REQUESTED "password.recovery_requested" "somebody asked to recover a password";
+    RECOVERY_SENT "password.recovery_sent" "a recovery token was accepted for delivery";
+    RECOVERY_FAILED "password.recovery_failed" "a recovery token could not be delivered";
+    PASSWORD_RECOVERED "password.recovered" "a user recovered their password";
     PASSWORD_UPGRADED "password.upgraded" "an imported password hash was replaced by our own, at a login";
     MAILBOX_ADDED "mailbox.added" "a mailbox was added";
     MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";

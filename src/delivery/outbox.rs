@@ -8,9 +8,10 @@
 use rusqlite::{OptionalExtension as _, named_params};
 
 use crate::clock::Time;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::method::Method;
 use crate::store::{Store, Tx};
+use crate::template::Words;
 use crate::vault::Label;
 
 pub(crate) const BODY: Label = Label("outbox.body");
@@ -23,7 +24,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) recipient: &'a str,
     pub(crate) template: &'a str,
     pub(crate) sender: &'a str,
-    pub(crate) body: &'a str,
+    pub(crate) words: &'a Words,
 }
 
 /// How long after it was kept a message cannot be on its way any more, in seconds: twice the longest delivery.
@@ -47,9 +48,11 @@ pub(crate) fn sweep(tx: &Tx<'_>) -> Result<()> {
 pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     sweep(tx)?;
     let id = tx.next_id("outbox")?;
-    let body = tx
-        .vault()?
-        .seal(BODY, id, outgoing.body.as_bytes(), tx.source())?;
+    let words = zeroize::Zeroizing::new(
+        serde_json::to_vec(outgoing.words)
+            .map_err(|error| Error::new(Kind::Io, "the message cannot be kept").because(error))?,
+    );
+    let body = tx.vault()?.seal(BODY, id, &words, tx.source())?;
     tx.db()
         .prepare_cached(
             "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
@@ -61,6 +64,39 @@ pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
             ":body": body, ":now": tx.now(),
         })?;
     Ok(id)
+}
+
+/// A message that nobody has sent so far.
+pub(crate) struct Pending {
+    pub(crate) user: i64,
+    pub(crate) recipient: String,
+    pub(crate) words: Words,
+}
+
+/// The message of a row, if it is still to be sent.
+///
+/// # Errors
+/// Storage and key errors.
+pub(crate) fn pending(store: &Store, id: i64) -> Result<Option<Pending>> {
+    let found: Option<(i64, String, Vec<u8>)> = store
+        .db()
+        .prepare_cached(
+            "SELECT user, recipient, body FROM outbox WHERE id = ?1 AND state = 'pending' AND body IS NOT NULL",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((user, recipient, sealed)) = found else {
+        return Ok(None);
+    };
+    let opened = store.vault()?.open_sealed(BODY, id, &sealed)?;
+    let words = serde_json::from_slice(&opened).map_err(|error| {
+        Error::new(Kind::Storage, "a message that was kept cannot be read").because(error)
+    })?;
+    Ok(Some(Pending {
+        user,
+        recipient,
+        words,
+    }))
 }
 
 /// Keeps what came of it and erases the body: the receipt, or what the server said.
@@ -122,6 +158,11 @@ mod tests {
     #[test]
     fn what_a_killed_command_left_is_erased_bit_by_bit() {
         let fresh = fresh();
+        let words = Words {
+            subject: None,
+            text: "123456".to_owned(),
+            html: None,
+        };
         let keep = |seconds: i64, count: i64| {
             fresh.clock.set(fresh.store.now().plus(seconds));
             fresh
@@ -138,7 +179,7 @@ mod tests {
                             recipient: "a@example.com",
                             template: "2FA verification code",
                             sender: "trial",
-                            body: "123456",
+                            words: &words,
                         })?;
                     }
                     Ok(())

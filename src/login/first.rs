@@ -88,6 +88,16 @@ impl Compared {
     }
 }
 
+impl Compared {
+    /// Whether what it was compared with is still what is stored, or our own hash of the same password that took its
+    /// place.
+    pub(crate) fn still_holds(&self, tx: &Tx<'_>) -> Result<bool> {
+        let now = password::stored(tx, self.user.as_ref())?;
+        let upgraded = self.upgrade.as_ref().is_some_and(|new| now.is(new));
+        Ok(now == self.stored || upgraded)
+    }
+}
+
 /// What the words of a refused first factor tell. The exit status and the document do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {

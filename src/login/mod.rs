@@ -5,6 +5,8 @@ pub mod facts;
 pub mod first;
 #[cfg(test)]
 mod indexed;
+pub mod recover;
+pub mod renew;
 pub mod run;
 pub mod second;
 pub(crate) mod tries;

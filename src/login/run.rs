@@ -169,15 +169,25 @@ fn required(login: &str, asked: Asked, methods: Vec<Method>) -> Verdict {
     verdict
 }
 
-/// The same two commits and the same answer as a wrong password. What was typed may be a password, so the log keeps
-/// its keyed hash and its length only.
+/// What the log keeps of a login nobody has: people type passwords there, so it is the keyed hash and the length only.
+pub(super) fn unknown_login(store: &Store, login: &str) -> Result<serde_json::Value> {
+    let hash = store.vault()?.hash(UNKNOWN, &[fold(login).as_bytes()])?;
+    Ok(serde_json::json!({
+        "login_hash": data_encoding::HEXLOWER.encode(&hash), "length": login.trim().chars().count(),
+    }))
+}
+
+/// The same two commits and the same answer as a wrong password.
 fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
     store.write(|tx| {
-        let hash = tx.vault()?.hash(UNKNOWN, &[fold(login).as_bytes()])?;
-        let detail = serde_json::json!({
-            "login_hash": data_encoding::HEXLOWER.encode(&hash), "length": login.trim().chars().count(),
-        });
-        append(tx, who, &Entry::new(Event::LOGIN_DENIED, Outcome::Denied).reason("unknown_user").detail(detail))
+        let detail = unknown_login(tx, login)?;
+        append(
+            tx,
+            who,
+            &Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
+                .reason("unknown_user")
+                .detail(detail),
+        )
     })?;
     let kind = Kind::FirstFactorWrong;
     let mut verdict = Verdict::new(Came::Denied(kind), login.trim());

@@ -182,7 +182,7 @@ fn enqueue(
         recipient: &sender.to,
         template: &sender.template,
         sender: &sender.mailbox.name,
-        body: &words.text,
+        words: &words,
     };
     Ok((outbox::enqueue(tx, &outgoing)?, code, words))
 }

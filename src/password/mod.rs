@@ -56,6 +56,13 @@ pub(crate) struct Stored {
     imported: Option<Vec<u8>>,
 }
 
+impl Stored {
+    /// Whether it is this very hash.
+    pub(crate) fn is(&self, new: &NewPassword) -> bool {
+        self.hash.as_deref() == Some(new.stored())
+    }
+}
+
 /// Reads what a user's password is compared with; `None` and users without a password have nothing.
 pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
     let id = user.map_or(0, |user| user.id);

@@ -35,7 +35,6 @@ const fn word(value: &'static str) -> super::Preset {
 const NONE: super::Preset = super::Preset::None;
 const NOW: Option<&str> = None;
 const SMS: Option<&str> = Some("SMS delivery");
-const RECOVERY: Option<&str> = Some("password recovery");
 const SSO: Option<&str> = Some("single sign-on");
 
 catalogue! {
@@ -87,11 +86,11 @@ catalogue! {
         "After how long a password expires; 0 means never.";
     REMINDING "PasswordChangeReminding" "Password change reminder" int(Unit::Days, 0, 3_650), number(0), NOW,
         "How long before a password expires its user is reminded; 0 means never.";
-    RECOVERY_INTERNAL "UsePasswordRecoveryForInternalUsers" "Password recovery for employees" BOOL, number(1), RECOVERY,
+    RECOVERY_INTERNAL "UsePasswordRecoveryForInternalUsers" "Password recovery for employees" BOOL, number(1), NOW,
         "Whether employees may recover their password; external users always may.";
-    RECOVERY_MAILBOX "SSPRegistrationMailbox" "Mailbox for password recovery" Shape::Mailbox, NONE, RECOVERY,
+    RECOVERY_MAILBOX "SSPRegistrationMailbox" "Mailbox for password recovery" Shape::Mailbox, NONE, NOW,
         "The mailbox that recovery mails are sent from.";
-    RECOVERY_TEMPLATE "PasswordRecoveryEmailTemplate" "Template of the recovery email" Shape::Template { kind: "email", carries: "RecoveryToken" }, word("Password recovery"), RECOVERY,
+    RECOVERY_TEMPLATE "PasswordRecoveryEmailTemplate" "Template of the recovery email" Shape::Template { kind: "email", carries: "RecoveryToken" }, word("Password recovery"), NOW,
         "The words of the mail that carries a recovery token.";
     NO_INTERNAL_PASSWORDS "DisableInternalUserPasswordAuth" "Disable password login of employees" BOOL, number(0), SSO,
         "Makes employees use single sign-on; administrators still log in with password and 2FA.";
@@ -101,9 +100,9 @@ catalogue! {
         "How long a code of one challenge and method cannot be sent anew.";
     SEND_LIMIT "SecondFactorSendLimit" "Codes per hour" int(Unit::PerHour, 0, 10_000), number(30), NOW,
         "How many codes are sent to one user within an hour; 0 means no limit.";
-    RECOVERY_TTL "PasswordRecoveryTtl" "Recovery token lifetime" int(Unit::Minutes, 1, 1_440), number(20), RECOVERY,
+    RECOVERY_TTL "PasswordRecoveryTtl" "Recovery token lifetime" int(Unit::Minutes, 1, 1_440), number(20), NOW,
         "How long a recovery token is valid.";
-    RECOVERY_LIMIT "PasswordRecoveryLimit" "Recoveries per hour" int(Unit::PerHour, 0, 10_000), number(5), RECOVERY,
+    RECOVERY_LIMIT "PasswordRecoveryLimit" "Recoveries per hour" int(Unit::PerHour, 0, 10_000), number(5), NOW,
         "How many recovery mails are asked for one login within an hour; 0 means no limit.";
     TOTP_ISSUER "TotpIssuer" "Issuer" Shape::Text { max: 64 }, super::Preset::Name("twofa"), NOW,
         "The name that authenticator apps show beside the login.";

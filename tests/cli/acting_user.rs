@@ -52,6 +52,11 @@ fn line(verb: &Verb) -> &'static str {
         "recovery-codes show" => "recovery-codes show alice",
         "recovery-codes delete" => "recovery-codes delete alice",
         "password set" => "password set alice --password-file secret",
+        "password change" => {
+            "password change alice --password-file secret --new-password-file secret"
+        }
+        "password recover" => "password recover alice",
+        "deliver" => "deliver 0",
         "mailbox add" => "mailbox add other --file mail --from a@example.com",
         "mailbox list" => "mailbox list",
         "mailbox show" => "mailbox show trial",

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "store",
     "audit",
     "plan",
+    "ask",
     // The nouns.
     "user::rules",
     "user::kind",
@@ -74,6 +75,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("outbox", &["delivery/outbox.rs"]),
     ("password_history", &["password/history.rs"]),
     ("recovery_code", &["recovery.rs"]),
+    ("recovery_request", &["login/recover.rs"]),
     ("setting", &["setting/mod.rs"]),
     // The store names its first administrator in the transaction that makes them.
     ("store", &["store/create.rs", "user/edit.rs"]),

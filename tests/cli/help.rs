@@ -325,49 +325,55 @@ fn events() {
 $ twofa help events
 ? 0
 --- stdout
-EVENT                       MEANING
-store.created               the store was made
-permission.denied           a command was refused for lack of an operation or of a confirmation
-change.refused              a command was refused by a guard
-confirmation.asked          the acting user was asked to confirm with a second factor
-confirmation.given          the acting user confirmed with a second factor
-confirmation.wrong          a confirmation code was wrong, used or expired
-confirmation.skipped        an administrator action went unconfirmed
-method.changed              a 2FA method was enabled, disabled or made primary
-setting.changed             a system setting was set or reset
-user.added                  a user was added
-user.edited                 a user was edited
-user.removed                a user was removed
-user.activated              a user was activated
-user.deactivated            a user was deactivated, by command or by penalty
-user.locked                 a user was locked by penalty
-user.unlocked               a user was unlocked by command
-user.lock_ended             a lock ran out
-user.imported               users were imported from a file
-group.added                 a group was added
-group.edited                a group was renamed
-group.removed               a group was removed
-group.member_added          a user or a group came into a group
-group.member_removed        a user or a group left a group
-permission.changed          a row of an operation's list came, went or was changed
-password.set                an administrator set a password
-password.upgraded           an imported password hash was replaced by our own, at a login
-mailbox.added               a mailbox was added
-mailbox.edited              a mailbox was edited
-mailbox.removed             a mailbox was removed
-mailbox.tested              a test message was sent
-authenticator.started       connecting an authenticator app was begun
-authenticator.wrong         a code that should confirm an authenticator app was wrong
-authenticator.connected     an authenticator app was connected
-authenticator.disconnected  an authenticator app was disconnected
-recovery_codes.generated    recovery codes were generated; older ones are void
-recovery_codes.deleted      recovery codes were deleted
-login.started               a first factor was right and the second is asked for
-login.code_sent             a code was accepted for delivery
-login.code_failed           a code could not be delivered
-login.granted               a login was granted
-login.denied                a login was denied
-login.cancelled             a pending login was cancelled
+EVENT                        MEANING
+store.created                the store was made
+permission.denied            a command was refused for lack of an operation or of a confirmation
+change.refused               a command was refused by a guard
+confirmation.asked           the acting user was asked to confirm with a second factor
+confirmation.given           the acting user confirmed with a second factor
+confirmation.wrong           a confirmation code was wrong, used or expired
+confirmation.skipped         an administrator action went unconfirmed
+method.changed               a 2FA method was enabled, disabled or made primary
+setting.changed              a system setting was set or reset
+user.added                   a user was added
+user.edited                  a user was edited
+user.removed                 a user was removed
+user.activated               a user was activated
+user.deactivated             a user was deactivated, by command or by penalty
+user.locked                  a user was locked by penalty
+user.unlocked                a user was unlocked by command
+user.lock_ended              a lock ran out
+user.imported                users were imported from a file
+group.added                  a group was added
+group.edited                 a group was renamed
+group.removed                a group was removed
+group.member_added           a user or a group came into a group
+group.member_removed         a user or a group left a group
+permission.changed           a row of an operation's list came, went or was changed
+password.set                 an administrator set a password
+password.changed             a user changed their password
+password.denied              a change or a recovery of a password was denied
+password.recovery_requested  somebody asked to recover a password
+password.recovery_sent       a recovery token was accepted for delivery
+password.recovery_failed     a recovery token could not be delivered
+password.recovered           a user recovered their password
+password.upgraded            an imported password hash was replaced by our own, at a login
+mailbox.added                a mailbox was added
+mailbox.edited               a mailbox was edited
+mailbox.removed              a mailbox was removed
+mailbox.tested               a test message was sent
+authenticator.started        connecting an authenticator app was begun
+authenticator.wrong          a code that should confirm an authenticator app was wrong
+authenticator.connected      an authenticator app was connected
+authenticator.disconnected   an authenticator app was disconnected
+recovery_codes.generated     recovery codes were generated; older ones are void
+recovery_codes.deleted       recovery codes were deleted
+login.started                a first factor was right and the second is asked for
+login.code_sent              a code was accepted for delivery
+login.code_failed            a code could not be delivered
+login.granted                a login was granted
+login.denied                 a login was denied
+login.cancelled              a pending login was cancelled
 
 "#]]);
 }

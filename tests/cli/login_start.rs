@@ -328,7 +328,8 @@ $ twofa login start carl --password-stdin -o json
 }
 --- stderr
 error: the password must be changed
-{"error":{"kind":"password_must_change","message":"the password must be changed","hint":null}}
+ hint: `twofa password change carl`
+{"error":{"kind":"password_must_change","message":"the password must be changed","hint":"`twofa password change carl`"}}
 
 "#]]);
     world.refused("carl", "wrong");
@@ -369,7 +370,8 @@ $ twofa login start alice --password-stdin -o json
 }
 --- stderr
 error: the password has expired
-{"error":{"kind":"password_expired","message":"the password has expired","hint":null}}
+ hint: `twofa password change alice`
+{"error":{"kind":"password_expired","message":"the password has expired","hint":"`twofa password change alice`"}}
 
 "#]]);
     world.refused("alice", "wrong");

@@ -37,7 +37,12 @@ pub struct Answer {
     pub refusal: Option<Error>,
     /// Whether anything was changed, where the command says so.
     changed: Option<bool>,
+    /// What is done when the answer is out.
+    after: Option<After>,
 }
+
+/// What is done when an answer is out: its reader has it by then.
+pub type After = Box<dyn FnOnce() -> Result<()>>;
 
 enum Body {
     Text(String),
@@ -89,7 +94,14 @@ impl Answer {
             exit: 0,
             refusal: None,
             changed: None,
+            after: None,
         }
+    }
+
+    /// What is done when the answer is out.
+    pub fn then(mut self, after: impl FnOnce() -> Result<()> + 'static) -> Answer {
+        self.after = Some(Box::new(after));
+        self
     }
 
     /// Text as it is, in any format.
@@ -195,6 +207,7 @@ impl Answer {
                 warnings: self.warnings,
                 exit: self.exit,
                 refusal: self.refusal,
+                after: self.after,
             }),
             Err(Stop::Failed(error)) if writes => Err(error.hint(match self.changed {
                 Some(true) => "the change was made; only its answer was lost",
@@ -212,6 +225,7 @@ pub struct Printed {
     pub warnings: Vec<Warning>,
     pub exit: u8,
     pub refusal: Option<Error>,
+    pub after: Option<After>,
 }
 
 enum Stop {

@@ -42,7 +42,7 @@ const CONFIRMATION: &str = "Confirmation of administrator actions";
 pub const STREAMS: &[(&str, &str)] = &[("authenticator connect", "out"), ("user import", "file")];
 
 /// Options every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", env = "TWOFA_DB", value_hint = ValueHint::FilePath, help_heading = STORE, hide_env_values = true, help = "The store", long_help = DB)]
     pub db: Option<PathBuf>,
@@ -167,6 +167,9 @@ pub enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     Key(key::Key),
+    /// Send the message of an answer that is out already
+    #[command(hide = true)]
+    Deliver(password::Deliver),
     Completions(completions::Completions),
     Help(help::Help),
 }
@@ -203,6 +206,17 @@ pub struct PasswordFrom {
     /// Read the password from the first line of a file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
+}
+
+/// A new password, from standard input or a file; without either it is asked for.
+#[derive(Debug, Args)]
+pub struct NewPasswordFrom {
+    /// Read the new password from standard input, one line
+    #[arg(long, conflicts_with = "new_password_file")]
+    pub new_password_stdin: bool,
+    /// Read the new password from the first line of a file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub new_password_file: Option<PathBuf>,
 }
 
 /// A one-time code, as an argument or from standard input; without either it is asked for.

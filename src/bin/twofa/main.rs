@@ -81,6 +81,9 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     if let Some(refusal) = &printed.refusal {
         ui::error(refusal, color, format.is_json());
     }
+    if let Some(after) = printed.after {
+        after()?;
+    }
     Ok(printed.exit)
 }
 

@@ -66,6 +66,30 @@ pub fn process() -> Process {
     process
 }
 
+/// Runs this program once more, with the store of this run, without waiting for it: what is left to do takes a time
+/// that an answer must not tell.
+pub fn spawn_self(globals: &Globals, words: &[&str]) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, "cannot run this program once more").because(error)
+    };
+    let mut command = std::process::Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(words);
+    if let Some(db) = &globals.db {
+        command.arg("--db").arg(db);
+    }
+    if let Some(key) = &globals.key_file {
+        command.arg("--key-file").arg(key);
+    }
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    // What ends the terminal's job does not end it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().map(drop).map_err(failed)
+}
+
 /// Files made from here on are for their owner alone.
 pub fn restrict() {
     #[cfg(unix)]

@@ -14,7 +14,7 @@ use twofa::secret::Secret;
 use twofa::store::{Place, Store};
 use twofa::verb::Verb;
 
-use crate::cli::{CodeFrom, Format, Globals, PasswordFrom};
+use crate::cli::{CodeFrom, Format, Globals, NewPasswordFrom, PasswordFrom};
 use crate::process;
 use crate::ui::{Lines, Ui, Wanted, read_file, read_lines};
 
@@ -46,18 +46,22 @@ impl Context {
 
     /// Opens the store the way the command needs it, and finds out who acts.
     pub fn session(&self) -> Result<Session> {
-        let store = Store::open(
-            &self.place()?,
-            self.verb,
-            process::wait(&self.globals)?,
-            Rc::clone(&self.source),
-        )?;
         Session::begin(
-            store,
+            self.store()?,
             self.verb,
             &self.process,
             self.globals.as_login.as_deref(),
             self.globals.reason.clone(),
+        )
+    }
+
+    /// Opens the store the way the command needs it.
+    pub fn store(&self) -> Result<Store> {
+        Store::open(
+            &self.place()?,
+            self.verb,
+            process::wait(&self.globals)?,
+            Rc::clone(&self.source),
         )
     }
 
@@ -98,6 +102,15 @@ impl Context {
             (Some(password), _) => Ok(password),
             (None, Some(path)) => read_file(path, "--password-file"),
             (None, None) => self.ui.secret(prompt, "--password-stdin", twice),
+        }
+    }
+
+    /// A new password: from standard input, from a file, or asked for twice.
+    pub fn new_password(&self, from: &NewPasswordFrom, lines: &mut Lines) -> Result<Secret> {
+        match (lines.new_password.take(), &from.new_password_file) {
+            (Some(password), _) => Ok(password),
+            (None, Some(path)) => read_file(path, "--new-password-file"),
+            (None, None) => self.ui.secret("New password", "--new-password-stdin", true),
         }
     }
 
@@ -170,7 +183,7 @@ impl Context {
 
 /// The code that was given: an argument, or a line of standard input. An empty one, as a script with an unset variable
 /// gives it, is a missing answer and no try.
-fn own_code(from: &CodeFrom, lines: &mut Lines) -> Result<Option<Secret>> {
+pub fn own_code(from: &CodeFrom, lines: &mut Lines) -> Result<Option<Secret>> {
     let (code, option) = match (&from.code, lines.code.take()) {
         (Some(code), _) => (Secret::new(code.clone()), "--code"),
         (None, Some(code)) => (code, "--code-stdin"),

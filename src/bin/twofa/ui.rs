@@ -10,7 +10,7 @@ use std::path::Path;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use dialoguer::{Input, Password};
-use twofa::confirmation::Ask;
+use twofa::ask::Ask;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::fold;
 use twofa::plan::Warning;
@@ -205,7 +205,9 @@ impl Ask for Ui {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Wanted {
     pub password: bool,
-    pub token: bool,
+    pub new_password: bool,
+    /// The option that names the token.
+    pub token: Option<&'static str>,
     pub code: bool,
     pub confirm_code: bool,
 }
@@ -214,6 +216,7 @@ pub struct Wanted {
 #[derive(Debug, Default)]
 pub struct Lines {
     pub password: Option<Secret>,
+    pub new_password: Option<Secret>,
     pub token: Option<Secret>,
     pub code: Option<Secret>,
     pub confirm_code: Option<Secret>,
@@ -239,7 +242,11 @@ pub fn read_lines(wanted: Wanted) -> Result<Lines> {
     };
     Ok(Lines {
         password: next(wanted.password, "--password-stdin")?,
-        token: next(wanted.token, "--setup-token-stdin")?,
+        new_password: next(wanted.new_password, "--new-password-stdin")?,
+        token: match wanted.token {
+            Some(option) => next(true, option)?,
+            None => None,
+        },
         code: next(wanted.code, "--code-stdin")?,
         confirm_code: next(wanted.confirm_code, "--confirm-code-stdin")?,
     })

@@ -253,7 +253,7 @@ fn confirm(context: &mut Context, args: &Confirm) -> Result<Answer> {
     let session = context.session()?;
     let user = session.about(&args.named.user)?;
     let mut lines = context.lines(Wanted {
-        token: args.setup_token_stdin,
+        token: args.setup_token_stdin.then_some("--setup-token-stdin"),
         code: args.code.code_stdin,
         ..Wanted::default()
     })?;

@@ -275,6 +275,12 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             {
                 refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {}`", argument(&verdict.user)));
             }
+            if matches!(kind, Kind::PasswordExpired | Kind::PasswordMustChange) {
+                refusal = refusal.hint(format!(
+                    "`twofa password change {}`",
+                    argument(&verdict.user)
+                ));
+            }
             answer.refusal = Some(refusal);
             answer
         }

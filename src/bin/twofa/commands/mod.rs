@@ -41,6 +41,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Login(verb) => login::run(context, verb),
         Command::Audit(verb) => audit::run(context, verb),
         Command::Key(verb) => key::run(context, verb),
+        Command::Deliver(args) => password::deliver(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Help(args) => help::run(context, &args),
     }

@@ -1,0 +1,19 @@
+//! Asking a person, for those who cannot know whether there is one.
+
+use crate::error::Result;
+use crate::secret::Secret;
+
+/// Somebody who can be asked.
+pub trait Ask {
+    /// Asks "are you sure?"; the default is no.
+    ///
+    /// # Errors
+    /// [`Kind::MissingAnswer`] when nobody can be asked, [`Kind::Declined`].
+    fn sure(&mut self, question: &str) -> Result<()>;
+
+    /// Asks for a one-time code. `None`: nobody can be asked.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    fn code(&mut self, prompt: &str) -> Result<Option<Secret>>;
+}
