@@ -35,6 +35,7 @@ mod help;
 mod init;
 mod init_files;
 mod key;
+mod lines;
 mod lints;
 mod login;
 mod login_enrolment;

@@ -35,6 +35,7 @@ const CALLER: Account = Account("games");
 struct Machine {
     world: World,
     program: PathBuf,
+    _no_system_store: std::sync::RwLockReadGuard<'static, ()>,
 }
 
 /// What a command answered.
@@ -51,6 +52,9 @@ impl Machine {
             geteuid().is_root(),
             "this test must run as root: it becomes other accounts"
         );
+        let no_system_store = crate::SYSTEM_STORE
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let system = std::path::Path::new("/var/lib/twofa/twofa.db");
         assert!(
             !system.exists(),
@@ -62,7 +66,11 @@ impl Machine {
         // The build's own directory may be closed to other accounts.
         let program = world.file("twofa");
         std::fs::copy(env!("CARGO_BIN_EXE_twofa"), &program).unwrap();
-        let machine = Machine { world, program };
+        let machine = Machine {
+            world,
+            program,
+            _no_system_store: no_system_store,
+        };
         machine.mode(".", 0o755);
         machine.mode("twofa", 0o755);
         machine.mode("people.csv", 0o644);

@@ -167,6 +167,73 @@ pub const CASES: &[Case] = &[
     one("password set", World::peopled, |_| {
         Line::new("password set bob --password-stdin", "another-pw\n")
     }),
+    // The try is reserved, settled, and the new password written.
+    Case {
+        commits: 3,
+        again: &[10],
+        ..one("password change", World::peopled, |world| {
+            world.ok("setting set PasswordHistoryRecordCount 3");
+            Line::new(
+                "password change alice --password-stdin --new-password-stdin",
+                "alice-pw\nfresh-pw\n",
+            )
+        })
+    },
+    // The message leaves after the answer, by a program of its own, so nobody is told here.
+    one("password recover", World::peopled, |world| {
+        world.ok("setting set SSPRegistrationMailbox trial");
+        Line::new("password recover nobody", "")
+    }),
+    one("group add", World::peopled, |_| {
+        Line::new("group add Helpdesk", "")
+    }),
+    // By its old name it is not there any more.
+    Case {
+        again: &[3],
+        ..one("group edit", World::peopled, |world| {
+            world.ok("group add Helpdesk");
+            Line::new("group edit Helpdesk --name Support", "")
+        })
+    },
+    one("group remove", World::peopled, |world| {
+        world.ok("group add Helpdesk");
+        world.ok("group add-member Helpdesk --user bob");
+        world.ok("permission grant CanReset2FA --group Helpdesk --position 1");
+        Line::new("group remove Helpdesk --yes --if-exists", "")
+    }),
+    one("group add-member", World::peopled, |world| {
+        world.ok("group add Helpdesk");
+        world.ok("group add Night");
+        Line::new(
+            "group add-member Helpdesk --user alice --user bob --group Night",
+            "",
+        )
+    }),
+    one("group remove-member", World::peopled, |world| {
+        world.ok("group add Helpdesk");
+        world.ok("group add-member Helpdesk --user alice --user bob");
+        Line::new(
+            "group remove-member Helpdesk --user alice --user bob --yes",
+            "",
+        )
+    }),
+    one("permission grant", World::peopled, |_| {
+        Line::new(
+            "permission grant CanReset2FA --user alice --position 1 --until 'in 7d'",
+            "",
+        )
+    }),
+    one("permission deny", World::peopled, |_| {
+        Line::new("permission deny CanUse2FA --user alice --position 1", "")
+    }),
+    one("permission revoke", World::peopled, |world| {
+        world.ok("permission grant CanReset2FA --user alice --position 1");
+        Line::new("permission revoke CanReset2FA --user alice --yes", "")
+    }),
+    one("permission move", World::peopled, |world| {
+        world.ok("permission grant CanReset2FA --user alice");
+        Line::new("permission move CanReset2FA --user alice --position 1", "")
+    }),
     one("mailbox add", World::peopled, |_| {
         Line::new(
             "mailbox add ops --smtp smtp://mail.example.com --username ops --password-stdin --from ops@example.com",

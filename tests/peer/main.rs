@@ -17,8 +17,11 @@
 )]
 
 mod accounts;
+mod helpdesk;
 mod kill;
 mod kill_cases;
+#[path = "../cli/lines.rs"]
+mod lines;
 mod oathtool;
 mod qr;
 mod sendmail;
@@ -34,6 +37,10 @@ mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::RwLock;
+
+/// Whether this machine has a system store: those who make one take it to write, those who need it away to read.
+static SYSTEM_STORE: RwLock<()> = RwLock::new(());
 
 /// The program of a peer, or a failure that says how to get it.
 #[track_caller]
