@@ -101,7 +101,7 @@ fn binding(session: &Session, store: &Store, changes: &[Change], beside: &[u8]) 
                 .map(|field| {
                     // What goes is named by what it was.
                     let gone = field.new.is_null().then_some(&field.old);
-                    json!([field.name, field.new, gone])
+                    json!([field.name, field.said.as_ref().unwrap_or(&field.new), gone])
                 })
                 .collect();
             json!([change.noun, change.key, change.op, fields])

@@ -32,6 +32,10 @@ pub struct Field {
     pub old: Value,
     /// What it will be; `null` when the thing goes.
     pub new: Value,
+    /// What a confirmation is bound to instead: a moment that is said anew each time, such as `in 7d`, is another each
+    /// time.
+    #[serde(skip)]
+    pub said: Option<Value>,
 }
 
 /// One thing that would change.
@@ -83,7 +87,21 @@ impl Change {
     ) -> Change {
         let (old, new) = (old.into(), new.into());
         if old != new {
-            self.fields.push(Field { name, old, new });
+            self.fields.push(Field {
+                name,
+                old,
+                new,
+                said: None,
+            });
+        }
+        self
+    }
+
+    /// What a confirmation is bound to instead of the new value of the last field, if that is `name`.
+    #[must_use]
+    pub fn said(mut self, name: &str, said: Option<&str>) -> Change {
+        if let Some(field) = self.fields.last_mut().filter(|field| field.name == name) {
+            field.said = said.map(Value::from);
         }
         self
     }
@@ -100,6 +118,7 @@ impl Change {
             name,
             old: old.into(),
             new: new.into(),
+            said: None,
         });
         self
     }

@@ -102,6 +102,10 @@ impl RemoveGroup {
     }
 
     fn effect(self, store: &Store) -> Result<Option<Effect>> {
+        // Out of the group by its end is out of it, as by `remove-member`.
+        if let Some(login) = permission::an_administrator_in(store, self.id)? {
+            return Ok(Some(Effect::Membership(login)));
+        }
         let mut before = State::load(store)?;
         let mut after = before.clone();
         after.remove_group(self.id);

@@ -78,7 +78,7 @@ pub enum Edit {
 }
 
 /// `permission grant`, `deny`, `revoke` and `move`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SetGrantees {
     /// Whose list.
     pub operation: Operation,
@@ -86,6 +86,8 @@ pub struct SetGrantees {
     pub whom: Whom,
     /// What is done to that row.
     pub edit: Edit,
+    /// How the moment until which it matches was said.
+    pub said: Option<String>,
 }
 
 impl SetGrantees {
@@ -205,7 +207,8 @@ impl Plan for SetGrantees {
             old.map(|row| row.access.code()),
             new.map(|row| row.access.code()),
         )
-        .field("until", until_json(old), until_json(new));
+        .field("until", until_json(old), until_json(new))
+        .said("until", self.said.as_deref());
         Ok(vec![change])
     }
 
@@ -312,6 +315,7 @@ mod tests {
             operation: Operation::CanUse2FA,
             whom: Whom::Group(id),
             edit,
+            said: None,
         };
         plan.wanted(&list(have)).map(|want| ids(&want))
     }
@@ -361,6 +365,7 @@ mod tests {
             operation: Operation::CanUse2FA,
             whom: Whom::User(2),
             edit: put(None),
+            said: None,
         };
         assert_eq!(ids(&plan.wanted(&list(&[1, 2])).unwrap()), [1, 2, -2]);
     }
@@ -376,7 +381,7 @@ mod tests {
                     1 => Edit::Remove,
                     _ => Edit::Move { position },
                 };
-                let plan = SetGrantees { operation: Operation::CanReset2FA, whom: Whom::Group(id), edit };
+                let plan = SetGrantees { operation: Operation::CanReset2FA, whom: Whom::Group(id), edit, said: None };
                 if let Ok(want) = plan.wanted(&have) {
                     have = want;
                 }

@@ -255,6 +255,29 @@ pub(crate) fn active_administrators(store: &Store, limit: i64) -> Result<Vec<Str
     Ok(logins.into_iter().take(most).collect())
 }
 
+/// An administrator, active or not, who is directly in a group, if there is one.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn an_administrator_in(store: &Store, group: i64) -> Result<Option<String>> {
+    let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
+    let mut nesting = Nesting::load(store)?;
+    let mut query = store.db().prepare_cached(
+        "SELECT user.id, type, login FROM group_user JOIN user ON user.id = group_user.user WHERE \"group\" = ?1",
+    )?;
+    let mut rows = query.query([group])?;
+    while let Some(row) = rows.next()? {
+        let direct = direct_groups(store, row.get(0)?)?;
+        if nesting
+            .groups(direct, row.get(1)?)
+            .contains(&administrators)
+        {
+            return Ok(Some(row.get(2)?));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether another active administrator than `user` exists.
 ///
 /// # Errors

@@ -148,6 +148,7 @@ pub fn run(context: &mut Context, verb: Permission) -> Result<Answer> {
                 &args.operated,
                 &args.who,
                 edit,
+                None,
                 args.lockout.allowance(),
             )
         }
@@ -160,6 +161,7 @@ pub fn run(context: &mut Context, verb: Permission) -> Result<Answer> {
                 &args.operated,
                 &args.who,
                 edit,
+                None,
                 args.lockout.allowance(),
             )
         }
@@ -215,6 +217,7 @@ fn put(context: &mut Context, args: &Put, access: Access) -> Result<Answer> {
         &args.operated,
         &args.who,
         edit,
+        args.until.as_deref(),
         args.lockout.allowance(),
     )?;
     Ok(match until {
@@ -228,6 +231,7 @@ fn set(
     operated: &Operated,
     who: &Who,
     edit: Edit,
+    said: Option<&str>,
     allowance: Allowance,
 ) -> Result<Answer> {
     let session = context.session()?;
@@ -236,6 +240,7 @@ fn set(
         operation,
         whom: who.find(&session)?,
         edit,
+        said: said.map(str::to_owned),
     };
     let done = context.commit(&session, &plan, allowance, None)?;
     let changed = done.changed();
