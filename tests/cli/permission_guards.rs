@@ -154,7 +154,7 @@ fn what_touches_administrators_is_confirmed() {
         ),
         (
             "group remove Nested --yes",
-            "changing the membership of the administrator `bob`",
+            "changing the membership of the administrator `alice`",
         ),
         (
             "permission deny CanUse2FA --user Supervisor --position 1",

@@ -22,6 +22,7 @@ mod kill;
 mod kill_cases;
 #[path = "../cli/lines.rs"]
 mod lines;
+mod machine;
 mod oathtool;
 mod qr;
 mod sendmail;
