@@ -1,6 +1,6 @@
 //! How fast it is, as ratios against something else measured beside it in the same run: `cargo bench --bench speed`.
 //!
-//! Words after `--` choose parts: `command`, `verify`, `scale`, `million`; without one all of them run, which takes some
+//! Words after `--` choose parts: `command`, `verify`, `scale`, `permission`, `million`; without one all of them run, which takes some
 //! minutes and two gigabytes under `target`. Each figure is the median of five rounds; the sides of a ratio take turns
 //! within a round. `TWOFA_BENCH_DIR` names a directory on the disk to measure, else it is `target/tmp`. Nothing is asserted: a slow machine is not a broken program, and whoever reads the table judges.
 
@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod permission;
 mod verify;
 mod world;
 
@@ -45,10 +46,15 @@ fn run(words: &[String]) -> twofa::error::Result<()> {
             verify::against_a_bare_loop(&ten_thousand)?;
         }
     }
-    if wants("scale") || wants("million") {
+    if wants("scale") || wants("permission") || wants("million") {
         let (few, many) = (World::of(100)?, World::of(1_000_000)?);
         if wants("scale") {
             verify::among_many(&few, &many)?;
+        }
+        if wants("permission") {
+            few.nest_groups()?;
+            many.nest_groups()?;
+            permission::among_many(&few, &many)?;
         }
         if wants("million") {
             commands::among_many(&few, &many)?;

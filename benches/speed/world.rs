@@ -19,6 +19,10 @@ pub const SENT: &str = "271828";
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery staple";
 
+/// Chains of groups, and how many groups each has.
+pub const CHAINS: u64 = 200;
+pub const DEPTH: u64 = 50;
+
 /// A store in a directory of its own, removed when this goes.
 pub struct World {
     directory: tempfile::TempDir,
@@ -111,6 +115,48 @@ impl World {
     /// The row id of user `number`, from 0.
     pub fn id(&self, number: u64) -> i64 {
         self.first + number.cast_signed()
+    }
+
+    /// Makes [`CHAINS`] chains of groups, each within the next, and puts every user into the lowest of one. The top of
+    /// every second chain has `CanReset2FA`.
+    pub fn nest_groups(&self) -> Result<()> {
+        let db = self.bare()?;
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        {
+            let mut group = db.prepare(
+                "INSERT INTO \"group\" (id, name, name_key, created_at) VALUES (?1, ?2, ?2, 0)",
+            )?;
+            let mut inside =
+                db.prepare("INSERT INTO group_group (\"group\", member) VALUES (?1, ?2)")?;
+            let mut grant = db.prepare(
+                "INSERT INTO grantee (operation, position, \"group\", access)
+                 SELECT 'CanReset2FA', max(position) + 1, ?1, 'allow' FROM grantee WHERE operation = 'CanReset2FA'",
+            )?;
+            for chain in 0..CHAINS {
+                for level in 0..DEPTH {
+                    let id = World::group(chain, level);
+                    group.execute(params![id, format!("g{id}")])?;
+                    if level > 0 {
+                        inside.execute([id, World::group(chain, level - 1)])?;
+                    }
+                }
+                if chain.is_multiple_of(2) {
+                    grant.execute([World::group(chain, DEPTH - 1)])?;
+                }
+            }
+            let mut member =
+                db.prepare("INSERT INTO group_user (\"group\", user) VALUES (?1, ?2)")?;
+            for number in 0..self.users {
+                member.execute([World::group(number % CHAINS, 0), self.id(number)])?;
+            }
+        }
+        db.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(())
+    }
+
+    /// The id of a group of a chain, from the lowest.
+    fn group(chain: u64, level: u64) -> i64 {
+        (1_000 + chain * DEPTH + level).cast_signed()
     }
 
     fn fill(&mut self) -> Result<()> {
