@@ -341,7 +341,6 @@ impl Session {
     }
 
     fn denied(&self, lack: &str, operation: Option<Operation>) -> Result<Error> {
-        let names = some_administrators(&self.store)?;
         let error = Error::new(
             Kind::NotPermitted,
             format!(
@@ -350,14 +349,18 @@ impl Session {
                 self.verb.path
             ),
         );
-        Ok(match operation {
-            Some(operation) => error
-                .hint(format!(
-                    "ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as {names}"
-                ))
-                .with("operation", operation.code()),
-            None => error.hint(format!("ask an administrator, such as {names}")),
-        })
+        let Some(operation) = operation else {
+            let names = some_administrators(&self.store)?;
+            return Ok(error.hint(format!("ask an administrator, such as {names}")));
+        };
+        let grants = Operation::CanChangeAdminOperationGrantee;
+        let names = listed(&permission::active_holders(&self.store, grants, 3)?);
+        Ok(error
+            .hint(format!(
+                "ask whoever has `{}` to grant it, such as {names}",
+                grants.code()
+            ))
+            .with("operation", operation.code()))
     }
 
     /// Whom a list is about: everybody, for whoever has the operation, else the acting user alone.
@@ -389,12 +392,15 @@ impl Session {
 
 /// A few administrators one could ask.
 fn some_administrators(store: &Store) -> Result<String> {
-    let logins = permission::active_administrators(store, 3)?;
-    Ok(logins
+    Ok(listed(&permission::active_administrators(store, 3)?))
+}
+
+fn listed(logins: &[String]) -> String {
+    let names: Vec<String> = logins
         .iter()
         .map(|login| format!("`{}`", visible(login)))
-        .collect::<Vec<_>>()
-        .join(", "))
+        .collect();
+    names.join(", ")
 }
 
 /// Finds out who acts.

@@ -299,28 +299,56 @@ pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn is_had_by_somebody(store: &Store, operation: Operation) -> Result<bool> {
+    let ever = [store.now(), Time(i64::MAX)];
+    Ok(!holders(store, operation, &ever, "1", 1)?.is_empty())
+}
+
+/// The logins of active users who have an operation, at most `limit`, in the order of its list.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn active_holders(
+    store: &Store,
+    operation: Operation,
+    limit: usize,
+) -> Result<Vec<String>> {
+    holders(store, operation, &[store.now()], "active = 1", limit)
+}
+
+/// Users who have an operation at each of `moments`; `which` is SQL.
+fn holders(
+    store: &Store,
+    operation: Operation,
+    moments: &[Time],
+    which: &str,
+    limit: usize,
+) -> Result<Vec<String>> {
     let list = Grantees::load(store, operation)?;
     let mut nesting = Nesting::load(store)?;
-    let mut kind_of = store
-        .db()
-        .prepare_cached("SELECT type FROM user WHERE id = ?1 AND type <> 'technical'")?;
+    let mut user = store.db().prepare_cached(&format!(
+        "SELECT type, login FROM user WHERE id = ?1 AND type <> 'technical' AND {which}"
+    ))?;
+    let mut logins = Vec::new();
     for row in list.0.iter().filter(|row| row.access == Access::Allow) {
         let candidates = match row.whom {
             Whom::User(id) => BTreeSet::from([id]),
             Whom::Group(id) => users_in(store, &nesting, id)?,
         };
-        for user in candidates {
-            let Some(kind) = kind_of.query_row([user], |row| row.get(0)).optional()? else {
+        for id in candidates {
+            if logins.len() == limit {
+                return Ok(logins);
+            }
+            let found = user.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
+            let Some((kind, login)) = found.optional()? else {
                 continue;
             };
-            let groups = nesting.groups(direct_groups(store, user)?, kind);
-            let ever = [store.now(), Time(i64::MAX)];
-            if ever.iter().all(|at| list.allow(user, groups, *at)) {
-                return Ok(true);
+            let groups = nesting.groups(direct_groups(store, id)?, kind);
+            if moments.iter().all(|at| list.allow(id, groups, *at)) && !logins.contains(&login) {
+                logins.push(login);
             }
         }
     }
-    Ok(false)
+    Ok(logins)
 }
 
 /// Everybody who is in a group, directly, through nesting or by type, as far as the store's memberships go.

@@ -14,19 +14,6 @@ fn change(world: &World, line: &str, old: &str, new: &str) -> Done {
         .done()
 }
 
-fn logs_in(world: &World, login: &str, password: &str) -> Option<i32> {
-    world
-        .run(&format!("login start {login} --password-stdin"))
-        .stdin(&format!("{password}\n"))
-        .done()
-        .code
-}
-
-fn error(done: &Done) -> serde_json::Value {
-    serde_json::from_str::<serde_json::Value>(done.stderr.lines().last().unwrap()).unwrap()["error"]
-        .clone()
-}
-
 #[test]
 fn the_old_password_is_enough_without_2fa() {
     let world = World::peopled();
@@ -59,8 +46,8 @@ changed              yes
 The password of `alice` was changed.
 
 "#]]);
-    assert_eq!(logs_in(&world, "alice", "alice-pw"), Some(10));
-    assert_eq!(logs_in(&world, "alice", "fresh"), Some(0));
+    assert_eq!(world.first_factor("alice", "alice-pw"), Some(10));
+    assert_eq!(world.first_factor("alice", "fresh"), Some(0));
     // As oneself, which nobody needs an operation for.
     assert_eq!(
         change(&world, "alice --as alice", "fresh", "newer").code,
@@ -130,7 +117,7 @@ fn a_first_factor_that_is_wrong_is_one_answer() {
     // It is a try like one at a login.
     world.ok("setting set LoginAttemptCount 2 LoginAttemptBeforeWarningCount 1 DisplayAccountLockoutMessageAtLogin on");
     let second = change(&world, "alice -o json", "wrong", "new");
-    assert_eq!(error(&second)["hint"], "1 try is left.");
+    assert_eq!(second.error()["hint"], "1 try is left.");
     assert_eq!(change(&world, "alice", "wrong", "new").code, Some(10));
     let locked = change(&world, "alice", "alice-pw", "new");
     assert_eq!(locked.code, Some(14));
@@ -164,12 +151,12 @@ error: the password must be changed
 
 "#]]);
     assert_eq!(change(&world, "alice", "alice-pw", "new").code, Some(0));
-    assert_eq!(logs_in(&world, "alice", "new"), Some(0));
+    assert_eq!(world.first_factor("alice", "new"), Some(0));
     world.ok("setting set MaxPasswordAge 1");
     world.later(86_400);
-    assert_eq!(logs_in(&world, "alice", "new"), Some(17));
+    assert_eq!(world.first_factor("alice", "new"), Some(17));
     assert_eq!(change(&world, "alice", "new", "newer").code, Some(0));
-    assert_eq!(logs_in(&world, "alice", "newer"), Some(0));
+    assert_eq!(world.first_factor("alice", "newer"), Some(0));
 }
 
 #[test]
@@ -180,7 +167,7 @@ fn the_rules_hold_and_are_judged_after_the_first_factor() {
     let done = change(&world, "alice -o json", "alice-pw", "short");
     assert_eq!(done.code, Some(4));
     assert_eq!(
-        error(&done)["rules"],
+        done.error()["rules"],
         serde_json::json!(["MinPasswordLength"])
     );
     assert_eq!(
@@ -195,7 +182,7 @@ fn the_rules_hold_and_are_judged_after_the_first_factor() {
         change(&world, "alice", "long enough", "alice-pw").code,
         Some(4)
     );
-    assert_eq!(logs_in(&world, "alice", "long enough"), Some(0));
+    assert_eq!(world.first_factor("alice", "long enough"), Some(0));
 }
 
 #[test]
@@ -205,11 +192,11 @@ fn an_app_proves_it_in_one_step() {
     world.later(30);
     let needed = change(&world, "alice -o json", "alice-pw", "new");
     assert_eq!(needed.code, Some(18));
-    assert_eq!(error(&needed)["kind"], "second_factor_required");
-    assert_eq!(error(&needed)["hint"], "repeat the command with --code N");
+    assert_eq!(needed.error()["kind"], "second_factor_required");
+    assert_eq!(needed.error()["hint"], "repeat the command with --code N");
     let wrong = change(&world, "alice --code 000000 -o json", "alice-pw", "new");
     assert_eq!(wrong.code, Some(11));
-    assert_eq!(error(&wrong)["hint"], "4 tries are left");
+    assert_eq!(wrong.error()["hint"], "4 tries are left");
     let code = world.app(&secret);
     let lines = format!("alice-pw\nnew\n{code}\n");
     world
@@ -219,7 +206,7 @@ fn an_app_proves_it_in_one_step() {
     // Consumed, and counted like every replay.
     let again = change(&world, &format!("alice --code {code}"), "new", "newer");
     assert_eq!(again.code, Some(12));
-    assert_eq!(logs_in(&world, "alice", "new"), Some(18));
+    assert_eq!(world.first_factor("alice", "new"), Some(18));
     assert_eq!(
         change(&world, "alice --method email --code 1", "new", "newer").code,
         Some(4)
@@ -231,7 +218,7 @@ fn a_code_by_mail_proves_it_in_two_steps() {
     let world = World::with_email();
     let asked = change(&world, "alice -o json", "alice-pw", "new");
     assert_eq!(asked.code, Some(18), "{}", asked.stderr);
-    let error_of = error(&asked);
+    let error_of = asked.error();
     let challenge = error_of["challenge"].as_str().unwrap();
     assert_eq!(error_of["destination"], "a***e@example.com");
     let code = world.code();
@@ -266,9 +253,9 @@ fn a_code_by_mail_proves_it_in_two_steps() {
         change(&world, &format!("alice {with}"), "new", "newer").code,
         Some(12)
     );
-    assert_eq!(logs_in(&world, "alice", "new"), Some(18));
+    assert_eq!(world.first_factor("alice", "new"), Some(18));
     // A code that has run out is none.
-    let challenge = error(&change(&world, "alice -o json", "new", "newer"))["challenge"]
+    let challenge = change(&world, "alice -o json", "new", "newer").error()["challenge"]
         .as_str()
         .unwrap()
         .to_owned();

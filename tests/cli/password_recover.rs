@@ -43,19 +43,6 @@ fn finish(world: &World, line: &str, token: &str, new: &str) -> Done {
         .done()
 }
 
-fn logs_in(world: &World, login: &str, password: &str) -> Option<i32> {
-    world
-        .run(&format!("login start {login} --password-stdin"))
-        .stdin(&format!("{password}\n"))
-        .done()
-        .code
-}
-
-fn error(done: &Done) -> serde_json::Value {
-    serde_json::from_str::<serde_json::Value>(done.stderr.lines().last().unwrap()).unwrap()["error"]
-        .clone()
-}
-
 #[test]
 fn a_token_by_mail_sets_a_new_password() {
     let world = recoverable();
@@ -83,8 +70,8 @@ Next: `twofa password recover alice --token-stdin`, until 2026-01-01T00:20:00Z.
         .run("password recover alice --token-stdin --new-password-stdin -o json")
         .stdin(&format!("fresh\n{token}\n"))
         .succeeds();
-    assert_eq!(logs_in(&world, "alice", "alice-pw"), Some(10));
-    assert_eq!(logs_in(&world, "alice", "fresh"), Some(0));
+    assert_eq!(world.first_factor("alice", "alice-pw"), Some(10));
+    assert_eq!(world.first_factor("alice", "fresh"), Some(0));
     // Once, and the others that were mailed before it go with it.
     world
         .run("password recover alice --token-stdin --new-password-stdin -o json")
@@ -179,8 +166,8 @@ fn requests_are_limited_within_the_hour() {
         let full = world
             .run(&format!("password recover {login} -o json"))
             .exits(4);
-        assert_eq!(error(&full)["kind"], "send_limit");
-        assert_eq!(error(&full)["retry_after"], 3_540);
+        assert_eq!(full.error()["kind"], "send_limit");
+        assert_eq!(full.error()["retry_after"], 3_540);
         settled(&world);
     }
     // By another name of the same user it is another request.
@@ -264,7 +251,7 @@ fn two_factors_are_asked_for_where_there_are_two() {
     let by_app = token(&world, "alice");
     let needed = finish(&world, "alice -o json", &by_app, "new");
     assert_eq!(
-        (needed.code, &error(&needed)["method"]),
+        (needed.code, &needed.error()["method"]),
         (Some(18), &"totp".into())
     );
     assert_eq!(
@@ -284,7 +271,7 @@ fn two_factors_are_asked_for_where_there_are_two() {
     let by_mail = token(&world, "bob");
     let asked = finish(&world, "bob -o json", &by_mail, "new");
     assert_eq!(asked.code, Some(18), "{}", asked.stderr);
-    let challenge = error(&asked)["challenge"].as_str().unwrap().to_owned();
+    let challenge = asked.error()["challenge"].as_str().unwrap().to_owned();
     let line = format!("bob --challenge {challenge} --code {}", world.code());
     assert_eq!(finish(&world, &line, &by_mail, "new").code, Some(0));
     let reasons = world.text("SELECT group_concat(subject || ' ' || coalesce(reason, '-'), ', ') FROM audit WHERE event = 'password.recovered'");

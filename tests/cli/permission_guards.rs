@@ -32,7 +32,13 @@ error: this would leave nobody who has `CanChangeAdminOperationGrantee`, and nob
     world.ok(
         "permission revoke CanChangeAdminOperationGrantee --group 'System administrators' --yes",
     );
-    world.run("permission deny CanReset2FA --user bob").exits(5);
+    // Whom to ask is who can, administrator or not.
+    let done = world.run("permission deny CanReset2FA --user bob").exits(5);
+    assert!(
+        done.stderr.contains("to grant it, such as `alice`\n"),
+        "{}",
+        done.stderr
+    );
     world.run("user remove alice --yes").exits(4);
     world.ok("permission deny CanReset2FA --user bob --as alice");
     assert_eq!(

@@ -171,6 +171,14 @@ impl World {
         self.run(&format!("{line} -o json")).json(0)
     }
 
+    /// How a login with a password ends.
+    pub fn first_factor(&self, login: &str, password: &str) -> Option<i32> {
+        self.run(&format!("login start {login} --password-stdin"))
+            .stdin(&format!("{password}\n"))
+            .done()
+            .code
+    }
+
     /// The newest message.
     pub fn letter(&self) -> String {
         let mut messages: Vec<PathBuf> = fs::read_dir(self.file("mail"))
@@ -438,6 +446,15 @@ pub struct Done {
 }
 
 impl Done {
+    /// The error that ends stderr under json.
+    #[track_caller]
+    pub fn error(&self) -> serde_json::Value {
+        let last = self.stderr.lines().last().unwrap_or_default();
+        let error: serde_json::Value = serde_json::from_str(last)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.line, self.stderr));
+        error["error"].clone()
+    }
+
     /// Compares the whole with the snapshot.
     #[track_caller]
     pub fn shows(&self, snapshot: snapbox::data::Inline) {
