@@ -283,3 +283,47 @@ fn tables_wrap_at_the_width_and_colours_are_for_terminals() {
     let (seen, _) = Terminal::new(&world, "user show nobody --color never", 100).ends();
     assert!(!seen.contains("\u{1b}["), "{seen:?}");
 }
+
+#[test]
+fn a_password_is_changed_and_the_code_asked_for() {
+    let world = World::with_email();
+    let mut terminal = Terminal::new(&world, "password change alice", 80);
+    terminal.sees("Password:");
+    terminal.types_secret("alice-pw");
+    terminal.sees("New password:");
+    terminal.types_secret("correct horse");
+    terminal.sees("New password again:");
+    terminal.types_secret("correct horse");
+    terminal.sees("The code sent to a***e@example.com");
+    terminal.sees("Code:");
+    terminal.types(&world.code());
+    terminal.sees("The password of `alice` was changed.");
+    let (seen, code) = terminal.ends();
+    assert_eq!(code, 0, "{seen}");
+    assert!(
+        !seen.contains("alice-pw") && !seen.contains("horse"),
+        "{seen}"
+    );
+    assert_eq!(world.first_factor("alice", "correct horse"), Some(18));
+}
+
+#[test]
+fn what_goes_with_a_group_is_said_before_it_goes() {
+    let world = World::peopled();
+    world.ok("group add Helpdesk");
+    world.ok("group add-member Helpdesk --user bob");
+    world.ok("permission grant CanReset2FA --group Helpdesk");
+    for (answer, code) in [("n", 4), ("y", 0)] {
+        let mut terminal = Terminal::new(&world, "group remove Helpdesk", 80);
+        terminal
+            .sees("The group `Helpdesk` goes; 1 user and 0 groups are directly in it, and stay.");
+        terminal.sees("The rows of CanReset2FA allow that name it go.");
+        terminal.sees("Without asking: twofa group remove Helpdesk --yes");
+        terminal.sees("Are you sure? [y/N]");
+        terminal.types(answer);
+        let (seen, ended) = terminal.ends();
+        assert_eq!(ended, code, "{seen}");
+    }
+    world.run("group show Helpdesk").exits(3);
+    world.ok("user show bob");
+}
