@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::login::decide;
 use crate::login::facts::{Person, System};
@@ -15,7 +16,7 @@ use crate::name::{counted, visible};
 use crate::permission::{self, Grantees, Nesting, active_administrators};
 use crate::plan::Reach;
 use crate::store::Store;
-use crate::user;
+use crate::user::{self, User};
 use crate::verb::Operation;
 
 /// How many may be locked out, where `--allow-lockout[=N]` says so.
@@ -33,49 +34,40 @@ pub enum Allowance {
 /// How many names a refusal tells.
 const NAMES: usize = 10;
 
-/// The users within reach who have no way to log in now.
+/// The users within reach who have no way to log in, now or when a row of `CanUse2FA` runs out.
 ///
 /// # Errors
 /// [`Kind::Storage`].
 pub(crate) fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
     let system = System::load(store)?;
     let mut out = BTreeSet::new();
+    if !system.enabled || *reach == Reach::Nobody {
+        return Ok(out);
+    }
+    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
+    let moments: Vec<Time> = can_use.moments(store.now()).collect();
+    let mut nesting = Nesting::load(store)?;
+    let mut judge = |user: User| {
+        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
+        let ever = moments.iter().any(|at| can_use.allow(user.id, groups, *at));
+        let person = Person::with(store, user, ever)?;
+        if decide::is_locked_out(&system, &person) {
+            out.insert(person.user.id);
+        }
+        Ok(())
+    };
     match reach {
-        _ if !system.enabled => {}
         Reach::Nobody => {}
         Reach::Users(ids) => {
             for id in ids {
                 if let Some(user) = user::maybe(store, *id)? {
-                    let person = Person::load(store, user)?;
-                    if decide::is_locked_out(&system, &person) {
-                        out.insert(*id);
-                    }
+                    judge(user)?;
                 }
             }
         }
-        Reach::Everyone => everyone(store, &mut |person| {
-            if decide::is_locked_out(&system, &person) {
-                out.insert(person.user.id);
-            }
-            Ok(())
-        })?,
+        Reach::Everyone => user::each_with_password(store, &mut judge)?,
     }
     Ok(out)
-}
-
-/// Hands the facts of every user who could log in with a password to `each`.
-///
-/// # Errors
-/// [`Kind::Storage`], and what `each` returns.
-pub(crate) fn everyone(store: &Store, each: &mut dyn FnMut(Person) -> Result<()>) -> Result<()> {
-    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
-    let mut nesting = Nesting::load(store)?;
-    let now = store.now();
-    user::each_with_password(store, &mut |user| {
-        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
-        let allowed = can_use.allow(user.id, groups, now);
-        each(Person::with(store, user, allowed)?)
-    })
 }
 
 /// Judges the state after a change.

@@ -278,7 +278,7 @@ pub const VERBS: &[Verb] = &[
         false,
     ),
     // Not for people: it sends what `password recover` left for after its answer, and nothing else.
-    row("deliver", Nothing, Opens::Write, false),
+    row("deliver", Mapped, Opens::Write, false),
     row("mailbox add", Op(CanManageSysSettings), Opens::Write, false),
     row("mailbox list", Op(CanManageSysSettings), Opens::Read, false),
     row("mailbox show", Op(CanManageSysSettings), Opens::Read, false),

@@ -7,6 +7,7 @@
 
 use rusqlite::{OptionalExtension as _, named_params};
 
+use crate::challenge::Purpose;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
@@ -25,6 +26,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) template: &'a str,
     pub(crate) sender: &'a str,
     pub(crate) words: &'a Words,
+    /// Whether whoever keeps it sends it at once; else it waits to be claimed.
+    pub(crate) now: bool,
 }
 
 /// How long after it was kept a message cannot be on its way any more, in seconds: twice the longest delivery.
@@ -56,12 +59,12 @@ pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     tx.db()
         .prepare_cached(
             "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
-             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, 1, :now)",
+             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, :tries, :now)",
         )?
         .execute(named_params! {
             ":id": id, ":challenge": outgoing.challenge, ":user": outgoing.user, ":method": outgoing.method,
             ":recipient": outgoing.recipient, ":template": outgoing.template, ":sender": outgoing.sender,
-            ":body": body, ":now": tx.now(),
+            ":body": body, ":tries": i64::from(outgoing.now), ":now": tx.now(),
         })?;
     Ok(id)
 }
@@ -73,22 +76,27 @@ pub(crate) struct Pending {
     pub(crate) words: Words,
 }
 
-/// The message of a row, if it is still to be sent.
+/// Takes a message of a challenge for this purpose, if it waits to be sent: whoever has it sends it, and nobody else.
 ///
 /// # Errors
 /// Storage and key errors.
-pub(crate) fn pending(store: &Store, id: i64) -> Result<Option<Pending>> {
-    let found: Option<(i64, String, Vec<u8>)> = store
+pub(crate) fn claim(tx: &Tx<'_>, id: i64, purpose: Purpose) -> Result<Option<Pending>> {
+    let found: Option<(i64, String, Vec<u8>)> = tx
         .db()
         .prepare_cached(
-            "SELECT user, recipient, body FROM outbox WHERE id = ?1 AND state = 'pending' AND body IS NOT NULL",
+            "UPDATE outbox SET tries = 1
+             WHERE id = :id AND state = 'pending' AND tries = 0 AND body IS NOT NULL
+               AND challenge IN (SELECT id FROM challenge WHERE purpose = :purpose)
+             RETURNING user, recipient, body",
         )?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(named_params! { ":id": id, ":purpose": purpose }, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
     let Some((user, recipient, sealed)) = found else {
         return Ok(None);
     };
-    let opened = store.vault()?.open_sealed(BODY, id, &sealed)?;
+    let opened = tx.vault()?.open_sealed(BODY, id, &sealed)?;
     let words = serde_json::from_slice(&opened).map_err(|error| {
         Error::new(Kind::Storage, "a message that was kept cannot be read").because(error)
     })?;
@@ -180,6 +188,7 @@ mod tests {
                             template: "2FA verification code",
                             sender: "trial",
                             words: &words,
+                            now: true,
                         })?;
                     }
                     Ok(())

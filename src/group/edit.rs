@@ -109,7 +109,7 @@ impl RemoveGroup {
         let mut before = State::load(store)?;
         let mut after = before.clone();
         after.remove_group(self.id);
-        effect(store, &mut before, &mut after, None, &[store.now()])
+        effect(store, &mut before, &mut after, None)
     }
 }
 

@@ -60,7 +60,7 @@ impl SetMembers {
         }
         let users: Vec<i64> = users.into_iter().collect();
         let only = groups.is_empty().then_some(users.as_slice());
-        effect(store, &mut before, &mut after, only, &[store.now()])
+        effect(store, &mut before, &mut after, only)
     }
 }
 

@@ -63,7 +63,8 @@ pub(crate) fn compare(
 }
 
 impl Compared {
-    /// Writes what it came to, and gives it with the user as they are now.
+    /// Writes what it came to, and gives it with the user as they are now. `None`: another login has just put our own
+    /// hash in the place of an imported one, and the password is to be compared with that; the try is given back.
     ///
     /// The lock was let go for the comparison: what was compared must still be what is stored.
     pub(crate) fn settle(
@@ -72,9 +73,17 @@ impl Compared {
         who: &Who,
         system: &System,
         user: &User,
-    ) -> Result<(First, Person)> {
-        let same = password::stored(tx, Some(user))? == self.stored;
-        let first = if same { self.came } else { First::Wrong };
+    ) -> Result<Option<(First, Person)>> {
+        let now = password::stored(tx, Some(user))?;
+        if now != self.stored && self.stored.is_imported() && !now.is_imported() {
+            tries::settle_password(tx, who, system, user, First::TooMany)?;
+            return Ok(None);
+        }
+        let first = if now == self.stored {
+            self.came
+        } else {
+            First::Wrong
+        };
         tries::settle_password(tx, who, system, user, first)?;
         if first == First::Right
             && let Some(new) = &self.upgrade
@@ -84,7 +93,7 @@ impl Compared {
             append(tx, who, &entry.user(user.id, user.login.as_str()))?;
         }
         let person = Person::load(tx, user::get(tx, user.id)?)?;
-        Ok((first, person))
+        Ok(Some((first, person)))
     }
 }
 
@@ -169,3 +178,80 @@ pub(crate) fn reminder(system: &System, user: &User, now: Time) -> Option<Warnin
 }
 
 const DAY: i64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::challenge::{self, About, Purpose};
+    use crate::error::Kind;
+    use crate::login::run;
+    use crate::method::Method;
+    use crate::store::tests::{Fresh, fresh};
+    use crate::user::edit::IMPORTED;
+
+    /// `alice`, whose password was imported.
+    fn imported() -> (Fresh, User) {
+        let fresh = fresh();
+        let store = &fresh.store;
+        let hash = "$2b$04$szS2u1041Frh9mk3IEBL.e3Qa9C.fQia0g.hqkdSUJi.NOxFCDFDi";
+        let write = |tx: &Tx<'_>| {
+            let sealed = tx
+                .vault()?
+                .seal(IMPORTED, 1, hash.as_bytes(), tx.source())?;
+            tx.db().execute(
+                "INSERT INTO user (id, login, type, created_at) VALUES (1, 'alice', 'employee', 0)",
+                [],
+            )?;
+            tx.db()
+                .execute("INSERT INTO identity VALUES ('alice', 1, 1, 0)", [])?;
+            tx.db()
+                .execute("UPDATE user SET password_imported = ?1", [sealed])?;
+            tx.db().execute(
+                "INSERT INTO setting (code, number) VALUES ('LoginAttemptCount', 1)",
+                [],
+            )?;
+            user::get(tx, 1)
+        };
+        let user = store.write(write).unwrap();
+        (fresh, user)
+    }
+
+    /// Of two right passwords at once the first puts our hash in the place of the imported one; the second is none of the
+    /// wrong ones, and is compared once more.
+    #[test]
+    fn two_right_passwords_at_once_are_both_right() {
+        let (fresh, user) = imported();
+        let (store, who) = (&fresh.store, Who::default());
+        let right = Secret::from("correct horse");
+        let settle = |compared: &Compared| {
+            let write = |tx: &Tx<'_>| {
+                let system = System::load(tx)?;
+                let settled = compared.settle(tx, &who, &system, &user)?;
+                Ok(settled.map(|(first, _)| first))
+            };
+            store.write(write).unwrap()
+        };
+        let both = [(); 2].map(|()| compare(store, &who, "alice", &right).unwrap());
+        assert_eq!(settle(&both[0]), Some(First::Right));
+        assert_eq!(settle(&both[1]), None, "once more");
+        let again = compare(store, &who, "alice", &right).unwrap();
+        assert_eq!(settle(&again), Some(First::Right));
+        let wrong = compare(store, &who, "alice", &"correct horsf".into()).unwrap();
+        assert_eq!(settle(&wrong), Some(First::Wrong));
+        let after = user::get(store, 1).unwrap();
+        assert_eq!((after.password_failures, after.locked_until), (1, None));
+    }
+
+    /// A challenge of anything but a login lets nobody in, whoever judges it.
+    #[test]
+    fn only_a_login_is_answered_as_one() {
+        let (fresh, _) = imported();
+        for purpose in [Purpose::Confirmation, Purpose::Password, Purpose::Recovery] {
+            let open =
+                |tx: &Tx<'_>| challenge::open(tx, 1, purpose, Method::Email, About::default());
+            let token = fresh.store.write(open).unwrap().token;
+            let answered = run::answer(&fresh.store, &Who::default(), &token, &"1".into(), None);
+            assert_eq!(answered.unwrap_err().kind(), Kind::NotFound);
+        }
+    }
+}

@@ -5,9 +5,8 @@
 
 use rusqlite::{OptionalExtension as _, named_params};
 
-use super::decide;
-use super::facts::{Person, System};
-use super::renew::{Given, consume, deny, prove, unknown, write};
+use super::facts::Person;
+use super::renew::{By, Given, accept, consume, deny, prove, unknown, write};
 use super::run::{may_start, unknown_login};
 use crate::actor::Session;
 use crate::ask::Ask;
@@ -183,17 +182,20 @@ fn mail(
         template,
         sender: &mailbox.name,
         words: &words,
+        now: false,
     };
     outbox::enqueue(tx, &outgoing)
 }
 
 /// Sends the message of a request, once its answer is out. Nobody waits for it, so what goes wrong is kept in the log
-/// and in the outbox.
+/// and in the outbox. Any other message is left alone, and so is one that is being sent already.
 ///
 /// # Errors
 /// Storage and key errors.
-pub fn deliver(store: &Store, who: &Who, message: i64) -> Result<()> {
-    let Some(pending) = outbox::pending(store, message)? else {
+pub fn deliver(session: &Session, message: i64) -> Result<()> {
+    let (store, who) = (&session.store, session.who());
+    let claimed = store.write(|tx| outbox::claim(tx, message, Purpose::Recovery))?;
+    let Some(pending) = claimed else {
         return Ok(());
     };
     let mailbox = sender(store, &Settings::load(store)?)?;
@@ -209,7 +211,7 @@ pub fn deliver(store: &Store, who: &Who, message: i64) -> Result<()> {
         let entry = Entry::new(event, outcome)
             .user(pending.user, login)
             .detail(serde_json::json!({ "sender": mailbox.name }));
-        append(tx, who, &entry).map(drop)
+        append(tx, &who, &entry).map(drop)
     })
 }
 
@@ -240,13 +242,18 @@ pub fn finish(session: &Session, finish: &Finish<'_>, ask: &mut dyn Ask) -> Resu
     };
     let person = Person::load(store, user.clone())?;
     store.write(|tx| holds(tx, session, &user, finish.token))??;
-    let new = password::hash(store, &user.login, Some(&user), finish.new)?;
-    let proof = prove(session, &person, beside_email, &finish.second, ask)?;
+    password::check_words(store, &user.login, finish.new)?;
+    let proof = prove(session, &person, By::BesideMail, &finish.second, ask)?;
     store.write(|tx| {
         if let Err(refused) = holds(tx, session, &user, finish.token)? {
             return Ok(Err(refused));
         }
-        if let Err(refused) = consume(tx, session, user.id, &proof)? {
+        consume(tx, session, user.id, By::BesideMail, &proof)
+    })??;
+    // Only now: whether a password is one of theirs is nothing that a token alone may find out.
+    let new = accept(session, &user, finish.new)?;
+    store.write(|tx| {
+        if let Err(refused) = holds(tx, session, &user, finish.token)? {
             return Ok(Err(refused));
         }
         if let Some(challenge) = challenge::of_token(tx, user.id, finish.token)? {
@@ -265,17 +272,6 @@ pub fn finish(session: &Session, finish: &Finish<'_>, ask: &mut dyn Ask) -> Resu
         )?;
         user::get(tx, user.id).map(Ok)
     })?
-}
-
-/// The methods that prove something beside a token that came by mail: email only where nothing else is left.
-fn beside_email(system: &System, person: &Person) -> Vec<Method> {
-    let all = decide::usable(system, person);
-    let others: Vec<Method> = all
-        .iter()
-        .copied()
-        .filter(|method| *method != Method::Email)
-        .collect();
-    if others.is_empty() { all } else { others }
 }
 
 /// Whether a token lets its user choose a new password. The inner error is a refusal, to be committed with its row.

@@ -58,14 +58,16 @@ pub fn change(session: &Session, change: &Change<'_>, ask: &mut dyn Ask) -> Resu
     let Some(user) = compared.user.clone() else {
         return Err(unknown(session, change.login)?);
     };
-    let person = store.write(|tx| {
+    let settled = store.write(|tx| {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
             return Ok(Err(denied));
         }
         let system = System::load(tx)?;
-        let (first, person) = compared.settle(tx, &who, &system, &user)?;
+        let Some((first, person)) = compared.settle(tx, &who, &system, &user)? else {
+            return Ok(Ok(None));
+        };
         let Some((kind, why)) = refused(&person, first, tx.now()) else {
-            return Ok(Ok(person));
+            return Ok(Ok(Some(person)));
         };
         deny(tx, session, &user, why)?;
         let told = Told::of(&system, Some(&person), kind, tx.now());
@@ -80,9 +82,11 @@ pub fn change(session: &Session, change: &Change<'_>, ask: &mut dyn Ask) -> Resu
             None => refusal,
         }))
     })??;
-    let new = password::hash(store, &person.user.login, Some(&person.user), change.new)?;
-    let methods = |system: &System, person: &Person| decide::usable(system, person);
-    let proof = prove(session, &person, methods, &change.second, ask)?;
+    let Some(person) = settled else {
+        return self::change(session, change, ask);
+    };
+    let new = accept(session, &person.user, change.new)?;
+    let proof = prove(session, &person, By::Anything, &change.second, ask)?;
     store.write(|tx| {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
             return Ok(Err(denied));
@@ -93,10 +97,11 @@ pub fn change(session: &Session, change: &Change<'_>, ask: &mut dyn Ask) -> Resu
             let refused = Error::new(Kind::FirstFactorWrong, "the password was changed meanwhile");
             return Ok(Err(refused));
         }
-        if let Err(refused) = consume(tx, session, user.id, &proof)? {
+        if let Err(refused) = consume(tx, session, user.id, By::Anything, &proof)? {
             return Ok(Err(refused));
         }
-        write(tx, session, user.id, &new, Event::PASSWORD_CHANGED, None)?;
+        let reason = matches!(proof, Proof::NotYet).then_some("not_connected_yet");
+        write(tx, session, user.id, &new, Event::PASSWORD_CHANGED, reason)?;
         user::get(tx, user.id).map(Ok)
     })?
 }
@@ -135,6 +140,28 @@ pub(super) fn unknown(session: &Session, login: &str) -> Result<Error> {
     Ok(told.refusal(kind, login.trim()))
 }
 
+/// Hashes a new password of a user that keeps the rules. A refusal is kept: whoever may set a password could else find
+/// out by the history, unseen, what it is.
+///
+/// # Errors
+/// [`Kind::PasswordPolicy`]; storage and key errors.
+pub fn accept(session: &Session, user: &User, new: &Secret) -> Result<NewPassword> {
+    let accepted = password::hash(&session.store, &user.login, Some(user), new);
+    match accepted {
+        Err(error) if error.kind() == Kind::PasswordPolicy => {
+            session.store.write(|tx| {
+                let entry = Entry::new(Event::CHANGE_REFUSED, Outcome::Refused)
+                    .subject(session.verb.path)
+                    .reason(error.kind().code())
+                    .user_id(Some(user.id));
+                append(tx, &session.who(), &entry)
+            })?;
+            Err(error)
+        }
+        accepted => accepted,
+    }
+}
+
 /// The row of a refusal.
 pub(super) fn deny(tx: &Tx<'_>, session: &Session, user: &User, why: &str) -> Result<()> {
     let entry = Entry::new(Event::PASSWORD_DENIED, Outcome::Denied)
@@ -143,10 +170,38 @@ pub(super) fn deny(tx: &Tx<'_>, session: &Session, user: &User, why: &str) -> Re
     append(tx, &session.who(), &entry).map(drop)
 }
 
+/// By which methods a new password may be proved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Whatever a login asks for, beside the old password.
+    Anything,
+    /// What proves something beside a token that came by mail: email only where nothing else is left.
+    BesideMail,
+}
+
+impl By {
+    fn methods(self, system: &System, person: &Person) -> Vec<Method> {
+        let all = decide::usable(system, person);
+        let is_other = |method: &Method| self == By::Anything || *method != Method::Email;
+        let others: Vec<Method> = all.iter().copied().filter(is_other).collect();
+        if others.is_empty() { all } else { others }
+    }
+
+    /// Whether the old password is enough: a login would connect the app of this user with nothing more, and before that
+    /// it refuses a password that must be changed.
+    fn may_wait(self, system: &System, person: &Person) -> bool {
+        self == By::Anything
+            && decide::usable(system, person).is_empty()
+            && decide::may_connect(system, person)
+    }
+}
+
 /// The second factor that will be judged with the change.
 pub(super) enum Proof {
     /// 2FA does not apply to this user.
     None,
+    /// It does, and the next login connects the app that it will be asked of.
+    NotYet,
     /// This code has to be right.
     Code {
         method: Method,
@@ -159,13 +214,13 @@ impl Proof {
     /// The method it is of.
     pub(super) fn method(&self) -> Option<Method> {
         match self {
-            Proof::None => None,
+            Proof::None | Proof::NotYet => None,
             Proof::Code { method, .. } => Some(*method),
         }
     }
 }
 
-/// Gets the second factor where 2FA applies: given, asked for, or sent. `methods`: by which it may be asked, in order.
+/// Gets the second factor where 2FA applies: given, asked for, or sent.
 ///
 /// # Errors
 /// [`Kind::SecondFactorRequired`] with what to do next; [`Kind::NoSecondFactor`], [`Kind::MethodNotUsable`];
@@ -173,7 +228,7 @@ impl Proof {
 pub(super) fn prove(
     session: &Session,
     person: &Person,
-    methods: impl Fn(&System, &Person) -> Vec<Method>,
+    by: By,
     given: &Given<'_>,
     ask: &mut dyn Ask,
 ) -> Result<Proof> {
@@ -196,7 +251,10 @@ pub(super) fn prove(
             challenge: Some(token.to_owned()),
         });
     }
-    let usable = methods(&system, person);
+    if by.may_wait(&system, person) {
+        return Ok(Proof::NotYet);
+    }
+    let usable = by.methods(&system, person);
     let Some(first) = usable.first().copied() else {
         return Err(
             Error::new(Kind::NoSecondFactor, Kind::NoSecondFactor.meaning())
@@ -205,12 +263,7 @@ pub(super) fn prove(
     };
     let method = given.method.unwrap_or(first);
     if !usable.contains(&method) {
-        let codes: Vec<&str> = usable.iter().map(|method| method.code()).collect();
-        return Err(
-            Error::new(Kind::MethodNotUsable, Kind::MethodNotUsable.meaning())
-                .hint(format!("it can be {}", codes.join(", ")))
-                .with("methods", codes),
-        );
+        return Err(not_usable(&usable));
     }
     if method.is_sent() {
         return send(session, &system, person, method, ask);
@@ -229,6 +282,14 @@ pub(super) fn prove(
             .hint("repeat the command with --code N")
             .with("method", method.code())),
     }
+}
+
+/// The refusal of a method that is none of these.
+fn not_usable(usable: &[Method]) -> Error {
+    let codes: Vec<&str> = usable.iter().map(|method| method.code()).collect();
+    Error::new(Kind::MethodNotUsable, Kind::MethodNotUsable.meaning())
+        .hint(format!("it can be {}", codes.join(", ")))
+        .with("methods", codes)
 }
 
 fn required(why: &str) -> Error {
@@ -280,6 +341,7 @@ pub(super) fn consume(
     tx: &Tx<'_>,
     session: &Session,
     user: i64,
+    by: By,
     proof: &Proof,
 ) -> Result<Result<()>> {
     let who = session.who();
@@ -293,8 +355,14 @@ pub(super) fn consume(
             code,
             challenge,
         } => (*method, code, challenge.as_deref()),
-        Proof::None => return nothing_to_judge(tx, session, &system, &user),
+        Proof::None | Proof::NotYet => return nothing_to_judge(tx, session, &system, &user, by),
     };
+    let open = decide::before_compare(Standing::Open, &user, tx.now()).is_none();
+    let person = Person::load(tx, user.clone())?;
+    if open && !by.methods(&system, &person).contains(&method) {
+        deny(tx, session, &user, Kind::MethodNotUsable.code())?;
+        return Ok(Err(not_usable(&by.methods(&system, &person))));
+    }
     let challenge = match token
         .map(|token| own_challenge(tx, token, &user))
         .transpose()?
@@ -337,10 +405,12 @@ fn nothing_to_judge(
     session: &Session,
     system: &System,
     user: &User,
+    by: By,
 ) -> Result<Result<()>> {
+    let person = Person::load(tx, user.clone())?;
     let kind = match decide::before_compare(Standing::Open, user, tx.now()) {
         Some(kind) => kind,
-        None if decide::uses(system, &Person::load(tx, user.clone())?) => {
+        None if decide::uses(system, &person) && !by.may_wait(system, &person) => {
             Kind::SecondFactorRequired
         }
         None => return Ok(Ok(())),

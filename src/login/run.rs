@@ -67,7 +67,9 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             return Ok(Err(denied));
         }
         let system = System::load(tx)?;
-        let (first, person) = compared.settle(tx, &who, &system, &user)?;
+        let Some((first, person)) = compared.settle(tx, &who, &system, &user)? else {
+            return Ok(Ok(None));
+        };
         let next = decide::after_first(
             &system,
             &person,
@@ -77,9 +79,11 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             tx.now(),
         );
         record(tx, &who, &user, &next)?;
-        Ok(Ok((system, person, next)))
+        Ok(Ok(Some((system, person, next))))
     });
-    let (system, person, next) = decided.map_err(|error| begun(error, None))??;
+    let Some((system, person, next)) = decided.map_err(|error| begun(error, None))?? else {
+        return self::start(session, start);
+    };
     let methods = decide::usable(&system, &person);
     match next {
         Next::Granted => {
@@ -248,11 +252,17 @@ fn only_login(challenge: &Challenge) -> Result<()> {
     if matches!(challenge.purpose, Purpose::Login | Purpose::Enrolment) {
         return Ok(());
     }
-    Err(Error::new(
-        Kind::NotFound,
-        format!("no login waits for the challenge `{}`", challenge.token),
-    )
-    .hint("it is a confirmation: repeat its command with --confirm-challenge and --confirm-code"))
+    let repeat = match challenge.purpose {
+        Purpose::Password => {
+            "it is of a new password: repeat its command with --challenge and --code"
+        }
+        Purpose::Recovery => {
+            "it is of a recovery: `twofa password recover` takes the token that was mailed"
+        }
+        _ => "it is a confirmation: repeat its command with --confirm-challenge and --confirm-code",
+    };
+    let message = format!("no login waits for the challenge `{}`", challenge.token);
+    Err(Error::new(Kind::NotFound, message).hint(repeat))
 }
 
 /// Sends a new code, or switches the method.
@@ -339,9 +349,6 @@ pub fn verify(
         if let Err(denied) = session.permit_in(tx, Some(challenge.user))? {
             return Ok(Err(denied));
         }
-        if let Err(error) = only_login(&challenge) {
-            return Ok(Err(error));
-        }
         judged(tx, &session.who(), &challenge, code, method).map(Ok)
     })?
 }
@@ -368,6 +375,7 @@ fn judged(
     code: &Secret,
     method: Option<Method>,
 ) -> Result<Verdict> {
+    only_login(challenge)?;
     let system = tx.kept((), || System::load(tx))?;
     let user = tries::settle(tx, who, user::get(tx, challenge.user)?)?;
     if challenge.purpose == Purpose::Enrolment {

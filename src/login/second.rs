@@ -183,6 +183,7 @@ fn enqueue(
         template: &sender.template,
         sender: &sender.mailbox.name,
         words: &words,
+        now: true,
     };
     Ok((outbox::enqueue(tx, &outgoing)?, code, words))
 }
@@ -197,6 +198,9 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
     let hinted = match others.first() {
         Some(first) if challenge.purpose == Purpose::Confirmation => error.hint(format!(
             "repeat the command with --confirm-method {first} to confirm by another method"
+        )),
+        Some(first) if challenge.purpose == Purpose::Password => error.hint(format!(
+            "repeat the command with --method {first} to use another method"
         )),
         Some(first) => error.hint(format!(
             "`twofa login resend {} --method {first}` asks by another method",

@@ -13,6 +13,11 @@ pub(super) fn holds(store: &Store, user: i64, last: i64, password: &Secret) -> R
     if last == 0 {
         return Ok(false);
     }
+    if let Some(imported) = super::imported(store, user)?
+        && imported.is_of(password)?
+    {
+        return Ok(true);
+    }
     let mut query = store.db().prepare_cached(
         "SELECT hash FROM (
              SELECT password_hash AS hash, 9223372036854775807 AS id FROM user WHERE id = ?1 AND password_hash IS NOT NULL

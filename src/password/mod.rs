@@ -7,6 +7,8 @@ mod history;
 mod policy;
 mod weak;
 
+pub(crate) use self::policy::check_words;
+
 use rusqlite::OptionalExtension as _;
 
 use crate::audit::Event;
@@ -57,6 +59,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Whether it is a hash of another system.
+    pub(crate) fn is_imported(&self) -> bool {
+        self.imported.is_some()
+    }
+
     /// Whether it is this very hash.
     pub(crate) fn is(&self, new: &NewPassword) -> bool {
         self.hash.as_deref() == Some(new.stored())
@@ -97,17 +104,35 @@ pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Resu
             upgrade: None,
         });
     };
-    let text = vault.open_sealed(IMPORTED, stored.user, sealed)?;
-    let imported = std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| Imported::read(text).ok())
-        .ok_or_else(|| Error::new(Kind::Storage, "an imported password hash cannot be read"))?;
+    let imported = opened(store, stored.user, sealed)?;
     let new = vault.new_password(password, source)?;
     let right = imported.is_of(password)?;
     Ok(Came {
         right,
-        upgrade: right.then_some(new),
+        // Of a password that it does not tell from another, the imported hash is the only one there is.
+        upgrade: (right && imported.tells_all_of(password)).then_some(new),
     })
+}
+
+/// The imported hash of a user, if one still stands for them.
+fn imported(store: &Store, user: i64) -> Result<Option<Imported>> {
+    let sealed: Option<Option<Vec<u8>>> = store
+        .db()
+        .prepare_cached("SELECT password_imported FROM user WHERE id = ?1")?
+        .query_row([user], |row| row.get(0))
+        .optional()?;
+    let sealed = sealed.flatten();
+    sealed
+        .map(|sealed| opened(store, user, &sealed))
+        .transpose()
+}
+
+fn opened(store: &Store, user: i64, sealed: &[u8]) -> Result<Imported> {
+    let text = store.vault()?.open_sealed(IMPORTED, user, sealed)?;
+    std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| Imported::read(text).ok())
+        .ok_or_else(|| Error::new(Kind::Storage, "an imported password hash cannot be read"))
 }
 
 /// Puts our own hash of the same password in the place of an imported one.

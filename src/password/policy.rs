@@ -22,20 +22,10 @@ struct Broken {
 /// Refuses a password that breaks a rule. `user`: whose earlier passwords it must differ from; `None` for a new user.
 ///
 /// # Errors
-/// [`Kind::PasswordPolicy`] with every broken rule; [`Kind::InvalidValue`] for an empty one; [`Kind::Io`] when the list
-/// of common passwords cannot be read.
+/// As [`check_words`].
 pub(super) fn check(store: &Store, login: &str, user: Option<&User>, new: &Secret) -> Result<()> {
-    if new.is_empty() {
-        return Err(Error::new(Kind::InvalidValue, "the password is empty"));
-    }
     let settings = Settings::load(store)?;
-    let mut broken = of_characters(&settings, login, new.expose());
-    if settings.flag(&setting::NOT_WEAK) && weak::is_common(store, new)? {
-        broken.push(Broken {
-            rule: &setting::NOT_WEAK,
-            does: "is a common one".to_owned(),
-        });
-    }
+    let mut broken = of_words(store, &settings, login, new)?;
     let last = settings.number(&setting::HISTORY);
     if let Some(user) = user
         && history::holds(store, user.id, last, new)?
@@ -49,6 +39,29 @@ pub(super) fn check(store: &Store, login: &str, user: Option<&User>, new: &Secre
         });
     }
     refuse(&broken)
+}
+
+/// Refuses a password that breaks a rule which is no secret of a user: everything but the history.
+///
+/// # Errors
+/// [`Kind::PasswordPolicy`] with every broken rule; [`Kind::InvalidValue`] for an empty one; [`Kind::Io`] when the list
+/// of common passwords cannot be read.
+pub(crate) fn check_words(store: &Store, login: &str, new: &Secret) -> Result<()> {
+    refuse(&of_words(store, &Settings::load(store)?, login, new)?)
+}
+
+fn of_words(store: &Store, settings: &Settings, login: &str, new: &Secret) -> Result<Vec<Broken>> {
+    if new.is_empty() {
+        return Err(Error::new(Kind::InvalidValue, "the password is empty"));
+    }
+    let mut broken = of_characters(settings, login, new.expose());
+    if settings.flag(&setting::NOT_WEAK) && weak::is_common(store, new)? {
+        broken.push(Broken {
+            rule: &setting::NOT_WEAK,
+            does: "is a common one".to_owned(),
+        });
+    }
+    Ok(broken)
 }
 
 fn refuse(broken: &[Broken]) -> Result<()> {

@@ -122,8 +122,8 @@ impl Effect {
     }
 }
 
-/// The first effect on an administrator there is, of `users`, or of everybody who is or would be one. `moments`: when the
-/// lists of `CanUse2FA` are compared.
+/// The first effect on an administrator there is, of `users`, or of everybody who is or would be one: now, or whenever a
+/// row of `CanUse2FA` runs out.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
@@ -132,8 +132,10 @@ pub(crate) fn effect(
     before: &mut State,
     after: &mut State,
     users: Option<&[i64]>,
-    moments: &[Time],
 ) -> Result<Option<Effect>> {
+    let now = store.now();
+    let ends = [&before.can_use, &after.can_use];
+    let moments: BTreeSet<Time> = ends.iter().flat_map(|list| list.moments(now)).collect();
     let on = Settings::load(store)?.flag(&setting::ENABLE_2FA);
     let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
     let concerned = match users {

@@ -127,6 +127,22 @@ impl SetGrantees {
         Ok(Grantees(rows))
     }
 
+    /// What it would do to administrators.
+    fn effect(&self, store: &Store) -> Result<Option<Effect>> {
+        if self.operation != Operation::CanUse2FA {
+            return Ok(None);
+        }
+        let mut before = State::load(store)?;
+        let mut after = before.clone();
+        after.can_use = self.wanted(&before.can_use)?;
+        let users = match self.whom {
+            Whom::User(id) => Some([id]),
+            Whom::Group(_) => None,
+        };
+        let users = users.as_ref().map(<[i64; 1]>::as_slice);
+        effect(store, &mut before, &mut after, users)
+    }
+
     fn row<'g>(&self, of: &'g Grantees) -> Option<&'g Grantee> {
         of.0.iter().find(|row| row.whom == self.whom)
     }
@@ -226,21 +242,11 @@ impl Plan for SetGrantees {
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        if self.operation != Operation::CanUse2FA {
-            return Ok(None);
-        }
-        let mut before = State::load(store)?;
-        let mut after = before.clone();
-        after.can_use = self.wanted(&before.can_use)?;
-        // A row that runs out later turns it off later.
-        let mut moments = vec![store.now()];
-        moments.extend(self.row(&after.can_use).and_then(|row| row.until));
-        let users = match self.whom {
-            Whom::User(id) => Some(vec![id]),
-            Whom::Group(_) => None,
-        };
-        let effect = effect(store, &mut before, &mut after, users.as_deref(), &moments)?;
-        Ok(effect.as_ref().map(Effect::words))
+        Ok(self.effect(store)?.as_ref().map(Effect::words))
+    }
+
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(self.effect(store)?.is_some())
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -91,6 +91,16 @@ impl Grantees {
         Ok(Grantees(rows.collect::<rusqlite::Result<_>>()?))
     }
 
+    /// Every moment from `now` on at which it may decide otherwise: now, and the ends of its rows.
+    pub(crate) fn moments(&self, now: Time) -> impl Iterator<Item = Time> {
+        let ends = self.0.iter().filter_map(|row| row.until);
+        let mut moments: Vec<Time> = ends.filter(|until| now < *until).collect();
+        moments.push(now);
+        moments.sort_unstable();
+        moments.dedup();
+        moments.into_iter()
+    }
+
     /// The row that decides for a user who is in `groups`, if one matches at `now`.
     #[must_use]
     pub(crate) fn deciding(
@@ -195,6 +205,18 @@ pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
+/// Whether somebody of a type who is directly in these groups would be an administrator.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn would_administer(store: &Store, direct: &BTreeSet<i64>, kind: Type) -> Result<bool> {
+    let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
+    let direct = direct.iter().copied().collect();
+    Ok(Nesting::load(store)?
+        .groups(direct, kind)
+        .contains(&administrators))
+}
+
 /// The same of the user of a row id.
 ///
 /// # Errors
@@ -293,14 +315,18 @@ pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
         .any(|other| Some(&other) != login.as_ref()))
 }
 
-/// Whether anybody at all has an operation, now and when every row that runs out has run out; active or not, for whoever
-/// is not can be activated.
+/// Whether anybody at all has an operation, now and whenever a row runs out; active or not, for whoever is not can be
+/// activated.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn is_had_by_somebody(store: &Store, operation: Operation) -> Result<bool> {
-    let ever = [store.now(), Time(i64::MAX)];
-    Ok(!holders(store, operation, &ever, "1", 1)?.is_empty())
+    for at in Grantees::load(store, operation)?.moments(store.now()) {
+        if holders(store, operation, at, "1", 1)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The logins of active users who have an operation, at most `limit`, in the order of its list.
@@ -312,14 +338,14 @@ pub(crate) fn active_holders(
     operation: Operation,
     limit: usize,
 ) -> Result<Vec<String>> {
-    holders(store, operation, &[store.now()], "active = 1", limit)
+    holders(store, operation, store.now(), "active = 1", limit)
 }
 
-/// Users who have an operation at each of `moments`; `which` is SQL.
+/// Users who have an operation at a moment; `which` is SQL.
 fn holders(
     store: &Store,
     operation: Operation,
-    moments: &[Time],
+    at: Time,
     which: &str,
     limit: usize,
 ) -> Result<Vec<String>> {
@@ -343,7 +369,7 @@ fn holders(
                 continue;
             };
             let groups = nesting.groups(direct_groups(store, id)?, kind);
-            if moments.iter().all(|at| list.allow(id, groups, *at)) && !logins.contains(&login) {
+            if list.allow(id, groups, at) && !logins.contains(&login) {
                 logins.push(login);
             }
         }

@@ -203,12 +203,12 @@ impl AddUser {
         self.fields.checked().map(|_| ())
     }
 
+    /// Whether they would be an administrator: by a group that is named, or by the computed group of their type.
     fn joins_administrators(&self, store: &Store) -> Result<bool> {
-        let administrators = permission::administrator_groups(store)?;
         let groups = self.fields.groups(store)?.unwrap_or_default();
-        Ok(groups
-            .iter()
-            .any(|group| administrators.contains(&group.id)))
+        let direct = groups.iter().map(|group| group.id).collect();
+        let kind = self.fields.kind.unwrap_or(Type::Employee);
+        permission::would_administer(store, &direct, kind)
     }
 
     /// What the user is like already, in the fields given; the names of those that differ.
@@ -416,6 +416,15 @@ impl EditUser {
     }
 }
 
+impl EditUser {
+    /// Whether the user is an administrator, before or after: one who becomes one counts like one who is one no more.
+    fn administers(&self, store: &Store) -> Result<bool> {
+        let (have, want, direct, groups) = self.wanted(store)?;
+        Ok(permission::would_administer(store, &direct, have.kind)?
+            || permission::would_administer(store, &groups, want.kind)?)
+    }
+}
+
 impl Plan for EditUser {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let (have, want, direct, groups) = self.wanted(store)?;
@@ -482,9 +491,9 @@ impl Plan for EditUser {
     }
 
     fn touches_administrators(&self, store: &Store, changes: &[Change]) -> Result<bool> {
-        let (have, _, direct, groups) = self.wanted(store)?;
         let administrators = permission::administrator_groups(store)?;
-        Ok(permission::in_administrators(store, self.id, have.kind)?
+        let (_, _, direct, groups) = self.wanted(store)?;
+        Ok(self.administers(store)?
             || direct
                 .symmetric_difference(&groups)
                 .any(|group| administrators.contains(group))
@@ -526,10 +535,7 @@ impl Plan for EditUser {
             .iter()
             .flat_map(|change| &change.fields)
             .find(|field| guarded.contains(&field.name));
-        // A change of membership that makes somebody an administrator counts like one that ends it.
-        let administrator = permission::in_administrators(store, self.id, have.kind)?
-            || (changes.iter().any(|change| change.changes("groups"))
-                && self.touches_administrators(store, &[])?);
+        let administrator = self.administers(store)?;
         Ok(touched.filter(|_| administrator).map(|field| {
             let what = if field.name == "groups" {
                 "membership"

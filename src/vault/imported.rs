@@ -14,18 +14,21 @@ use super::same;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
-/// The most memory an Argon2 hash may ask for, in KiB.
-const ARGON2_KIB: u32 = 1 << 20;
-/// The most passes and lanes.
-const ARGON2_PASSES: u32 = 64;
+/// The most memory an Argon2 hash may ask for, in KiB, and the most that its passes go over.
+const ARGON2_KIB: u32 = 256 << 10;
+const ARGON2_KIB_OF_PASSES: u64 = 1 << 20;
+/// The most lanes.
 const ARGON2_LANES: u32 = 16;
 /// The costs of bcrypt: 2^cost rounds. Below 4 it is not defined (Provos and Mazières, "A Future-Adaptable Password
 /// Scheme", section 4).
 const BCRYPT_COST: std::ops::RangeInclusive<u32> = 4..=16;
+/// How many bytes of a password bcrypt looks at.
+const BCRYPT_BYTES: usize = 72;
 /// The most iterations of PBKDF2.
-const PBKDF2_ROUNDS: u32 = 20_000_000;
-/// The shortest derived key that says something, in bytes.
+const PBKDF2_ROUNDS: u32 = 5_000_000;
+/// The shortest derived key that says something, and the longest that is one block of its digest, in bytes.
 const PBKDF2_SHORTEST: usize = 16;
+const PBKDF2_LONGEST: usize = 64;
 
 /// The longest text of a hash, in bytes.
 const LONGEST: usize = 1024;
@@ -124,7 +127,6 @@ impl Imported {
                     Err(error) => Err(broken(&error)),
                 }
             }
-            // As bcrypt always did, it looks at the first 72 bytes only.
             Form::Bcrypt => bcrypt::verify(plain, self.text()).map_err(|error| broken(&error)),
             Form::Pbkdf2 {
                 digest,
@@ -147,12 +149,19 @@ impl Imported {
     }
 }
 
+impl Imported {
+    /// Whether no other password has the same hash: bcrypt looks at 72 bytes and no further.
+    pub(crate) fn tells_all_of(&self, password: &Secret) -> bool {
+        !matches!(self.form, Form::Bcrypt) || password.expose().len() <= BCRYPT_BYTES
+    }
+}
+
 fn argon2(text: &str) -> Result<Form> {
     let hash = PasswordHash::new(text).map_err(|_| refused("cannot be read"))?;
     let params =
         Params::try_from(&hash).map_err(|_| refused("has parameters that are not allowed"))?;
     if params.m_cost() > ARGON2_KIB
-        || params.t_cost() > ARGON2_PASSES
+        || u64::from(params.m_cost()) * u64::from(params.t_cost()) > ARGON2_KIB_OF_PASSES
         || params.p_cost() > ARGON2_LANES
     {
         return Err(refused("costs more than a login may cost"));
@@ -205,8 +214,8 @@ fn pbkdf2(
         return Err(refused("costs more or less than a login may cost"));
     }
     let key = Zeroizing::new(decode(encoding, key)?);
-    if key.len() < PBKDF2_SHORTEST {
-        return Err(refused("is too short"));
+    if !(PBKDF2_SHORTEST..=PBKDF2_LONGEST).contains(&key.len()) {
+        return Err(refused("is too short or too long"));
     }
     Ok(Form::Pbkdf2 {
         digest,
@@ -253,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn bcrypt_tells_nothing_beyond_its_72_bytes() {
+        let hash = Imported::read(MADE[2]).unwrap();
+        assert!(hash.tells_all_of(&"x".repeat(72).as_str().into()));
+        assert!(!hash.tells_all_of(&"x".repeat(73).as_str().into()));
+        assert!(
+            Imported::read(MADE[0])
+                .unwrap()
+                .tells_all_of(&"x".repeat(73).as_str().into())
+        );
+    }
+
+    #[test]
     fn what_is_none_or_costs_too_much_is_refused_without_quoting_it() {
         for text in [
             "",
@@ -267,6 +288,8 @@ mod tests {
             "$argon2id$v=19$m=65536,t=99999,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHQ",
             "$argon2id$v=19",
+            "$argon2id$v=19$m=262144,t=5,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$pbkdf2-sha256$1000$c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "$pbkdf2-sha1$1000$c2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
             "$pbkdf2-sha256$0$c2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
             "$pbkdf2-sha256$99999999999$c2FsdA$AAAAAAAAAAAAAAAAAAAAAA",

@@ -205,3 +205,58 @@ fn a_delegated_caller_names_nothing() {
         );
     }
 }
+
+/// What one operation is not worth: to be an administrator, by any door, or to take their second factor from them.
+#[test]
+fn an_operation_is_worth_what_it_says() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    world.ok(&format!(
+        "user edit bob --os-user {account} --type external --yes"
+    ));
+    world.ok("permission grant CanManageUsers --user bob");
+    world.ok("permission grant CanChangeAdminOperationGrantee --user bob");
+    world.ok("permission grant CanUse2FA --user bob");
+    world.ok("group add Vendors");
+    world.ok("group add-member 'System administrators' --group Vendors");
+    world.ok("group add-member Vendors --group 'All employees'");
+    world.ok("user edit alice --type external --yes");
+    world.ok("method enable email --primary");
+    world.ok("setting set Enable2FA on --yes --allow-lockout");
+    world.write("people.csv", "login\nerin\n");
+    std::fs::set_permissions(
+        world.file("people.csv"),
+        std::fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
+    for line in [
+        // Every employee is an administrator here.
+        "user add eve",
+        "user edit bob --type employee",
+        "user edit alice --type employee",
+        "user import people.csv",
+        "group add-member Vendors --user bob",
+        "group remove Vendors",
+        "permission deny CanUse2FA --user Supervisor --position 1",
+        "permission deny CanUse2FA --group 'System administrators' --position 1",
+        "permission revoke CanUse2FA --group 'All employees'",
+        "password set Supervisor --password-stdin",
+    ] {
+        let done = run(&world, &account, &format!("{line} --yes -o json"), &[]);
+        assert_eq!(done.code, Some(5), "{line}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("`bob` is not an administrator"),
+            "{line}: {}",
+            done.stderr
+        );
+    }
+    for line in [
+        "user add eve --type external",
+        "permission deny CanUse2FA --user alice --position 1",
+        "group add Plain",
+    ] {
+        let done = run(&world, &account, &format!("{line} --yes"), &[]);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.stderr);
+    }
+}

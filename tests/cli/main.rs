@@ -31,6 +31,7 @@ mod confirmation_mail;
 mod deadlock;
 mod delivery;
 mod environment;
+mod escalation;
 mod fences;
 mod group;
 mod help;

@@ -290,3 +290,45 @@ fn pending_logins_end_and_nobody_is_passed_without_a_method() {
     world.ok("user edit alice --no-email --allow-lockout");
     assert_eq!(change(&world, "alice", "new", "newer").code, Some(16));
 }
+
+/// A challenge is no way around the methods that are enabled.
+#[test]
+fn a_disabled_method_proves_nothing() {
+    let world = World::with_email();
+    world.ok("method enable recovery-codes");
+    let codes = world.json("recovery-codes generate alice");
+    let code = codes["codes"][0].as_str().unwrap();
+    let asked = change(&world, "alice -o json", "alice-pw", "new");
+    let challenge = asked.error()["challenge"].as_str().unwrap().to_owned();
+    world.ok("method disable recovery-codes --yes");
+    let line =
+        format!("alice --challenge {challenge} --method recovery-codes --code {code} -o json");
+    let done = change(&world, &line, "alice-pw", "new");
+    assert_eq!(
+        (done.code, &done.error()["kind"]),
+        (Some(4), &"method_not_usable".into())
+    );
+    world.ok("method enable recovery-codes");
+    assert_eq!(change(&world, &line, "alice-pw", "new").code, Some(0));
+}
+
+/// Whoever has not connected the app yet can change a password that must be: a login asks for that first, and connects the
+/// app with no more than the password.
+#[test]
+fn what_must_be_changed_is_no_dead_end() {
+    let world = World::peopled();
+    world.ok("method enable totp --primary");
+    world.ok("setting set Enable2FA on --yes");
+    world.ok("user edit alice --must-change");
+    assert_eq!(world.first_factor("alice", "alice-pw"), Some(17));
+    assert_eq!(change(&world, "alice", "wrong", "new").code, Some(10));
+    assert_eq!(change(&world, "alice", "alice-pw", "new").code, Some(0));
+    assert_eq!(
+        world.text("SELECT reason FROM audit WHERE event = 'password.changed'"),
+        "not_connected_yet"
+    );
+    assert_eq!(world.first_factor("alice", "new"), Some(16));
+    // With the app connected it is asked for.
+    world.connect("alice");
+    assert_eq!(change(&world, "alice", "new", "newer").code, Some(18));
+}

@@ -101,9 +101,9 @@ $ twofa audit list --event password -o ndjson
 --- stdout
 {"seq":14,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.denied","subject":"alice","outcome":"denied","reason":"wrong_token","note":null,"detail":null}
 {"seq":11,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovered","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
-{"seq":10,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":null,"event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
+{"seq":10,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
 {"seq":9,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_requested","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
-{"seq":8,"at":"2026-01-01T00:00:00Z","actor":null,"os_user":null,"event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
+{"seq":8,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
 {"seq":7,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_requested","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
 
 "#]]);
@@ -276,4 +276,74 @@ fn two_factors_are_asked_for_where_there_are_two() {
     assert_eq!(finish(&world, &line, &by_mail, "new").code, Some(0));
     let reasons = world.text("SELECT group_concat(subject || ' ' || coalesce(reason, '-'), ', ') FROM audit WHERE event = 'password.recovered'");
     assert_eq!(reasons, "alice -, bob single_channel");
+}
+
+/// A token alone finds nothing out about the password there is, and whoever tries is seen.
+#[test]
+fn the_history_is_asked_after_the_second_factor() {
+    let (world, _) = World::with_app();
+    world.ok(
+        "setting set SSPRegistrationMailbox trial PasswordHistoryRecordCount 3 MinPasswordLength 4",
+    );
+    let secret = world.connect("alice");
+    world.later(30);
+    let token = token(&world, "alice");
+    for guess in ["alice-pw", "not it"] {
+        assert_eq!(
+            finish(&world, "alice", &token, guess).code,
+            Some(18),
+            "{guess}"
+        );
+    }
+    assert_eq!(finish(&world, "alice", &token, "x").code, Some(4));
+    let code = world.app(&secret);
+    let refused = finish(
+        &world,
+        &format!("alice --code {code} -o json"),
+        &token,
+        "alice-pw",
+    );
+    assert_eq!(refused.error()["kind"], "password_policy");
+    // The code is spent, the token is not.
+    assert_eq!(
+        finish(&world, &format!("alice --code {code}"), &token, "fresh").code,
+        Some(12)
+    );
+    world.later(30);
+    let code = world.app(&secret);
+    assert_eq!(
+        finish(&world, &format!("alice --code {code}"), &token, "fresh").code,
+        Some(0)
+    );
+    // Whoever sets a password could guess by the history too, and is seen as well.
+    world
+        .run("password set alice --password-stdin")
+        .stdin("fresh\n")
+        .exits(4);
+    let kept = world.text("SELECT group_concat(subject || ' ' || reason, ', ') FROM audit WHERE event = 'change.refused'");
+    assert_eq!(
+        kept,
+        "password recover password_policy, password set password_policy"
+    );
+}
+
+/// What is sent after an answer is the mail of a recovery, once, and no other message.
+#[test]
+fn only_a_recovery_is_delivered_and_only_once() {
+    let world = recoverable();
+    world.ok("password recover alice");
+    settled(&world);
+    let mails = || std::fs::read_dir(world.file("mail")).unwrap().count();
+    let sent = mails();
+    world.ok("deliver 1");
+    world.ok("deliver 99");
+    // As a login leaves it while its code is on its way.
+    world.sql("INSERT INTO challenge (id, token, user, purpose, method, created_at, expires_at) SELECT 77, 'x', id, 'login', 'email', 0, 9999999999 FROM user WHERE login = 'bob';
+        INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at) SELECT 77, 77, id, 'email', 'bob@example.com', '2FA verification code', 'trial', 'pending', x'00', 0, 0 FROM user WHERE login = 'bob'");
+    world.ok("deliver 77");
+    assert_eq!(mails(), sent);
+    assert_eq!(
+        world.text("SELECT state || tries FROM outbox WHERE id = 77"),
+        "pending0"
+    );
 }

@@ -157,3 +157,22 @@ fn a_confirmation_is_bound_to_the_hash() {
     file(HASHES[0].1);
     world.ok(&confirm);
 }
+
+/// The imported password is one of the last, too; and what bcrypt does not look at never becomes part of ours.
+#[test]
+fn an_imported_password_counts_as_one() {
+    let world = imported();
+    world.ok("setting set PasswordHistoryRecordCount 2");
+    world
+        .run("password set berta --password-stdin")
+        .stdin("correct horse\n")
+        .exits(4);
+    // bcrypt of 80 times `x`: it cannot tell 73 of them from 74.
+    let hash = "$2b$04$5wBblnJ9nETOtX5udNyw/.q8IjIy4me5wUHLdBW5vAv0U0GKz2c.S";
+    world.write("long.csv", &format!("login,password_hash\nlong,{hash}\n"));
+    world.ok("user import long.csv --yes");
+    let typed = format!("{}y", "x".repeat(79));
+    assert_eq!(login(&world, "long", &typed).code, Some(0));
+    assert_eq!(login(&world, "long", &"x".repeat(80)).code, Some(0));
+    assert_eq!(login(&world, "long", &"x".repeat(71)).code, Some(10));
+}

@@ -1,7 +1,6 @@
 //! `password`: setting, changing and recovering passwords.
 
 use clap::{Args, Subcommand};
-use twofa::audit::Who;
 use twofa::error::Result;
 use twofa::guard::Allowance;
 use twofa::login::recover::{self, Finish};
@@ -9,7 +8,7 @@ use twofa::login::renew::{self, Change, Given};
 use twofa::login::run::may_start;
 use twofa::method::Method;
 use twofa::name::{argument, visible};
-use twofa::password::{self, SetPassword};
+use twofa::password::SetPassword;
 use twofa::secret::Secret;
 use twofa::status::stranded;
 use twofa::store::Store;
@@ -131,7 +130,7 @@ fn set(context: &mut Context, args: &Set) -> Result<Answer> {
     let secret = context.password(&args.password, &mut lines, "New password", true)?;
     let plan = SetPassword {
         user: user.id,
-        password: password::hash(&session.store, &user.login, Some(&user), &secret)?,
+        password: renew::accept(&session, &user, &secret)?,
         must_change: args.must_change,
     };
     let mut done = context.commit(&session, &plan, Allowance::Nobody, Some(lines))?;
@@ -243,7 +242,7 @@ fn request(context: &mut Context, args: &Recover) -> Result<Answer> {
 
 /// Sends what a request left for after its answer.
 pub fn deliver(context: &mut Context, args: &Deliver) -> Result<Answer> {
-    let store = context.store()?;
-    recover::deliver(&store, &Who::default(), args.message)?;
+    let session = context.session()?;
+    recover::deliver(&session, args.message)?;
     Ok(Answer::text(""))
 }
