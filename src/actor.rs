@@ -355,9 +355,14 @@ impl Session {
         };
         let grants = Operation::CanChangeAdminOperationGrantee;
         let names = listed(&permission::active_holders(&self.store, grants, 3)?);
+        let act = if self.actor.authority.is_own() {
+            ", or act as them with --as"
+        } else {
+            ""
+        };
         Ok(error
             .hint(format!(
-                "ask whoever has `{}` to grant it, such as {names}",
+                "ask whoever has `{}` to grant it, such as {names}{act}",
                 grants.code()
             ))
             .with("operation", operation.code()))

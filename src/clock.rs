@@ -17,6 +17,9 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub i64);
 
+/// How a date is written, by its length.
+const DATE: &str = "2026-01-31";
+
 impl Time {
     /// The moment `seconds` later.
     #[must_use]
@@ -36,10 +39,27 @@ impl Time {
     /// [`Kind::InvalidValue`], naming the forms.
     pub fn parse(text: &str, now: Time) -> Result<Time> {
         let trimmed = text.trim();
+        let bad = |why: &str| {
+            Error::new(
+                Kind::InvalidValue,
+                format!("`{}` {why}", crate::name::visible(text)),
+            )
+            .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`")
+        };
+        // A moment that no calendar names could be kept, and not be shown.
+        let named = |time: Time| match Timestamp::from_second(time.0) {
+            Ok(_) => Ok(time),
+            Err(_) => Err(bad("is beyond the years that can be written")),
+        };
         if let Ok(stamp) = Timestamp::from_str(trimmed) {
             return Ok(Time(stamp.as_second()));
         }
+        // The library reads a date out of more than one: a time of day must not be lost with it.
+        if trimmed.len() > DATE.len() && trimmed.parse::<jiff::civil::DateTime>().is_ok() {
+            return Err(bad("does not say in which zone it is"));
+        }
         if let Ok(date) = Date::from_str(trimmed)
+            && trimmed.len() == DATE.len()
             && let Ok(stamp) = jiff::tz::TimeZone::UTC
                 .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
         {
@@ -49,16 +69,12 @@ impl Time {
             return Ok(now);
         }
         if let Some(span) = trimmed.strip_suffix("ago") {
-            return Ok(now.plus(-seconds(span)?));
+            return named(now.plus(-seconds(span)?));
         }
         if let Some(span) = trimmed.strip_prefix("in ") {
-            return Ok(now.plus(seconds(span)?));
+            return named(now.plus(seconds(span)?));
         }
-        Err(Error::new(
-            Kind::InvalidValue,
-            format!("`{}` is not a time", crate::name::visible(text)),
-        )
-        .hint("write 2026-01-31T12:00:00Z, 2026-01-31, `15m ago` or `in 7d`"))
+        Err(bad("is not a time"))
     }
 }
 
@@ -256,7 +272,22 @@ mod tests {
         ] {
             assert_eq!(Time::parse(text, NOW).unwrap().to_string(), want, "{text}");
         }
-        for text in ["", "soon", "2026-13-01", "5", "-5m ago", "in", "1.5s ago"] {
+        for text in [
+            "",
+            "soon",
+            "2026-13-01",
+            "5",
+            "-5m ago",
+            "in",
+            "1.5s ago",
+            // A time of day is not lost, and a zone is not guessed.
+            "2026-12-31T12:00",
+            "2026-12-31 12:00",
+            "2026-12-31 23:59:59",
+            "20261231T120000",
+            "in 9999999999d",
+            "9999999999d ago",
+        ] {
             assert!(Time::parse(text, NOW).is_err(), "{text}");
         }
     }

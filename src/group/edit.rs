@@ -13,8 +13,21 @@ use crate::store::{Store, Tx};
 /// The longest name, in characters.
 const LONGEST: usize = 250;
 
+/// A name that files and commands can say: groups stand in one field of a file, split by `;`, and what begins with a dash
+/// reads as an option.
 fn check_name(name: &str) -> Result<String> {
-    name::check("group name", name, LONGEST)
+    let name = name::check("group name", name, LONGEST)?;
+    let broken = if name.contains(';') {
+        "has a `;` in it, which stands between groups in a file"
+    } else if name.starts_with('-') {
+        "begins with a dash, as options do"
+    } else {
+        return Ok(name);
+    };
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!("the group name `{}` {broken}", visible(&name)),
+    ))
 }
 
 /// `group add`.

@@ -208,9 +208,13 @@ pub fn deliver(session: &Session, message: i64) -> Result<()> {
         let said = came.as_ref().map(String::as_str);
         outbox::close(tx, message, said.map_err(|failure| failure.said.as_str()))?;
         let login = user::get(tx, pending.user)?.login;
-        let entry = Entry::new(event, outcome)
-            .user(pending.user, login)
-            .detail(serde_json::json!({ "sender": mailbox.name }));
+        let entry =
+            Entry::new(event, outcome)
+                .user(pending.user, login)
+                .detail(serde_json::json!({
+                    "sender": mailbox.name,
+                    "said": came.as_ref().err().map(|failure| failure.said.as_str()),
+                }));
         append(tx, &who, &entry).map(drop)
     })
 }

@@ -266,6 +266,12 @@ pub(super) fn prove(
         return Err(not_usable(&usable));
     }
     if method.is_sent() {
+        if given.code.is_some() {
+            return Err(
+                Error::new(Kind::Usage, "a code that was sent needs its challenge")
+                    .hint("give it with --challenge, or leave --code out to have one sent"),
+            );
+        }
         return send(session, &system, person, method, ask);
     }
     let code = match given.code {

@@ -83,7 +83,10 @@ fn refuse(broken: &[Broken]) -> Result<()> {
         )
     };
     Err(Error::new(Kind::PasswordPolicy, message)
-        .hint(format!("the rules are the settings {}", rules.join(", ")))
+        .hint(match rules.as_slice() {
+            [rule] => format!("the rule is the setting {rule}"),
+            rules => format!("the rules are the settings {}", rules.join(", ")),
+        })
         .with("rules", rules))
 }
 

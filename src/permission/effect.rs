@@ -99,7 +99,9 @@ impl State {
 /// What happens to an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// This user becomes one, or is one no more.
+    /// This user becomes one.
+    Made(String),
+    /// This one is one no more, or leaves or joins another group.
     Membership(String),
     /// This one's logins no longer ask for a second factor.
     Off(String),
@@ -109,6 +111,7 @@ impl Effect {
     /// A few words that end the sentence "confirm …".
     pub(crate) fn words(&self) -> String {
         match self {
+            Effect::Made(login) => format!("making `{}` an administrator", visible(login)),
             Effect::Membership(login) => {
                 format!(
                     "changing the membership of the administrator `{}`",
@@ -162,7 +165,8 @@ pub(crate) fn effect(
         };
         let ((was, used), (is, uses)) = (state(before)?, state(after)?);
         if was != is {
-            return Ok(Some(Effect::Membership(login)));
+            let effect = if is { Effect::Made } else { Effect::Membership };
+            return Ok(Some(effect(login)));
         }
         let turned_off = used.iter().zip(&uses).any(|(used, uses)| *used && !uses);
         if on && active && is && turned_off {

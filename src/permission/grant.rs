@@ -180,7 +180,8 @@ impl Plan for SetGrantees {
             return Err(Error::new(
                 Kind::InvalidValue,
                 format!("{until} has passed, and the row would never match"),
-            ));
+            )
+            .hint("write a time to come: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC) or `in 7d`"));
         }
         if matches!(self.edit, Edit::Move { .. }) && self.row(&have).is_none() {
             return Err(Error::new(

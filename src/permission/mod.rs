@@ -22,7 +22,9 @@ use crate::verb::Operation;
 pub(crate) use self::effect::{Effect, State, effect};
 pub use self::grant::{Access, Edit, SetGrantees};
 pub(crate) use self::nesting::Nesting;
-pub use self::view::{Decision, GranteeRow, Named, OperationRow, check, find, list, show};
+pub use self::view::{
+    Decision, GranteeRow, Named, OperationRow, check, find, list, shadowed, show,
+};
 
 /// The groups built in, computed or fixed.
 pub(crate) mod built_in {

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Access, Grantee, Grantees, Nesting, Whom, direct_groups};
+use super::{Access, Grantee, Grantees, Nesting, Whom, direct_groups, groups_of};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::name::{self, fold};
+use crate::name::{self, fold, visible};
+use crate::plan::Warning;
 use crate::store::Store;
 use crate::user::kind::Type;
 use crate::verb::{Operation, VERBS};
@@ -153,6 +154,63 @@ pub fn list(store: &Store) -> Result<Vec<OperationRow>> {
         .iter()
         .map(|operation| show(store, *operation))
         .collect()
+}
+
+/// What is worth saying of a row that others above it may keep from deciding: of a user's, whether one does; of a group's,
+/// which of them give the opposite.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn shadowed(store: &Store, operation: Operation, whom: Whom) -> Result<Option<Warning>> {
+    let (list, now) = (Grantees::load(store, operation)?, store.now());
+    let Some(row) = list.0.iter().find(|row| row.whom == whom) else {
+        return Ok(None);
+    };
+    let (_, name) = named(store, whom)?;
+    let message = match whom {
+        Whom::User(id) => {
+            let kind = store
+                .db()
+                .prepare_cached("SELECT type FROM user WHERE id = ?1")?
+                .query_row([id], |row| row.get(0))?;
+            match list.deciding(id, &groups_of(store, id, kind)?, now) {
+                Some(above) if above.position < row.position => {
+                    format!(
+                        "row {} decides for `{}` before this one.",
+                        above.position,
+                        visible(&name)
+                    )
+                }
+                _ => return Ok(None),
+            }
+        }
+        Whom::Group(_) => {
+            let is_other = |above: &&Grantee| {
+                above.position < row.position
+                    && above.access != row.access
+                    && !above.has_expired(now)
+            };
+            let above: Vec<String> = list
+                .0
+                .iter()
+                .filter(is_other)
+                .map(|above| above.position.to_string())
+                .collect();
+            if above.is_empty() {
+                return Ok(None);
+            }
+            format!(
+                "whoever of `{}` a row above names is decided for there: row {}.",
+                visible(&name),
+                above.join(", ")
+            )
+        }
+    };
+    Ok(Some(Warning {
+        kind: "shadowed",
+        message,
+        hint: Some("--position 1 puts a row before all others".to_owned()),
+    }))
 }
 
 /// Judges one user, and says by which row. `login` is how the answer calls them.

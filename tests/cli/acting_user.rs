@@ -95,7 +95,7 @@ fn a_plain_user_is_refused_everywhere() {
             );
             assert_eq!(
                 error["hint"],
-                "ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`"
+                "ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as"
             );
         }
         assert!(error["not_recorded"].is_null(), "{}", done.stderr);
@@ -218,7 +218,7 @@ $ twofa setting set TotpDriftSteps 2 --as bob
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageSysSettings`, which `twofa setting set` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world.run("user list --as bob -o json").shows(str![[r#"
@@ -226,8 +226,8 @@ $ twofa user list --as bob -o json
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageUsers`, which `twofa user list` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-{"error":{"kind":"not_permitted","message":"`bob` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`","operation":"CanManageUsers"}}
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
+{"error":{"kind":"not_permitted","message":"`bob` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as","operation":"CanManageUsers"}}
 
 "#]]);
     // A denial is kept for a reading verb as well, and who reads the log may see it.
@@ -248,7 +248,7 @@ $ twofa user show nobody --as bob
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageUsers`, which `twofa user show` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world.run("user show alice --as bob").shows(str![[r#"
@@ -256,7 +256,7 @@ $ twofa user show alice --as bob
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageUsers`, which `twofa user show` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world.run("user show nobody").shows(str![[r#"
@@ -347,7 +347,7 @@ $ twofa recovery-codes generate alice
 ? 5
 --- stderr
 error: `Supervisor` lacks the operation `CanReset2FA`, which `twofa recovery-codes generate` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
 }

@@ -464,3 +464,16 @@ error: the key file `twofa.db.key` is missing
 "#]]);
     world.run("audit list -q -o csv").exits(0);
 }
+
+/// What changed is shown for eyes, too.
+#[test]
+fn show_tells_old_and_new() {
+    let world = World::peopled();
+    world.ok("setting set TotpIssuer Acme");
+    let newest = world.number("SELECT max(seq) FROM audit");
+    let shown = world.ok(&format!("audit show {newest}")).stdout;
+    assert!(
+        shown.contains(r#"detail   {"value":{"old":"twofa","new":"Acme"}}"#),
+        "{shown}"
+    );
+}

@@ -479,6 +479,13 @@ error: no group is named `Systm administrators`
  hint: did you mean `System administrators`?
 
 "#]]);
+    for name in ["a;b", "-x"] {
+        let done = world.run(&format!("group add -- '{name}'")).exits(4);
+        assert!(
+            done.stderr
+                .starts_with(&format!("error: the group name `{name}` "))
+        );
+    }
     // Of several members one of which cannot be, none comes in.
     world
         .run("group add-member A --user alice --group C")

@@ -490,8 +490,8 @@ $ twofa login start alice --as bob --password-stdin -o json
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageAdministration`, which `twofa login start` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-{"error":{"kind":"not_permitted","message":"`bob` lacks the operation `CanManageAdministration`, which `twofa login start` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`","operation":"CanManageAdministration"}}
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
+{"error":{"kind":"not_permitted","message":"`bob` lacks the operation `CanManageAdministration`, which `twofa login start` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as","operation":"CanManageAdministration"}}
 
 "#]]);
     // Whether a login exists cannot be learned so.

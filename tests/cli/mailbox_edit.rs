@@ -290,7 +290,7 @@ $ twofa mailbox test trial --as bob
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageSysSettings`, which `twofa mailbox test` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world

@@ -222,6 +222,9 @@ fn a_code_by_mail_proves_it_in_two_steps() {
     let challenge = error_of["challenge"].as_str().unwrap();
     assert_eq!(error_of["destination"], "a***e@example.com");
     let code = world.code();
+    // A code without its challenge is not thrown away for a new one.
+    let alone = change(&world, &format!("alice --code {code}"), "alice-pw", "new");
+    assert_eq!(alone.code, Some(2), "{}", alone.stderr);
     // Neither a login nor a confirmation takes the challenge, nor a change of somebody else.
     world
         .run(&format!("login verify {challenge} --code {code}"))

@@ -82,8 +82,8 @@ $ twofa password set alice --password-stdin -o json
 ? 4
 --- stderr
 error: the password is the one they have
- hint: the rules are the settings PasswordHistoryRecordCount
-{"error":{"kind":"password_policy","message":"the password is the one they have","hint":"the rules are the settings PasswordHistoryRecordCount","rules":["PasswordHistoryRecordCount"]}}
+ hint: the rule is the setting PasswordHistoryRecordCount
+{"error":{"kind":"password_policy","message":"the password is the one they have","hint":"the rule is the setting PasswordHistoryRecordCount","rules":["PasswordHistoryRecordCount"]}}
 
 "#]]);
     world.ok("setting set PasswordHistoryRecordCount 3");
@@ -117,7 +117,7 @@ fn the_list_of_common_passwords_can_be_replaced() {
         assert_eq!(done.code, Some(4), "{common}");
         assert_eq!(
             done.stderr,
-            "error: the password is a common one\n hint: the rules are the settings PasswordNotFromWeakList\n"
+            "error: the password is a common one\n hint: the rule is the setting PasswordNotFromWeakList\n"
         );
     }
     world.write("twofa.db.weak-passwords", "acme\r\nAcme2026\n");

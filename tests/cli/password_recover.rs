@@ -101,9 +101,9 @@ $ twofa audit list --event password -o ndjson
 --- stdout
 {"seq":14,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.denied","subject":"alice","outcome":"denied","reason":"wrong_token","note":null,"detail":null}
 {"seq":11,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovered","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
-{"seq":10,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
+{"seq":10,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial","said":null}}
 {"seq":9,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_requested","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
-{"seq":8,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial"}}
+{"seq":8,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_sent","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"sender":"trial","said":null}}
 {"seq":7,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.recovery_requested","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":null}
 
 "#]]);
@@ -183,6 +183,24 @@ fn requests_are_limited_within_the_hour() {
     world.ok("password recover nobody");
     assert_eq!(world.number("SELECT count(*) FROM recovery_request"), 1);
     settled(&world);
+}
+
+/// What belongs to the second step is no request for a token.
+#[test]
+fn half_a_second_step_asks_for_nothing() {
+    let world = recoverable();
+    for rest in ["--new-password-stdin", "--code 123456", "--challenge x"] {
+        let done = world
+            .run(&format!("password recover alice {rest}"))
+            .stdin("new\n")
+            .exits(2);
+        assert!(
+            done.stderr.contains("comes with the token that was mailed"),
+            "{}",
+            done.stderr
+        );
+    }
+    assert_eq!(world.number("SELECT count(*) FROM outbox"), 0);
 }
 
 #[test]

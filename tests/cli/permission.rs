@@ -34,8 +34,6 @@ POSITION  GRANTEE             IS     ACCESS  UNTIL  EXPIRED
 1         All employees       group  allow   –      no
 2         All external users  group  allow   –      no
 
-Opens: –
-
 "#]]);
     world
         .run("permission show 'can disconnect 2fa authenticator app' -o json")
@@ -154,7 +152,13 @@ POSITION  GRANTEE                IS     ACCESS  UNTIL                 EXPIRED
 1         System administrators  group  allow   –                     no
 2         alice                  user   allow   2026-01-01T01:00:00Z  yes
 
-Opens: method enable, method disable, method primary, template list, template show, template preview
+It opens:
+  method enable
+  method disable
+  method primary
+  template list
+  template show
+  template preview
 
 "#]]);
 }
@@ -276,7 +280,7 @@ $ twofa permission check CanManageUsers alice --as bob
 ? 5
 --- stderr
 error: `bob` lacks the operation `CanManageUsers`, which `twofa permission check` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world

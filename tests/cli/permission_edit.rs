@@ -57,8 +57,6 @@ CanReset2FA: Can disconnect 2FA authenticator app
 POSITION  GRANTEE                IS     ACCESS  UNTIL  EXPIRED
 1         System administrators  group  allow   –      no
 2         Helpdesk               group  allow   –      no
-
-Opens: authenticator show, authenticator disconnect, recovery-codes generate, recovery-codes show
 --- stderr
 The list of `CanReset2FA` is like that already.
 
@@ -75,8 +73,6 @@ POSITION  GRANTEE                IS     ACCESS  UNTIL                 EXPIRED
 1         bob                    user   deny    2026-02-01T00:00:00Z  no
 2         System administrators  group  allow   –                     no
 3         Helpdesk               group  allow   –                     no
-
-Opens: authenticator show, authenticator disconnect, recovery-codes generate, recovery-codes show
 --- stderr
 The list of `CanReset2FA` was changed.
 --until was understood as 2026-02-01T00:00:00Z.
@@ -95,10 +91,9 @@ POSITION  GRANTEE                IS     ACCESS  UNTIL  EXPIRED
 1         bob                    user   allow   –      no
 2         System administrators  group  allow   –      no
 3         Helpdesk               group  allow   –      no
-
-Opens: authenticator show, authenticator disconnect, recovery-codes generate, recovery-codes show
 --- stderr
 The list of `CanReset2FA` was changed.
+The row no longer runs out.
 
 "#]]);
     world
@@ -113,8 +108,6 @@ POSITION  GRANTEE                IS     ACCESS  UNTIL  EXPIRED
 1         System administrators  group  allow   –      no
 2         Helpdesk               group  allow   –      no
 3         bob                    user   allow   –      no
-
-Opens: authenticator show, authenticator disconnect, recovery-codes generate, recovery-codes show
 --- stderr
 The list of `CanReset2FA` was changed.
 
@@ -185,8 +178,6 @@ CanReset2FA: Can disconnect 2FA authenticator app
 POSITION  GRANTEE                IS     ACCESS  UNTIL  EXPIRED
 1         System administrators  group  allow   –      no
 2         bob                    user   allow   –      no
-
-Opens: authenticator show, authenticator disconnect, recovery-codes generate, recovery-codes show
 --- stderr
 Off the list of `CanReset2FA`.
 
@@ -266,6 +257,7 @@ $ twofa permission grant CanReset2FA --group Helpdesk --until 1d ago
 ? 4
 --- stderr
 error: 2025-12-31T00:00:00Z has passed, and the row would never match
+ hint: write a time to come: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC) or `in 7d`
 
 "#]]);
     world
@@ -321,4 +313,33 @@ $ twofa audit list --event permission -o ndjson
     world.ok("user remove alice --yes");
     let positions = world.text("SELECT group_concat(position) FROM (SELECT position FROM grantee WHERE operation = 'CanReset2FA' ORDER BY position)");
     assert_eq!(positions, "1,2");
+}
+
+/// A row that others above it keep from deciding is worth a word.
+#[test]
+fn a_row_that_does_nothing_warns() {
+    let world = World::peopled();
+    world.ok("group add Staff");
+    let warning = |line: &str| {
+        let warnings = world.json(line)["warnings"].clone();
+        warnings[0]["message"].as_str().map(str::to_owned)
+    };
+    assert_eq!(
+        warning("permission deny CanUse2FA --user alice").as_deref(),
+        Some("row 1 decides for `alice` before this one.")
+    );
+    assert_eq!(
+        warning("permission deny CanUse2FA --group Staff").as_deref(),
+        Some("whoever of `Staff` a row above names is decided for there: row 1, 2.")
+    );
+    assert_eq!(
+        warning("permission deny CanUse2FA --user alice --position 1"),
+        None
+    );
+    assert_eq!(
+        warning("permission move CanUse2FA --group Staff --position 2").as_deref(),
+        None,
+        "a row above it that denies as well"
+    );
+    assert_eq!(warning("permission grant CanReset2FA --group Staff"), None);
 }

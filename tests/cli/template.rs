@@ -43,7 +43,9 @@ Password recovery,email,en,Username;RecoveryToken
 #[test]
 fn show() {
     let world = World::new();
-    world.run("template show '2fa VERIFICATION code'").shows(str![[r#"
+    world
+        .run("template show '2fa VERIFICATION code'")
+        .shows(str![[r#"
 $ twofa template show 2fa VERIFICATION code
 ? 0
 --- stdout
@@ -57,7 +59,7 @@ your verification code is
 
 It is valid for #SecondFactorCodeTTL# seconds and can be used once.
 
-If you are not logging in right now, somebody else knows your password: change it and tell your administrator.
+If you did not ask for it, somebody else knows your password: change it and tell your administrator.
 --- stderr
 There is an HTML part too: --output json shows it.
 
@@ -108,7 +110,9 @@ error: no template is named `letter`
 #[test]
 fn preview() {
     let world = World::peopled();
-    world.run("template preview '2FA verification code' --user alice").shows(str![[r#"
+    world
+        .run("template preview '2FA verification code' --user alice")
+        .shows(str![[r#"
 $ twofa template preview 2FA verification code --user alice
 ? 0
 --- stdout
@@ -122,7 +126,7 @@ your verification code is
 
 It is valid for 60 seconds and can be used once.
 
-If you are not logging in right now, somebody else knows your password: change it and tell your administrator.
+If you did not ask for it, somebody else knows your password: change it and tell your administrator.
 --- stderr
 There is an HTML part too: --output json shows it.
 
@@ -140,8 +144,8 @@ $ twofa template preview 2FA verification code --user bob -o json
   "kind": "email",
   "language": "en",
   "subject": "Your verification code",
-  "text": "Hello Bob <b>#SecondFactorCode#</b> & Sons,\n\nyour verification code is\n\n    123456\n\nIt is valid for 90 seconds and can be used once.\n\nIf you are not logging in right now, somebody else knows your password: change it and tell your administrator.\n",
-  "html": "<!doctype html>\n<html lang=\"en\">\n<body style=\"font-family: sans-serif\">\n<p>Hello Bob &lt;b&gt;#SecondFactorCode#&lt;/b&gt; &amp; Sons,</p>\n<p>your verification code is</p>\n<p style=\"font-family: monospace; font-size: 2em; letter-spacing: 0.2em\">123456</p>\n<p>It is valid for 90 seconds and can be used once.</p>\n<p>If you are not logging in right now, somebody else knows your password: change it and tell your administrator.</p>\n</body>\n</html>\n"
+  "text": "Hello Bob <b>#SecondFactorCode#</b> & Sons,\n\nyour verification code is\n\n    123456\n\nIt is valid for 90 seconds and can be used once.\n\nIf you did not ask for it, somebody else knows your password: change it and tell your administrator.\n",
+  "html": "<!doctype html>\n<html lang=\"en\">\n<body style=\"font-family: sans-serif\">\n<p>Hello Bob &lt;b&gt;#SecondFactorCode#&lt;/b&gt; &amp; Sons,</p>\n<p>your verification code is</p>\n<p style=\"font-family: monospace; font-size: 2em; letter-spacing: 0.2em\">123456</p>\n<p>It is valid for 90 seconds and can be used once.</p>\n<p>If you did not ask for it, somebody else knows your password: change it and tell your administrator.</p>\n</body>\n</html>\n"
 }
 
 "#]]);

@@ -536,7 +536,7 @@ $ twofa user show bob --as alice
 ? 5
 --- stderr
 error: `alice` lacks the operation `CanManageUsers`, which `twofa user show` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
 
 "#]]);
     world.run("user list --as alice -o json").shows(str![[r#"
@@ -544,8 +544,8 @@ $ twofa user list --as alice -o json
 ? 5
 --- stderr
 error: `alice` lacks the operation `CanManageUsers`, which `twofa user list` needs
- hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`
-{"error":{"kind":"not_permitted","message":"`alice` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`","operation":"CanManageUsers"}}
+ hint: ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as
+{"error":{"kind":"not_permitted","message":"`alice` lacks the operation `CanManageUsers`, which `twofa user list` needs","hint":"ask whoever has `CanChangeAdminOperationGrantee` to grant it, such as `Supervisor`, or act as them with --as","operation":"CanManageUsers"}}
 
 "#]]);
     // The operation is judged before any question, and before the name is looked up.

@@ -374,7 +374,23 @@ fn nothing_that_names_a_file_is_taken() {
         said("status", &[(variable, value)]);
     }
     assert!(!desk.world.file("own.db").exists());
-    // sudo says who calls, and not whoever calls.
+    // Nor before there is a store: whoever makes one would be its administrator.
+    std::fs::remove_dir_all(DIRECTORY).unwrap();
+    for line in ["init --admin me", &format!("init --db {own} --admin me")] {
+        let refused = desk.helpdesk(line, &[]);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(5), ""),
+            "{line}: {refused:?}"
+        );
+    }
+    assert!(!desk.world.file("own.db").exists());
+}
+
+/// sudo says who calls, and not whoever calls.
+#[test]
+fn the_caller_is_who_sudo_says() {
+    let desk = Desk::new();
     let owner = User::from_name(OWNER).unwrap().unwrap().uid.to_string();
     for uid in ["0", owner.as_str(), ""] {
         let variables = [("SUDO_UID", uid), ("DOAS_USER", OWNER), ("PKEXEC_UID", uid)];

@@ -417,6 +417,13 @@ fn table_cell(value: &Value) -> String {
         Value::String(text) => unabridged(text).into_owned(),
         Value::Array(items) if items.is_empty() => "–".to_owned(),
         Value::Array(items) => items.iter().map(table_cell).collect::<Vec<_>>().join(", "),
+        Value::Object(fields)
+            if fields
+                .values()
+                .any(|value| value.is_object() || value.is_array()) =>
+        {
+            unabridged(&value.to_string()).into_owned()
+        }
         // A thing within a thing is told by its values, and by the names of what is true of it.
         Value::Object(fields) => fields
             .iter()

@@ -11,7 +11,7 @@ use twofa::actor::{Authority, Process};
 use twofa::clock::{Source, System};
 use twofa::error::{Error, Kind, Result};
 use twofa::store::{Place, owner_of};
-use twofa::verb::Verb;
+use twofa::verb::{Opens, Verb};
 
 use crate::cli::{Globals, STREAMS};
 
@@ -174,7 +174,12 @@ fn fixed() -> Option<twofa::clock::Fixed> {
 
 /// Whether somebody else runs this process with the rights of a store's owner: of the store that is named, the system
 /// store, or the one the account has by default. To name a store of one's own is then no way to use those rights.
-pub fn is_delegated(process: &Process, place: Option<&Place>) -> bool {
+pub fn is_delegated(process: &Process, place: Option<&Place>, verb: Option<&Verb>) -> bool {
+    // A store that is yet to be made has no owner; it would be of whoever's rights these are.
+    let makes = verb.is_some_and(|verb| verb.opens == Opens::Create);
+    if makes && process.authority(process.effective) == Authority::Delegated {
+        return true;
+    }
     let default = default_place().ok();
     [place, default.as_ref()]
         .into_iter()
@@ -203,7 +208,7 @@ pub fn refuse_delegated(
     command: &Command,
     matches: &ArgMatches,
 ) -> Result<()> {
-    if !is_delegated(process, Some(place)) {
+    if !is_delegated(process, Some(place), Some(verb)) {
         return Ok(());
     }
     let refuse = |what: &str| {

@@ -1,7 +1,7 @@
 //! `password`: setting, changing and recovering passwords.
 
 use clap::{Args, Subcommand};
-use twofa::error::Result;
+use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::login::recover::{self, Finish};
 use twofa::login::renew::{self, Change, Given};
@@ -34,7 +34,8 @@ pub enum Password {
     /// Recover a password: mail a token, or set a new one with it
     ///
     /// Without a token it mails one, and says the same whether or not there is such a user. With the token it asks for
-    /// the second factor when 2FA applies, and sets the new password.
+    /// the second factor when 2FA applies, and sets the new password. On standard input the new password comes first,
+    /// then the token, then the code.
     Recover(Recover),
 }
 
@@ -208,7 +209,27 @@ fn recover(context: &mut Context, args: &Recover) -> Result<Answer> {
     let token = match (lines.token.take(), &args.token.token_file) {
         (Some(token), _) => token,
         (None, Some(path)) => read_file(path, "--token-file")?,
-        (None, None) => return request(context, args),
+        (None, None) => {
+            let given = [
+                (
+                    args.new.new_password_stdin || args.new.new_password_file.is_some(),
+                    "a new password",
+                ),
+                (
+                    args.second.code.code.is_some() || args.second.code.code_stdin,
+                    "a code",
+                ),
+                (args.second.challenge.is_some(), "a challenge"),
+            ];
+            return match given.into_iter().find(|(given, _)| *given) {
+                Some((_, what)) => Err(Error::new(
+                    Kind::Usage,
+                    format!("{what} comes with the token that was mailed"),
+                )
+                .hint("give it with --token-stdin, or leave both out to have one mailed")),
+                None => request(context, args),
+            };
+        }
     };
     let second = Second::read(&args.second, &mut lines)?;
     let finish = Finish {

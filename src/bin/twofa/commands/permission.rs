@@ -6,9 +6,10 @@ use twofa::error::{Kind, Result};
 use twofa::group;
 use twofa::guard::Allowance;
 use twofa::name::visible;
-use twofa::permission::{self, Access, Decision, Edit, GranteeRow, Named, SetGrantees, Whom};
+use twofa::permission::{
+    self, Access, Decision, Edit, GranteeRow, Named, OperationRow, SetGrantees, Whom,
+};
 use twofa::user;
-use twofa::verb::Operation;
 
 use crate::answer::{Answer, row, table};
 use crate::cli::Lockout;
@@ -29,8 +30,14 @@ pub enum Permission {
     /// Show one operation: who has it, and the commands it opens
     Show(Operated),
     /// Allow a user or a group
+    ///
+    /// The first row that names the user, or a group they are in, decides. A row that is there already is changed where it
+    /// stands.
     Grant(Put),
     /// Deny a user or a group
+    ///
+    /// The first row that names the user, or a group they are in, decides, so a denial below an allowance does nothing:
+    /// `--position 1` puts it before everything. A row that is there already is changed where it stands.
     Deny(Put),
     /// Take a user or a group off the list
     Revoke(Revoke),
@@ -82,7 +89,7 @@ pub struct Put {
     /// Where in the list, from 1; without it a new row goes to the end
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     position: Option<i64>,
-    /// Until when the row matches: 2026-12-31, 'in 7d'; without it, always
+    /// Until when the row matches: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC), 'in 7d'; without it, always
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     #[command(flatten)]
@@ -137,7 +144,7 @@ pub fn run(context: &mut Context, verb: Permission) -> Result<Answer> {
         Permission::Show(args) => {
             let session = context.session()?;
             let operation = permission::find(&session.store, &args.operation)?;
-            shown(&session, operation)
+            shown(&permission::show(&session.store, operation)?, true)
         }
         Permission::Grant(args) => put(context, &args, Access::Allow),
         Permission::Deny(args) => put(context, &args, Access::Deny),
@@ -169,14 +176,8 @@ pub fn run(context: &mut Context, verb: Permission) -> Result<Answer> {
     }
 }
 
-/// An operation as `show` gives it.
-fn shown(session: &Session, operation: Operation) -> Result<Answer> {
-    let found = permission::show(&session.store, operation)?;
-    let opens = if found.opens.is_empty() {
-        "–".to_owned()
-    } else {
-        found.opens.join(", ")
-    };
+/// An operation as `show` gives it. For eyes, the list of a verb that changed it leaves out what it opens.
+fn shown(found: &OperationRow, opens: bool) -> Result<Answer> {
     let rows = found
         .grantees
         .iter()
@@ -194,8 +195,14 @@ fn shown(session: &Session, operation: Operation) -> Result<Answer> {
         let columns = ["position", "grantee", "is", "access", "until", "expired"];
         table(&columns, &rows, crate::terminal_width())?
     };
-    let text = format!("{}: {}\n\n{list}\nOpens: {opens}\n", found.code, found.name);
-    Ok(Answer::thing(&found)?.shown_as(text))
+    let mut text = format!("{}: {}\n\n{list}", found.code, found.name);
+    if opens && !found.opens.is_empty() {
+        text.push_str("\nIt opens:\n");
+        for path in &found.opens {
+            text.push_str(&format!("  {path}\n"));
+        }
+    }
+    Ok(Answer::thing(found)?.shown_as(text))
 }
 
 fn kind_and_name(row: &GranteeRow) -> (&'static str, &str) {
@@ -242,17 +249,32 @@ fn set(
         edit,
         said: said.map(str::to_owned),
     };
-    let done = context.commit(&session, &plan, allowance, None)?;
+    let mut done = context.commit(&session, &plan, allowance, None)?;
     let changed = done.changed();
+    let found = permission::show(&session.store, operation)?;
+    if matches!(edit, Edit::Put { .. } | Edit::Move { .. }) {
+        done.warnings
+            .extend(permission::shadowed(&session.store, operation, plan.whom)?);
+    }
+    let for_good = done
+        .changes
+        .iter()
+        .flat_map(|change| &change.fields)
+        .any(|field| field.name == "until" && field.new.is_null() && edit != Edit::Remove);
     let sentence = match (changed, edit) {
         (true, Edit::Remove) => format!("Off the list of `{}`.", operation.code()),
         (true, _) => format!("The list of `{}` was changed.", operation.code()),
         (false, Edit::Remove) => format!("Not on the list of `{}`.", operation.code()),
         (false, _) => format!("The list of `{}` is like that already.", operation.code()),
     };
-    Ok(shown(&session, operation)?
+    let answer = shown(&found, false)?
         .changed(changed, done.warnings)
-        .say(sentence))
+        .say(sentence);
+    Ok(if for_good {
+        answer.say("The row no longer runs out.")
+    } else {
+        answer
+    })
 }
 
 fn check(context: &mut Context, args: &Check) -> Result<Answer> {
