@@ -327,3 +327,23 @@ fn what_goes_with_a_group_is_said_before_it_goes() {
     world.run("group show Helpdesk").exits(3);
     world.ok("user show bob");
 }
+
+/// What a script gives on standard input a person is asked for, unseen.
+#[test]
+fn a_token_that_is_typed_is_not_shown() {
+    let world = World::peopled();
+    let mut terminal = Terminal::new(&world, "password recover alice --token-stdin", 80);
+    terminal.sees("Token:");
+    terminal.types_secret("some-token");
+    terminal.sees("New password:");
+    terminal.types_secret("fresh");
+    terminal.sees("New password again:");
+    terminal.types_secret("fresh");
+    terminal.sees("the recovery token is wrong");
+    let (seen, code) = terminal.ends();
+    assert_eq!(code, 10, "{seen}");
+    assert!(
+        !seen.contains("some-token") && !seen.contains("fresh"),
+        "{seen}"
+    );
+}

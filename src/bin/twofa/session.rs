@@ -16,7 +16,7 @@ use twofa::verb::Verb;
 
 use crate::cli::{CodeFrom, Format, Globals, NewPasswordFrom, PasswordFrom};
 use crate::process;
-use crate::ui::{Lines, Ui, Wanted, read_file, read_lines};
+use crate::ui::{Lines, Ui, Wanted, read_file};
 
 /// The surroundings of one command.
 pub struct Context {
@@ -84,7 +84,7 @@ impl Context {
 
     /// Reads the secrets that come on standard input: one line for each option given.
     pub fn lines(&self, wanted: Wanted) -> Result<Lines> {
-        read_lines(Wanted {
+        self.ui.lines(Wanted {
             confirm_code: self.globals.confirm_code_stdin,
             ..wanted
         })

@@ -88,6 +88,34 @@ impl Ui {
         ask.interact().map(Secret::new).map_err(unanswered)
     }
 
+    /// Reads one line for each option that was given, in the order of the contract. From a person each is asked for, and
+    /// not shown.
+    ///
+    /// # Errors
+    /// [`Kind::MissingAnswer`] naming the option.
+    pub fn lines(&self, wanted: Wanted) -> Result<Lines> {
+        let person = self.can_ask();
+        let next = |wanted: bool, option: &str, prompt: &str| -> Result<Option<Secret>> {
+            match (wanted, person) {
+                (false, _) => Ok(None),
+                (true, true) => self.secret(prompt, option, false).map(Some),
+                (true, false) => read_line(&mut input(), "standard input", option).map(Some),
+            }
+        };
+        let token = wanted.token;
+        Ok(Lines {
+            password: next(wanted.password, "--password-stdin", "Password")?,
+            new_password: next(wanted.new_password, "--new-password-stdin", "New password")?,
+            token: next(token.is_some(), token.unwrap_or_default(), "Token")?,
+            code: next(wanted.code, "--code-stdin", "Code")?,
+            confirm_code: next(
+                wanted.confirm_code,
+                "--confirm-code-stdin",
+                "Confirmation code",
+            )?,
+        })
+    }
+
     /// Asks for a one-time code that no option gave.
     ///
     /// # Errors
@@ -229,27 +257,6 @@ pub struct Lines {
 )]
 pub fn input() -> StdinLock<'static> {
     std::io::stdin().lock()
-}
-
-/// Reads one line for each option that was given, in the order of the contract.
-pub fn read_lines(wanted: Wanted) -> Result<Lines> {
-    let mut input = input();
-    let mut next = |wanted: bool, option: &str| -> Result<Option<Secret>> {
-        if !wanted {
-            return Ok(None);
-        }
-        read_line(&mut input, "standard input", option).map(Some)
-    };
-    Ok(Lines {
-        password: next(wanted.password, "--password-stdin")?,
-        new_password: next(wanted.new_password, "--new-password-stdin")?,
-        token: match wanted.token {
-            Some(option) => next(true, option)?,
-            None => None,
-        },
-        code: next(wanted.code, "--code-stdin")?,
-        confirm_code: next(wanted.confirm_code, "--confirm-code-stdin")?,
-    })
 }
 
 /// Reads the first line of a file.
