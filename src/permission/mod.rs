@@ -21,7 +21,7 @@ use crate::verb::Operation;
 
 pub(crate) use self::effect::{Effect, State, effect};
 pub use self::grant::{Access, Edit, SetGrantees};
-pub(crate) use self::nesting::Nesting;
+pub(crate) use self::nesting::{Administrators, Nesting};
 pub use self::view::{
     Decision, GranteeRow, Named, OperationRow, check, find, list, shadowed, show,
 };
@@ -207,19 +207,7 @@ pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<
     Ok(groups_of(store, user, kind)?.contains(&built_in_group(store, built_in::ADMINISTRATORS)?))
 }
 
-/// Whether somebody of a type who is directly in these groups would be an administrator.
-///
-/// # Errors
-/// [`crate::error::Kind::Storage`].
-pub(crate) fn would_administer(store: &Store, direct: &BTreeSet<i64>, kind: Type) -> Result<bool> {
-    let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
-    let direct = direct.iter().copied().collect();
-    Ok(Nesting::load(store)?
-        .groups(direct, kind)
-        .contains(&administrators))
-}
-
-/// The same of the user of a row id.
+/// Whether the user of a row id is one, active or not.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`], also when there is no such user.

@@ -138,3 +138,28 @@ impl Nesting {
             .copied()
     }
 }
+
+/// Who would be an administrator: the nesting is read once for many users.
+pub(crate) struct Administrators {
+    nesting: Nesting,
+    group: i64,
+}
+
+impl Administrators {
+    /// Reads the nesting of groups.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    pub(crate) fn load(store: &Store) -> Result<Administrators> {
+        Ok(Administrators {
+            nesting: Nesting::load(store)?,
+            group: built_in_group(store, built_in::ADMINISTRATORS)?,
+        })
+    }
+
+    /// Whether somebody of a type who is directly in these groups is one.
+    pub(crate) fn have(&mut self, direct: &BTreeSet<i64>, kind: Type) -> bool {
+        let direct = direct.iter().copied().collect();
+        self.nesting.groups(direct, kind).contains(&self.group)
+    }
+}

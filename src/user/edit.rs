@@ -12,7 +12,7 @@ use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::group::{self, Group};
 use crate::name::{self, argument, fold, visible};
-use crate::permission::{self, Nesting, built_in};
+use crate::permission::{self, Administrators, Nesting, built_in};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
 use crate::vault::{Imported, Label, NewPassword};
@@ -204,11 +204,15 @@ impl AddUser {
     }
 
     /// Whether they would be an administrator: by a group that is named, or by the computed group of their type.
-    fn joins_administrators(&self, store: &Store) -> Result<bool> {
+    pub(super) fn joins(&self, store: &Store, administrators: &mut Administrators) -> Result<bool> {
         let groups = self.fields.groups(store)?.unwrap_or_default();
         let direct = groups.iter().map(|group| group.id).collect();
         let kind = self.fields.kind.unwrap_or(Type::Employee);
-        permission::would_administer(store, &direct, kind)
+        Ok(administrators.have(&direct, kind))
+    }
+
+    fn joins_administrators(&self, store: &Store) -> Result<bool> {
+        self.joins(store, &mut Administrators::load(store)?)
     }
 
     /// What the user is like already, in the fields given; the names of those that differ.
@@ -420,8 +424,8 @@ impl EditUser {
     /// Whether the user is an administrator, before or after: one who becomes one counts like one who is one no more.
     fn administers(&self, store: &Store) -> Result<bool> {
         let (have, want, direct, groups) = self.wanted(store)?;
-        Ok(permission::would_administer(store, &direct, have.kind)?
-            || permission::would_administer(store, &groups, want.kind)?)
+        let mut administrators = Administrators::load(store)?;
+        Ok(administrators.have(&direct, have.kind) || administrators.have(&groups, want.kind))
     }
 }
 

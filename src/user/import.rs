@@ -12,6 +12,7 @@ use super::Type;
 use super::edit::{AddUser, Fields, Patch};
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, counted, fold, visible};
+use crate::permission::Administrators;
 use crate::plan::{Change, Plan};
 use crate::store::{Store, Tx};
 use crate::vault::Imported;
@@ -375,9 +376,10 @@ impl Plan for ImportUsers {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        let mut administrators = Administrators::load(store)?;
         for (_, add) in &self.lines {
-            // A line that is so already changes nobody.
-            if add.touches_administrators(store, &[])? && !add.changes(store)?.is_empty() {
+            // A line that is so already changes nobody. A file maps no account.
+            if add.joins(store, &mut administrators)? && !add.changes(store)?.is_empty() {
                 return Ok(true);
             }
         }
