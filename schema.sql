@@ -245,12 +245,15 @@ CREATE INDEX challenge_setup ON challenge (setup) WHERE setup IS NOT NULL;
 CREATE TABLE recovery_request (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     login_hash BLOB    NOT NULL,                                -- of the folded login or address as it was typed
+    user       INTEGER REFERENCES user (id) ON DELETE CASCADE,  -- whom to mail a token, until that has begun
     created_at INTEGER NOT NULL
 ) STRICT;
 -- the requests for one login (PasswordRecoveryLimit)
 CREATE INDEX recovery_request_login ON recovery_request (login_hash, created_at);
 -- those that are over
 CREATE INDEX recovery_request_created ON recovery_request (created_at);
+-- those of a user (removal)
+CREATE INDEX recovery_request_user ON recovery_request (user) WHERE user IS NOT NULL;
 
 -- Every message, with its outcome.
 CREATE TABLE outbox (

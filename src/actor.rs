@@ -361,10 +361,12 @@ impl Session {
             ""
         };
         Ok(error
-            .hint(format!(
-                "ask whoever has `{}` to grant it, such as {names}{act}",
-                grants.code()
-            ))
+            .hint(if names.is_empty() {
+                format!("nobody active has `{}` to grant it", grants.code())
+            } else {
+                let code = grants.code();
+                format!("ask whoever has `{code}` to grant it, such as {names}{act}")
+            })
             .with("operation", operation.code()))
     }
 

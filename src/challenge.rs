@@ -303,13 +303,23 @@ pub(crate) fn close(tx: &Tx<'_>, challenge: i64, closed: Closed) -> Result<()> {
     Ok(())
 }
 
-/// Ends what waits for an answer of a user and was begun with a password or a token that no longer holds.
-pub(crate) fn void_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
+/// Ends what waits for an answer of a user: what it was begun with, or the way its code took, no longer holds.
+pub(crate) fn void(tx: &Tx<'_>, user: i64) -> Result<()> {
+    void_where(tx, user, "1")
+}
+
+/// The same, but for logins: to those it is answered that their user is shut out.
+pub(crate) fn void_beside_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
+    void_where(tx, user, "purpose NOT IN ('login', 'enrolment')")
+}
+
+/// `which` is SQL.
+fn void_where(tx: &Tx<'_>, user: i64, which: &str) -> Result<()> {
     tx.db()
-        .prepare_cached(
+        .prepare_cached(&format!(
             "UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL
-             WHERE user = :user AND closed_at IS NULL AND purpose <> 'confirmation'",
-        )?
+             WHERE user = :user AND closed_at IS NULL AND {which}"
+        ))?
         .execute(
             named_params! { ":now": tx.now(), ":closed": Closed::Void.code(), ":user": user },
         )?;

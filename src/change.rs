@@ -123,7 +123,7 @@ fn perform(
         return denied(error);
     }
     let reach = plan.reach(tx)?;
-    let before = guard::locked_out(tx, &reach)?;
+    let before = guard::Standing::of(tx, &reach)?;
     let done = tx.savepoint(|| {
         plan.write(tx)?;
         guard::check(tx, &reach, &before, options.allowance)?;

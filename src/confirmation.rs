@@ -381,6 +381,15 @@ fn judge(
         }
     }
     let system = System::load(tx)?;
+    let person = Person::load(tx, user.clone())?;
+    let usable = decide::usable(&system, &person).contains(&method)
+        || method == Method::Totp && person.authenticator;
+    if decide::before_compare(challenge::Standing::Open, &user, tx.now()).is_none() && !usable {
+        return Ok(Err((
+            Kind::ConfirmationWrong,
+            "the confirmation is refused: you cannot use that method now",
+        )));
+    }
     let compare = Compare {
         challenge: challenge.as_ref(),
         method,

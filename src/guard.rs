@@ -5,7 +5,7 @@
 //! are judged on the state before and
 //! after the change, under the write lock, by the decision that judges logins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
@@ -34,40 +34,84 @@ pub enum Allowance {
 /// How many names a refusal tells.
 const NAMES: usize = 10;
 
-/// The users within reach who have no way to log in, now or when a row of `CanUse2FA` runs out.
-///
-/// # Errors
-/// [`Kind::Storage`].
-pub(crate) fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> {
-    let system = System::load(store)?;
-    let mut out = BTreeSet::new();
-    if !system.enabled || *reach == Reach::Nobody {
-        return Ok(out);
-    }
-    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
-    let moments: Vec<Time> = can_use.moments(store.now()).collect();
-    let mut nesting = Nesting::load(store)?;
-    let mut judge = |user: User| {
-        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
-        let ever = moments.iter().any(|at| can_use.allow(user.id, groups, *at));
-        let person = Person::with(store, user, ever)?;
-        if decide::is_locked_out(&system, &person) {
-            out.insert(person.user.id);
+/// What the guards compare: how things stood before a change, and how they stand after it.
+pub(crate) struct Standing {
+    /// Whether somebody active can change who may, now and at every end of a row.
+    changeable: bool,
+    /// When it may be judged otherwise who uses 2FA: now, and the ends of the rows of `CanUse2FA`, in order.
+    moments: Vec<Time>,
+    /// The users within reach who have no way to log in, with the moments from which on that is so.
+    locked_out: BTreeMap<i64, BTreeSet<Time>>,
+}
+
+impl Standing {
+    /// How things stand.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn of(store: &Store, reach: &Reach) -> Result<Standing> {
+        let changing = Operation::CanChangeAdminOperationGrantee;
+        let mut standing = Standing {
+            changeable: permission::is_always_had(store, changing)?,
+            moments: Vec::new(),
+            locked_out: BTreeMap::new(),
+        };
+        let system = System::load(store)?;
+        if !system.enabled || *reach == Reach::Nobody {
+            return Ok(standing);
         }
-        Ok(())
-    };
-    match reach {
-        Reach::Nobody => {}
-        Reach::Users(ids) => {
-            for id in ids {
-                if let Some(user) = user::maybe(store, *id)? {
-                    judge(user)?;
+        let can_use = Grantees::load(store, Operation::CanUse2FA)?;
+        standing.moments = can_use.moments(store.now()).collect();
+        let mut nesting = Nesting::load(store)?;
+        let (moments, out) = (&standing.moments, &mut standing.locked_out);
+        let mut judge = |user: User| {
+            let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
+            let uses = |at: &Time| can_use.allow(user.id, groups, *at);
+            let when: BTreeSet<Time> = moments.iter().copied().filter(uses).collect();
+            // Whether it is the 2FA of today or of next week: the methods are those of now.
+            let person = Person::with(store, user, !when.is_empty())?;
+            if decide::is_locked_out(&system, &person) {
+                out.insert(person.user.id, when);
+            }
+            Ok(())
+        };
+        match reach {
+            Reach::Nobody => {}
+            Reach::Users(ids) => {
+                for id in ids {
+                    if let Some(user) = user::maybe(store, *id)? {
+                        judge(user)?;
+                    }
                 }
             }
+            Reach::Everyone => user::each_with_password(store, &mut judge)?,
         }
-        Reach::Everyone => user::each_with_password(store, &mut judge)?,
+        Ok(standing)
     }
-    Ok(out)
+
+    /// Whether a user is locked out at a moment: as at the last one before it at which that may have changed.
+    fn is_out(&self, user: i64, at: Time) -> bool {
+        let last = self.moments.iter().rev().find(|moment| **moment <= at);
+        match (self.locked_out.get(&user), last) {
+            (Some(when), Some(last)) => when.contains(last),
+            _ => false,
+        }
+    }
+
+    /// Who is locked out at a moment at which they were not before.
+    fn newly_out(&self, before: &Standing) -> Vec<i64> {
+        let moments: BTreeSet<Time> = self
+            .moments
+            .iter()
+            .chain(&before.moments)
+            .copied()
+            .collect();
+        let newly = |user: &i64| {
+            let is_new = |at: &Time| self.is_out(*user, *at) && !before.is_out(*user, *at);
+            moments.iter().any(is_new)
+        };
+        self.locked_out.keys().copied().filter(newly).collect()
+    }
 }
 
 /// Judges the state after a change.
@@ -77,28 +121,25 @@ pub(crate) fn locked_out(store: &Store, reach: &Reach) -> Result<BTreeSet<i64>> 
 pub(crate) fn check(
     store: &Store,
     reach: &Reach,
-    before: &BTreeSet<i64>,
+    before: &Standing,
     allowance: Allowance,
 ) -> Result<()> {
     if active_administrators(store, 1)?.is_empty() {
         return Err(Error::new(Kind::Guard, "this would leave the store without an active administrator")
             .hint("make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`"));
     }
-    let changing = Operation::CanChangeAdminOperationGrantee;
-    if !permission::is_had_by_somebody(store, changing)? {
+    let after = Standing::of(store, reach)?;
+    if before.changeable && !after.changeable {
+        let changing = Operation::CanChangeAdminOperationGrantee.code();
         return Err(Error::new(
             Kind::Guard,
             format!(
-                "this would leave nobody who has `{}`, and nobody could ever give it back",
-                changing.code()
+                "this would leave nobody active who has `{changing}`, and nobody could give it back"
             ),
         )
         .hint("grant it to somebody else first, without --until"));
     }
-    let newly: Vec<i64> = locked_out(store, reach)?
-        .difference(before)
-        .copied()
-        .collect();
+    let newly = after.newly_out(before);
     let count = newly.len() as u64;
     let allowed = match allowance {
         Allowance::Nobody => 0,

@@ -173,6 +173,13 @@ pub struct SetMethod {
     pub set: Set,
 }
 
+impl SetMethod {
+    /// Whether it takes a method from everybody who uses 2FA, administrators among them.
+    fn takes_away(self, store: &Store) -> Result<bool> {
+        Ok(matches!(self.set, Set::Disable) && Settings::load(store)?.flag(&setting::ENABLE_2FA))
+    }
+}
+
 /// The rows as they shall be.
 fn wanted(have: &[MethodRow], plan: SetMethod) -> Vec<MethodRow> {
     let becomes_primary = matches!(plan.set, Set::Primary | Set::Enable { primary: true });
@@ -242,9 +249,13 @@ impl Plan for SetMethod {
         })
     }
 
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        self.takes_away(store)
+    }
+
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        let on = Settings::load(store)?.flag(&setting::ENABLE_2FA);
-        Ok((on && matches!(self.set, Set::Disable))
+        Ok(self
+            .takes_away(store)?
             .then(|| format!("disabling {} for administrators too", self.method.name())))
     }
 

@@ -7,7 +7,6 @@
 
 use rusqlite::{OptionalExtension as _, named_params};
 
-use crate::challenge::Purpose;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
@@ -26,8 +25,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) template: &'a str,
     pub(crate) sender: &'a str,
     pub(crate) words: &'a Words,
-    /// Whether whoever keeps it sends it at once; else it waits to be claimed.
-    pub(crate) now: bool,
 }
 
 /// How long after it was kept a message cannot be on its way any more, in seconds: twice the longest delivery.
@@ -59,52 +56,14 @@ pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     tx.db()
         .prepare_cached(
             "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
-             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, :tries, :now)",
+             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, 1, :now)",
         )?
         .execute(named_params! {
             ":id": id, ":challenge": outgoing.challenge, ":user": outgoing.user, ":method": outgoing.method,
             ":recipient": outgoing.recipient, ":template": outgoing.template, ":sender": outgoing.sender,
-            ":body": body, ":tries": i64::from(outgoing.now), ":now": tx.now(),
+            ":body": body, ":now": tx.now(),
         })?;
     Ok(id)
-}
-
-/// A message that nobody has sent so far.
-pub(crate) struct Pending {
-    pub(crate) user: i64,
-    pub(crate) recipient: String,
-    pub(crate) words: Words,
-}
-
-/// Takes a message of a challenge for this purpose, if it waits to be sent: whoever has it sends it, and nobody else.
-///
-/// # Errors
-/// Storage and key errors.
-pub(crate) fn claim(tx: &Tx<'_>, id: i64, purpose: Purpose) -> Result<Option<Pending>> {
-    let found: Option<(i64, String, Vec<u8>)> = tx
-        .db()
-        .prepare_cached(
-            "UPDATE outbox SET tries = 1
-             WHERE id = :id AND state = 'pending' AND tries = 0 AND body IS NOT NULL
-               AND challenge IN (SELECT id FROM challenge WHERE purpose = :purpose)
-             RETURNING user, recipient, body",
-        )?
-        .query_row(named_params! { ":id": id, ":purpose": purpose }, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let Some((user, recipient, sealed)) = found else {
-        return Ok(None);
-    };
-    let opened = tx.vault()?.open_sealed(BODY, id, &sealed)?;
-    let words = serde_json::from_slice(&opened).map_err(|error| {
-        Error::new(Kind::Storage, "a message that was kept cannot be read").because(error)
-    })?;
-    Ok(Some(Pending {
-        user,
-        recipient,
-        words,
-    }))
 }
 
 /// Keeps what came of it and erases the body: the receipt, or what the server said.
@@ -126,7 +85,9 @@ pub(crate) fn close(tx: &Tx<'_>, id: i64, outcome: std::result::Result<&str, &st
 pub(crate) fn full_since(store: &Store, user: i64, limit: i64) -> Result<Option<Time>> {
     let hour_ago = store.now().plus(-3_600);
     let mut query = store.db().prepare_cached(
-        "SELECT created_at FROM outbox WHERE user = :user AND created_at > :since AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET :skip",
+        "SELECT created_at FROM outbox WHERE user = :user AND created_at > :since AND state <> 'failed'
+             AND NOT EXISTS (SELECT 1 FROM challenge WHERE challenge.id = outbox.challenge AND purpose = 'recovery')
+         ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET :skip",
     )?;
     Ok(query
         .query_row(
@@ -188,7 +149,6 @@ mod tests {
                             template: "2FA verification code",
                             sender: "trial",
                             words: &words,
-                            now: true,
                         })?;
                     }
                     Ok(())

@@ -6,7 +6,7 @@ use super::{Group, get, lookup, show};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, argument, counted, fold, visible};
-use crate::permission::{self, Effect, State, effect};
+use crate::permission::{self, Effect, For, State, effect};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
 
@@ -95,6 +95,11 @@ impl Plan for RenameGroup {
         )?;
         Ok(())
     }
+
+    /// Files and commands say groups by name: whose name is whose is a matter of administrators where it makes some.
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(permission::administrator_groups(store)?.contains(&self.id))
+    }
 }
 
 /// `group remove`.
@@ -114,7 +119,7 @@ impl RemoveGroup {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn effect(self, store: &Store) -> Result<Option<Effect>> {
+    fn effect(self, store: &Store, what: For) -> Result<Option<Effect>> {
         // Out of the group by its end is out of it, as by `remove-member`.
         if let Some(login) = permission::an_administrator_in(store, self.id)? {
             return Ok(Some(Effect::Membership(login)));
@@ -122,7 +127,7 @@ impl RemoveGroup {
         let mut before = State::load(store)?;
         let mut after = before.clone();
         after.remove_group(self.id);
-        effect(store, &mut before, &mut after, None)
+        effect(store, &mut before, &mut after, None, what)
     }
 }
 
@@ -159,11 +164,14 @@ impl Plan for RemoveGroup {
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         Ok(permission::administrator_groups(store)?.contains(&self.id)
-            || self.effect(store)?.is_some())
+            || self.effect(store, For::Right)?.is_some())
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        Ok(self.effect(store)?.as_ref().map(Effect::words))
+        Ok(self
+            .effect(store, For::Confirmation)?
+            .as_ref()
+            .map(Effect::words))
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

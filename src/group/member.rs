@@ -9,7 +9,7 @@ use super::{Group, get};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
-use crate::permission::{self, Effect, Nesting, State, effect};
+use crate::permission::{self, Effect, For, Nesting, State, effect};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
 
@@ -44,7 +44,7 @@ impl SetMembers {
         })
     }
 
-    fn effect(&self, store: &Store) -> Result<Option<Effect>> {
+    fn effect(&self, store: &Store, what: For) -> Result<Option<Effect>> {
         let mut before = State::load(store)?;
         let mut after = before.clone();
         let (users, groups) = (self.users(store)?, self.groups(store)?);
@@ -60,7 +60,7 @@ impl SetMembers {
         }
         let users: Vec<i64> = users.into_iter().collect();
         let only = groups.is_empty().then_some(users.as_slice());
-        effect(store, &mut before, &mut after, only)
+        effect(store, &mut before, &mut after, only, what)
     }
 }
 
@@ -162,7 +162,7 @@ impl Plan for SetMembers {
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         Ok(
             permission::administrator_groups(store)?.contains(&self.group)
-                || self.effect(store)?.is_some(),
+                || self.effect(store, For::Right)?.is_some(),
         )
     }
 
@@ -173,7 +173,10 @@ impl Plan for SetMembers {
                 return Ok(Some(Effect::Membership(login(store, user)?).words()));
             }
         }
-        Ok(self.effect(store)?.as_ref().map(Effect::words))
+        Ok(self
+            .effect(store, For::Confirmation)?
+            .as_ref()
+            .map(Effect::words))
     }
 
     fn question(&self, store: &Store, changes: &[Change]) -> Result<Option<String>> {

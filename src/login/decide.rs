@@ -155,7 +155,9 @@ pub(crate) fn after_first(
     }
 }
 
-fn is_expired(system: &System, user: &User, now: Time) -> bool {
+/// Whether a password is older than `MaxPasswordAge` allows.
+#[must_use]
+pub(crate) fn is_expired(system: &System, user: &User, now: Time) -> bool {
     system.max_age > 0
         && user
             .password_changed_at

@@ -31,13 +31,13 @@ const REQUEST: Label = Label("recovery.login");
 /// What a request comes to, whoever it names.
 #[derive(Debug, Clone, Copy)]
 pub struct Requested {
-    /// Until when a token that was mailed is valid.
+    /// Until when a token that is mailed at once is valid.
     pub expires_at: Time,
-    /// The message to [`deliver`] once the answer is out; 0: there is none.
-    pub message: i64,
+    /// The request to [`deliver`] once the answer is out.
+    pub request: i64,
 }
 
-/// Asks for a token.
+/// Asks for a token. Whoever it names, the same is written; all that differs is left to [`deliver`].
 ///
 /// # Errors
 /// [`Kind::NotPermitted`], [`Kind::BlankLogin`]; [`Kind::SendLimit`]; [`Kind::Delivery`] when no mailbox is set for
@@ -47,34 +47,37 @@ pub fn request(session: &Session, login: &str) -> Result<Requested> {
     let store = &session.store;
     store.vault()?;
     store.write(|tx| {
-        if let Err(denied) = session.permit_in(tx, user::lookup(tx, login)?.map(|user| user.id))? {
+        let user = user::lookup(tx, login)?;
+        if let Err(denied) = session.permit_in(tx, user.as_ref().map(|user| user.id))? {
             return Ok(Err(denied));
         }
         let settings = Settings::load(tx)?;
-        let mailbox = sender(tx, &settings)?;
-        if let Some(full) = limited(tx, &settings, login)? {
-            let entry = Entry::new(Event::RECOVERY_REQUESTED, Outcome::Refused)
-                .reason(Kind::SendLimit.code())
-                .detail(unknown_login(tx, login)?);
-            append(tx, &session.who(), &entry)?;
+        sender(tx, &settings)?;
+        let unnamed = unknown_login(tx, login)?;
+        let hash = tx.vault()?.hash(REQUEST, &[fold(login).as_bytes()])?;
+        let full = limited(tx, &settings, &hash)?;
+        let (outcome, reason) = match &full {
+            Some(full) => (Outcome::Refused, Some(full.kind().code())),
+            None => (Outcome::Ok, None),
+        };
+        // Of a user or of nobody: the same row, which does not say whose login it is.
+        let entry = Entry::new(Event::RECOVERY_REQUESTED, outcome).detail(unnamed);
+        let entry = match reason {
+            Some(reason) => entry.reason(reason),
+            None => entry,
+        };
+        append(tx, &session.who(), &entry)?;
+        if let Some(full) = full {
             return Ok(Err(full));
         }
+        tx.db().execute(
+            "INSERT INTO recovery_request (login_hash, user, created_at) VALUES (?1, ?2, ?3)",
+            rusqlite::params![hash, user.map(|user| user.id), tx.now()],
+        )?;
         let life = settings.number(&setting::RECOVERY_TTL) * 60;
-        let message = match recoverable(tx, &settings, login)? {
-            Ok(person) => mail(tx, &session.who(), &settings, &mailbox, &person, life)?,
-            Err((user, why)) => {
-                let entry = Entry::new(Event::RECOVERY_REQUESTED, Outcome::Refused).reason(why);
-                let entry = match user {
-                    Some(user) => entry.user(user.id, user.login),
-                    None => entry.detail(unknown_login(tx, login)?),
-                };
-                append(tx, &session.who(), &entry)?;
-                0
-            }
-        };
         Ok(Ok(Requested {
             expires_at: tx.now().plus(life),
-            message,
+            request: tx.db().last_insert_rowid(),
         }))
     })?
 }
@@ -89,10 +92,9 @@ fn sender(store: &Store, settings: &Settings) -> Result<Mailbox> {
     mailbox::get(store, id)
 }
 
-/// Counts the request, and refuses it when there were too many for the same login within the hour.
-fn limited(tx: &Tx<'_>, settings: &Settings, login: &str) -> Result<Option<Error>> {
+/// Refuses a request when there were too many for the same login within the hour, and forgets those before it.
+fn limited(tx: &Tx<'_>, settings: &Settings, hash: &[u8]) -> Result<Option<Error>> {
     let (now, limit) = (tx.now(), settings.number(&setting::RECOVERY_LIMIT));
-    let hash = tx.vault()?.hash(REQUEST, &[fold(login).as_bytes()])?;
     let over = now.plus(-3_600);
     tx.db().execute(
         "DELETE FROM recovery_request WHERE created_at <= ?1",
@@ -109,62 +111,62 @@ fn limited(tx: &Tx<'_>, settings: &Settings, login: &str) -> Result<Option<Error
             |row| row.get(0),
         )
         .optional()?;
-    if limit > 0
-        && let Some(oldest) = oldest
-    {
+    Ok(oldest.filter(|_| limit > 0).map(|oldest| {
         let left = 3_600 - now.since(oldest);
         let asked = counted(limit.unsigned_abs(), "recovery was", "recoveries were");
-        return Ok(Some(
-            Error::new(
-                Kind::SendLimit,
-                format!("{asked} asked for within the hour"),
-            )
+        let message = format!("{asked} asked for within the hour");
+        Error::new(Kind::SendLimit, message)
             .hint(format!("try again in {left} s"))
-            .with("retry_after", left),
-        ));
-    }
-    tx.db().execute(
-        "INSERT INTO recovery_request (login_hash, created_at) VALUES (?1, ?2)",
-        rusqlite::params![hash, now],
-    )?;
-    Ok(None)
+            .with("retry_after", left)
+    }))
 }
 
-type Refused = (Option<User>, &'static str);
-
-/// The user of a login, if they may recover their password and can be reached.
-fn recoverable(
-    store: &Store,
-    settings: &Settings,
-    login: &str,
-) -> Result<std::result::Result<Person, Refused>> {
-    let Some(user) = user::lookup(store, login)? else {
-        return Ok(Err((None, "unknown_user")));
-    };
+/// Why a user may not recover their password, or cannot be reached.
+fn barred(settings: &Settings, user: &User) -> Option<&'static str> {
     let internal = settings.flag(&setting::RECOVERY_INTERNAL);
-    let why = match user.kind {
+    match user.kind {
         _ if !user.active => Some("inactive"),
         Type::Technical => Some("technical_user"),
         Type::Employee if !internal => Some("not_for_employees"),
         Type::Employee | Type::External if user.address().is_none() => Some("no_address"),
         Type::Employee | Type::External => None,
-    };
-    match why {
-        Some(why) => Ok(Err((Some(user), why))),
-        None => Person::load(store, user).map(Ok),
     }
 }
 
-/// Draws the token and keeps the message that will carry it.
-fn mail(
-    tx: &Tx<'_>,
-    who: &Who,
-    settings: &Settings,
-    mailbox: &Mailbox,
-    person: &Person,
-    life: i64,
-) -> Result<i64> {
-    let user = &person.user;
+/// A message that is about to leave.
+struct Mail {
+    mailbox: Mailbox,
+    user: User,
+    to: String,
+    words: template::Words,
+    /// Its row of the outbox.
+    row: i64,
+}
+
+/// Takes up a request, which nobody else does then, and keeps the message that will carry the token. `None`: it names
+/// nobody, was taken up before, or its user may not recover.
+fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
+    let user: Option<Option<i64>> = tx
+        .db()
+        .prepare_cached("SELECT user FROM recovery_request WHERE id = ?1")?
+        .query_row([request], |row| row.get(0))
+        .optional()?;
+    let Some(user) = user.flatten() else {
+        return Ok(None);
+    };
+    tx.db().execute(
+        "UPDATE recovery_request SET user = NULL WHERE id = ?1",
+        [request],
+    )?;
+    let (user, settings) = (user::get(tx, user)?, Settings::load(tx)?);
+    let entry = |event, outcome| Entry::new(event, outcome).user(user.id, user.login.as_str());
+    if let Some(why) = barred(&settings, &user) {
+        let refused = entry(Event::RECOVERY_FAILED, Outcome::Refused).reason(why);
+        append(tx, who, &refused)?;
+        return Ok(None);
+    }
+    let mailbox = sender(tx, &settings)?;
+    let life = settings.number(&setting::RECOVERY_TTL) * 60;
     let about = About::default();
     let challenge = challenge::open(tx, user.id, Purpose::Recovery, Method::Email, about)?;
     let token = challenge::new_token(tx, challenge.id, life)?;
@@ -172,49 +174,50 @@ fn mail(
     let name = user.name.as_deref().unwrap_or(&user.login);
     let values = [("Username", name), ("RecoveryToken", token.expose())];
     let words = template::render(template, &values)?;
-    let entry = Entry::new(Event::RECOVERY_REQUESTED, Outcome::Ok);
-    append(tx, who, &entry.user(user.id, user.login.as_str()))?;
+    let to = user.address().unwrap_or_default().to_owned();
     let outgoing = outbox::Outgoing {
         challenge: challenge.id,
         user: user.id,
         method: Method::Email,
-        recipient: person.address().unwrap_or_default(),
+        recipient: &to,
         template,
         sender: &mailbox.name,
         words: &words,
-        now: false,
     };
-    outbox::enqueue(tx, &outgoing)
+    let row = outbox::enqueue(tx, &outgoing)?;
+    Ok(Some(Mail {
+        mailbox,
+        user,
+        to,
+        words,
+        row,
+    }))
 }
 
-/// Sends the message of a request, once its answer is out. Nobody waits for it, so what goes wrong is kept in the log
-/// and in the outbox. Any other message is left alone, and so is one that is being sent already.
+/// Mails the token of a request, once its answer is out. Nobody waits for it, so what goes wrong is kept in the log and
+/// in the outbox.
 ///
 /// # Errors
 /// Storage and key errors.
-pub fn deliver(session: &Session, message: i64) -> Result<()> {
+pub fn deliver(session: &Session, request: i64) -> Result<()> {
     let (store, who) = (&session.store, session.who());
-    let claimed = store.write(|tx| outbox::claim(tx, message, Purpose::Recovery))?;
-    let Some(pending) = claimed else {
+    let Some(mail) = store.write(|tx| take_up(tx, &who, request))? else {
         return Ok(());
     };
-    let mailbox = sender(store, &Settings::load(store)?)?;
-    let came = delivery::send(store, &mailbox, &pending.recipient, &pending.words, LONGEST)?;
+    let came = delivery::send(store, &mail.mailbox, &mail.to, &mail.words, LONGEST)?;
     store.write(|tx| {
         let (event, outcome) = match &came {
             Ok(_) => (Event::RECOVERY_SENT, Outcome::Ok),
             Err(_) => (Event::RECOVERY_FAILED, Outcome::Failed),
         };
         let said = came.as_ref().map(String::as_str);
-        outbox::close(tx, message, said.map_err(|failure| failure.said.as_str()))?;
-        let login = user::get(tx, pending.user)?.login;
-        let entry =
-            Entry::new(event, outcome)
-                .user(pending.user, login)
-                .detail(serde_json::json!({
-                    "sender": mailbox.name,
-                    "said": came.as_ref().err().map(|failure| failure.said.as_str()),
-                }));
+        outbox::close(tx, mail.row, said.map_err(|failure| failure.said.as_str()))?;
+        let entry = Entry::new(event, outcome)
+            .user(mail.user.id, mail.user.login.as_str())
+            .detail(serde_json::json!({
+                "sender": mail.mailbox.name,
+                "said": came.as_ref().err().map(|failure| failure.said.as_str()),
+            }));
         append(tx, &who, &entry).map(drop)
     })
 }

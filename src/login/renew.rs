@@ -85,25 +85,44 @@ pub fn change(session: &Session, change: &Change<'_>, ask: &mut dyn Ask) -> Resu
     let Some(person) = settled else {
         return self::change(session, change, ask);
     };
-    let new = accept(session, &person.user, change.new)?;
+    password::check_words(store, &person.user.login, change.new)?;
+    if change.new.expose() == change.old.expose() && must_differ(store, &person.user)? {
+        let message = "the password is the one they have, and must be changed";
+        return Err(Error::new(Kind::PasswordPolicy, message));
+    }
     let proof = prove(session, &person, By::Anything, &change.second, ask)?;
-    store.write(|tx| {
+    let holds = |tx: &Tx<'_>| -> Result<Result<()>> {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
             return Ok(Err(denied));
         }
         // What was proved was proved of the password that stood there then.
-        if !compared.still_holds(tx)? {
-            deny(tx, session, &user, "password_replaced")?;
-            let refused = Error::new(Kind::FirstFactorWrong, "the password was changed meanwhile");
-            return Ok(Err(refused));
+        if compared.still_holds(tx)? {
+            return Ok(Ok(()));
         }
-        if let Err(refused) = consume(tx, session, user.id, By::Anything, &proof)? {
+        deny(tx, session, &user, "password_replaced")?;
+        let message = "the password was changed meanwhile";
+        Ok(Err(Error::new(Kind::FirstFactorWrong, message)))
+    };
+    store.write(|tx| match holds(tx)? {
+        Ok(()) => consume(tx, session, user.id, By::Anything, &proof),
+        refused => Ok(refused),
+    })??;
+    // Only now: what the passwords before it were is nothing that this one alone may find out.
+    let new = accept(session, &person.user, change.new)?;
+    store.write(|tx| {
+        if let Err(refused) = holds(tx)? {
             return Ok(Err(refused));
         }
         let reason = matches!(proof, Proof::NotYet).then_some("not_connected_yet");
         write(tx, session, user.id, &new, Event::PASSWORD_CHANGED, reason)?;
         user::get(tx, user.id).map(Ok)
     })?
+}
+
+/// Whether a login asks this user for another password.
+fn must_differ(store: &Store, user: &User) -> Result<bool> {
+    let system = System::load(store)?;
+    Ok(user.must_change || decide::is_expired(&system, user, store.now()))
 }
 
 /// Why a first factor does not let anybody change their password: one answer for everything that whoever lacks the

@@ -183,7 +183,6 @@ fn enqueue(
         template: &sender.template,
         sender: &sender.mailbox.name,
         words: &words,
-        now: true,
     };
     Ok((outbox::enqueue(tx, &outgoing)?, code, words))
 }

@@ -15,6 +15,7 @@ use crate::permission;
 use crate::store::Tx;
 use crate::user::state::reset_counters;
 use crate::user::{User, get};
+use crate::verb::Operation;
 
 /// A lock that has run out is taken off, with both counters, and kept as an event of its own. Returns the user as they
 /// are now.
@@ -41,7 +42,7 @@ pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Res
         .execute([failures, user.id])?;
     let due = system.attempts > 0 && failures >= system.attempts;
     // Only a penalty of deactivation needs to know, and it is rare.
-    let last = due && system.lockout == 0 && is_last_administrator(tx, user)?;
+    let last = due && system.lockout == 0 && is_last(tx, user)?;
     let penalty = penalty(failures, system, last, tx.now());
     let entry = |event| {
         Entry::new(event, Outcome::Ok)
@@ -68,9 +69,15 @@ pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Res
     Ok(penalty)
 }
 
-fn is_last_administrator(tx: &Tx<'_>, user: &User) -> Result<bool> {
-    Ok(permission::in_administrators(tx, user.id, user.kind)?
-        && !permission::another_administrator(tx, user.id)?)
+/// Whether nobody else active is an administrator, or can change who may: whoever is that is locked, and not deactivated.
+fn is_last(tx: &Tx<'_>, user: &User) -> Result<bool> {
+    if permission::in_administrators(tx, user.id, user.kind)?
+        && !permission::another_administrator(tx, user.id)?
+    {
+        return Ok(true);
+    }
+    let holders = permission::active_holders(tx, Operation::CanChangeAdminOperationGrantee, 2)?;
+    Ok(holders.len() == 1 && holders.contains(&user.login))
 }
 
 /// A right second factor: the counter starts anew.

@@ -47,7 +47,7 @@ pub(crate) fn replace(tx: &Tx<'_>, user: i64, new: &NewPassword, must_change: bo
         rusqlite::params![new.stored(), tx.now(), must_change, user],
     )?;
     // Whoever began a login with the old password has to begin anew.
-    challenge::void_logins(tx, user)
+    challenge::void(tx, user)
 }
 
 /// What a password is compared with, as it was read for it.

@@ -96,6 +96,15 @@ impl State {
     }
 }
 
+/// What an effect is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Who may do it: what would take 2FA from an administrator once it is on is for administrators.
+    Right,
+    /// Whether it has to be confirmed: where it takes 2FA from them now.
+    Confirmation,
+}
+
 /// What happens to an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -126,7 +135,7 @@ impl Effect {
 }
 
 /// The first effect on an administrator there is, of `users`, or of everybody who is or would be one: now, or whenever a
-/// row of `CanUse2FA` runs out.
+/// row of `CanUse2FA` runs out. `For::Right`: whether it would, were 2FA on and they active.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
@@ -135,6 +144,7 @@ pub(crate) fn effect(
     before: &mut State,
     after: &mut State,
     users: Option<&[i64]>,
+    what: For,
 ) -> Result<Option<Effect>> {
     let now = store.now();
     let ends = [&before.can_use, &after.can_use];
@@ -169,7 +179,7 @@ pub(crate) fn effect(
             return Ok(Some(effect(login)));
         }
         let turned_off = used.iter().zip(&uses).any(|(used, uses)| *used && !uses);
-        if on && active && is && turned_off {
+        if is && turned_off && (what == For::Right || on && active) {
             return Ok(Some(Effect::Off(login)));
         }
     }

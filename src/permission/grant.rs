@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Effect, Grantee, Grantees, State, Whom, effect, view};
+use super::{Effect, For, Grantee, Grantees, State, Whom, effect, view};
 use crate::audit::Event;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
@@ -128,7 +128,7 @@ impl SetGrantees {
     }
 
     /// What it would do to administrators.
-    fn effect(&self, store: &Store) -> Result<Option<Effect>> {
+    fn effect(&self, store: &Store, what: For) -> Result<Option<Effect>> {
         if self.operation != Operation::CanUse2FA {
             return Ok(None);
         }
@@ -140,7 +140,7 @@ impl SetGrantees {
             Whom::Group(_) => None,
         };
         let users = users.as_ref().map(<[i64; 1]>::as_slice);
-        effect(store, &mut before, &mut after, users)
+        effect(store, &mut before, &mut after, users, what)
     }
 
     fn row<'g>(&self, of: &'g Grantees) -> Option<&'g Grantee> {
@@ -172,17 +172,6 @@ impl Plan for SetGrantees {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = Grantees::load(store, self.operation)?;
         let (kind, name) = view::named(store, self.whom)?;
-        if let Edit::Put {
-            until: Some(until), ..
-        } = self.edit
-            && until <= store.now()
-        {
-            return Err(Error::new(
-                Kind::InvalidValue,
-                format!("{until} has passed, and the row would never match"),
-            )
-            .hint("write a time to come: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC) or `in 7d`"));
-        }
         if matches!(self.edit, Edit::Move { .. }) && self.row(&have).is_none() {
             return Err(Error::new(
                 Kind::NotFound,
@@ -200,6 +189,17 @@ impl Plan for SetGrantees {
         let want = self.wanted(&have)?;
         if want == have {
             return Ok(Vec::new());
+        }
+        if let Edit::Put {
+            until: Some(until), ..
+        } = self.edit
+            && until <= store.now()
+        {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                format!("{until} has passed, and the row would never match"),
+            )
+            .hint("write a time to come: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC) or `in 7d`"));
         }
         let (old, new) = (self.row(&have), self.row(&want));
         let op = match (old, new) {
@@ -243,11 +243,14 @@ impl Plan for SetGrantees {
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        Ok(self.effect(store)?.as_ref().map(Effect::words))
+        Ok(self
+            .effect(store, For::Confirmation)?
+            .as_ref()
+            .map(Effect::words))
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        Ok(self.effect(store)?.is_some())
+        Ok(self.effect(store, For::Right)?.is_some())
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

@@ -19,7 +19,7 @@ use crate::store::{Store, Tx};
 use crate::user::kind::Type;
 use crate::verb::Operation;
 
-pub(crate) use self::effect::{Effect, State, effect};
+pub(crate) use self::effect::{Effect, For, State, effect};
 pub use self::grant::{Access, Edit, SetGrantees};
 pub(crate) use self::nesting::{Administrators, Nesting};
 pub use self::view::{
@@ -305,14 +305,13 @@ pub(crate) fn another_administrator(store: &Store, user: i64) -> Result<bool> {
         .any(|other| Some(&other) != login.as_ref()))
 }
 
-/// Whether anybody at all has an operation, now and whenever a row runs out; active or not, for whoever is not can be
-/// activated.
+/// Whether some active user has an operation, now and whenever a row runs out.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub(crate) fn is_had_by_somebody(store: &Store, operation: Operation) -> Result<bool> {
+pub(crate) fn is_always_had(store: &Store, operation: Operation) -> Result<bool> {
     for at in Grantees::load(store, operation)?.moments(store.now()) {
-        if holders(store, operation, at, "1", 1)?.is_empty() {
+        if holders(store, operation, at, 1)?.is_empty() {
             return Ok(false);
         }
     }
@@ -328,22 +327,16 @@ pub(crate) fn active_holders(
     operation: Operation,
     limit: usize,
 ) -> Result<Vec<String>> {
-    holders(store, operation, store.now(), "active = 1", limit)
+    holders(store, operation, store.now(), limit)
 }
 
-/// Users who have an operation at a moment; `which` is SQL.
-fn holders(
-    store: &Store,
-    operation: Operation,
-    at: Time,
-    which: &str,
-    limit: usize,
-) -> Result<Vec<String>> {
+/// Active users who have an operation at a moment.
+fn holders(store: &Store, operation: Operation, at: Time, limit: usize) -> Result<Vec<String>> {
     let list = Grantees::load(store, operation)?;
     let mut nesting = Nesting::load(store)?;
-    let mut user = store.db().prepare_cached(&format!(
-        "SELECT type, login FROM user WHERE id = ?1 AND type <> 'technical' AND {which}"
-    ))?;
+    let mut user = store.db().prepare_cached(
+        "SELECT type, login FROM user WHERE id = ?1 AND type <> 'technical' AND active = 1",
+    )?;
     let mut logins = Vec::new();
     for row in list.0.iter().filter(|row| row.access == Access::Allow) {
         let candidates = match row.whom {

@@ -211,6 +211,11 @@ impl SetSettings {
             .collect()
     }
 
+    /// Whether it turns 2FA off for everybody, administrators among them.
+    fn turns_off(&self, store: &Store) -> Result<bool> {
+        Ok(self.sets(&ENABLE_2FA) && Settings::load(store)?.flag(&ENABLE_2FA))
+    }
+
     fn sets(&self, setting: &Setting) -> bool {
         self.0.iter().any(|(have, _)| have.code == setting.code)
     }
@@ -271,9 +276,14 @@ impl Plan for SetSettings {
         })
     }
 
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        self.turns_off(store)
+    }
+
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
-        let turns_off = self.sets(&ENABLE_2FA) && Settings::load(store)?.flag(&ENABLE_2FA);
-        Ok(turns_off.then(|| "turning 2FA off for administrators too".to_owned()))
+        Ok(self
+            .turns_off(store)?
+            .then(|| "turning 2FA off for administrators too".to_owned()))
     }
 
     fn question(&self, _store: &Store, changes: &[Change]) -> Result<Option<String>> {

@@ -5,14 +5,14 @@
 //! program are English.
 
 use rusqlite::{OptionalExtension as _, named_params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 use crate::store::Store;
 
 /// Words with macros in them, or with the values in their places.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Words {
     /// Of an email; `null` for an SMS.
     pub subject: Option<String>,

@@ -479,7 +479,7 @@ impl Plan for EditUser {
             != (&have.login, &have.email, &have.phone, have.kind)
             || (want.active, want.must_change) != (have.active, have.must_change);
         if voids {
-            challenge::void_logins(tx, self.id)?;
+            challenge::void(tx, self.id)?;
         }
         for group in direct.difference(&groups) {
             group::member::set(tx, *group, self.id, false)?;

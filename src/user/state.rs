@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{first_administrator, get};
 use crate::audit::Event;
+use crate::challenge;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission::{self, is_administrator};
@@ -114,7 +115,7 @@ impl Plan for SetActive {
         if self.active {
             reset_counters(tx, self.id)
         } else {
-            Ok(())
+            challenge::void_beside_logins(tx, self.id)
         }
     }
 

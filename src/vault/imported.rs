@@ -127,6 +127,8 @@ impl Imported {
                     Err(error) => Err(broken(&error)),
                 }
             }
+            // bcrypt repeats the password and a NUL until it has 72 bytes, so one with a NUL in it may look like another.
+            Form::Bcrypt if plain.contains(&0) => Ok(false),
             Form::Bcrypt => bcrypt::verify(plain, self.text()).map_err(|error| broken(&error)),
             Form::Pbkdf2 {
                 digest,
@@ -266,6 +268,7 @@ mod tests {
         let hash = Imported::read(MADE[2]).unwrap();
         assert!(hash.tells_all_of(&"x".repeat(72).as_str().into()));
         assert!(!hash.tells_all_of(&"x".repeat(73).as_str().into()));
+        assert!(!hash.is_of(&"correct horse\0correct horse".into()).unwrap());
         assert!(
             Imported::read(MADE[0])
                 .unwrap()

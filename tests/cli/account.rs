@@ -217,7 +217,10 @@ fn an_operation_is_worth_what_it_says() {
     ));
     world.ok("permission grant CanManageUsers --user bob");
     world.ok("permission grant CanChangeAdminOperationGrantee --user bob");
-    world.ok("permission grant CanUse2FA --user bob");
+    world.ok("permission grant CanManageSysSettings --user bob");
+    world.ok("permission grant CanManageLookups --user bob");
+    // What 2FA does not apply to needs no confirmation, and is worth no more for it.
+    world.ok("permission deny CanUse2FA --user bob --position 1");
     world.ok("group add Vendors");
     world.ok("group add-member 'System administrators' --group Vendors");
     world.ok("group add-member Vendors --group 'All employees'");
@@ -241,6 +244,10 @@ fn an_operation_is_worth_what_it_says() {
         "permission deny CanUse2FA --user Supervisor --position 1",
         "permission deny CanUse2FA --group 'System administrators' --position 1",
         "permission revoke CanUse2FA --group 'All employees'",
+        "setting set Enable2FA off",
+        "setting reset Enable2FA",
+        "method disable email",
+        "group edit Vendors --name Plain",
         "password set Supervisor --password-stdin",
     ] {
         let done = run(&world, &account, &format!("{line} --yes -o json"), &[]);
@@ -259,4 +266,18 @@ fn an_operation_is_worth_what_it_says() {
         let done = run(&world, &account, &format!("{line} --yes"), &[]);
         assert_eq!(done.code, Some(0), "{line}: {}", done.stderr);
     }
+}
+
+/// In advance, while 2FA is off, is no better.
+#[test]
+fn administrators_are_not_exempted_in_advance() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    world.ok(&format!("user edit bob --os-user {account}"));
+    world.ok("permission grant CanChangeAdminOperationGrantee --user bob");
+    let line = "permission deny CanUse2FA --group 'System administrators' --position 1";
+    let done = run(&world, &account, line, &[]);
+    assert_eq!(done.code, Some(5), "{}", done.stderr);
+    world.ok(line);
 }

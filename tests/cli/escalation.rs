@@ -99,3 +99,87 @@ fn an_exemption_that_runs_out_is_no_way_around_the_lockout() {
     let done = world.run("setting set Enable2FA on --yes").done();
     assert!(!done.stderr.contains("`carol`"), "{}", done.stderr);
 }
+
+/// Whoever can change permissions must be there and active: by command and by penalty.
+#[test]
+fn the_last_who_can_change_permissions_stays_active() {
+    let world = World::with_email();
+    let code = "CanChangeAdminOperationGrantee";
+    world.ok(&format!("permission grant {code} --user alice"));
+    world.ok(&format!(
+        "permission revoke {code} --group 'System administrators' --yes"
+    ));
+    world.run("user deactivate alice --yes").exits(4);
+    world.run("user edit alice --type technical --yes").exits(4);
+    world.ok("setting set UserLockoutDuration 0 SecondFactorAttemptCount 1");
+    let verdict = world
+        .run("login start alice --password-stdin -o json")
+        .stdin("alice-pw\n")
+        .json(18);
+    let challenge = verdict["challenge"].as_str().unwrap();
+    // Others are deactivated; she is locked.
+    world
+        .run(&format!("login verify {challenge} --code 000000"))
+        .exits(14);
+}
+
+/// Being locked out from tomorrow on is one thing, and from now on another.
+#[test]
+fn a_lockout_that_comes_earlier_is_a_new_one() {
+    let world = World::with_email();
+    world
+        .run("user add carol --password-stdin")
+        .stdin("carol-pw\n")
+        .done();
+    world.ok("permission deny CanUse2FA --user carol --position 1 --allow-lockout");
+    world
+        .run("permission deny CanUse2FA --user carol --until 'in 365d'")
+        .exits(4);
+    world.ok("permission deny CanUse2FA --user carol --until 'in 365d' --allow-lockout=1");
+    for earlier in [
+        "permission revoke CanUse2FA --user carol --yes",
+        "permission deny CanUse2FA --user carol --until 'in 1d'",
+    ] {
+        world.run(earlier).exits(4);
+    }
+    world.ok("permission deny CanUse2FA --user carol --until 'in 400d'");
+    world.ok("permission revoke CanUse2FA --user carol --yes --allow-lockout");
+}
+
+/// What waits for an answer ends when its user is shut out, or the way of its code changes.
+#[test]
+fn nothing_that_was_asked_outlives_its_reason() {
+    let world = World::with_email();
+    world.ok("user edit Supervisor --email old@example.com");
+    let asked = world
+        .run("setting set Enable2FA off --yes -o json")
+        .exits(5);
+    let challenge = asked.error()["challenge"].as_str().unwrap().to_owned();
+    let code = world.code();
+    world.ok("user edit Supervisor --email new@example.com --override --reason compromised");
+    let line = format!(
+        "setting set Enable2FA off --yes --confirm-challenge {challenge} --confirm-code {code} -o json"
+    );
+    assert_eq!(
+        world.run(&line).exits(5).error()["kind"],
+        "confirmation_used"
+    );
+    // Nor does a method that is no longer enabled confirm.
+    world.ok("method enable recovery-codes");
+    world.ok("recovery-codes generate Supervisor --override --reason test");
+    let asked = world
+        .run("setting set Enable2FA off --yes -o json")
+        .exits(5);
+    let challenge = asked.error()["challenge"].as_str().unwrap().to_owned();
+    let code = world.code();
+    world.ok("method disable email --yes --allow-lockout --override --reason test");
+    let line = format!(
+        "setting set Enable2FA off --yes --confirm-challenge {challenge} --confirm-code {code} -o json"
+    );
+    let refused = world.run(&line).exits(5);
+    assert!(
+        refused.stderr.contains("you cannot use that method now"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -335,3 +335,41 @@ fn what_must_be_changed_is_no_dead_end() {
     world.connect("alice");
     assert_eq!(change(&world, "alice", "new", "newer").code, Some(18));
 }
+
+/// The password that holds finds nothing out about those before it, and is none to change to where it must be changed.
+#[test]
+fn the_history_is_asked_after_the_second_factor() {
+    let (world, _) = World::with_app();
+    world.ok("setting set PasswordHistoryRecordCount 3");
+    world
+        .run("password set alice --password-stdin")
+        .stdin("second\n")
+        .succeeds();
+    let secret = world.connect("alice");
+    world.later(30);
+    for guess in ["alice-pw", "not it"] {
+        assert_eq!(
+            change(&world, "alice", "second", guess).code,
+            Some(18),
+            "{guess}"
+        );
+    }
+    let code = world.app(&secret);
+    let refused = change(
+        &world,
+        &format!("alice --code {code} -o json"),
+        "second",
+        "alice-pw",
+    );
+    assert_eq!(refused.error()["kind"], "password_policy");
+    world.ok("setting set PasswordHistoryRecordCount 0");
+    world.ok("user edit alice --must-change");
+    world.later(30);
+    let code = world.app(&secret);
+    let same = change(&world, &format!("alice --code {code}"), "second", "second");
+    assert_eq!(same.code, Some(4), "{}", same.stderr);
+    assert_eq!(
+        change(&world, &format!("alice --code {code}"), "second", "third").code,
+        Some(0)
+    );
+}

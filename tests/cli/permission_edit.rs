@@ -343,3 +343,16 @@ fn a_row_that_does_nothing_warns() {
     );
     assert_eq!(warning("permission grant CanReset2FA --group Staff"), None);
 }
+
+/// What is so already is so, whatever time it is.
+#[test]
+fn again_is_fine_when_its_time_has_passed() {
+    let world = World::peopled();
+    let line = "permission deny CanReset2FA --user alice --until 2026-01-02";
+    assert_eq!(world.json(line)["changed"], true);
+    world.later(2 * 86_400);
+    assert_eq!(world.json(line)["changed"], false);
+    world
+        .run("permission deny CanReset2FA --user bob --until 2026-01-02")
+        .exits(4);
+}

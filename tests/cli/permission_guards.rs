@@ -14,7 +14,7 @@ fn somebody_can_always_change_who_may() {
 $ twofa permission revoke CanChangeAdminOperationGrantee --group System administrators --yes
 ? 4
 --- stderr
-error: this would leave nobody who has `CanChangeAdminOperationGrantee`, and nobody could ever give it back
+error: this would leave nobody active who has `CanChangeAdminOperationGrantee`, and nobody could give it back
  hint: grant it to somebody else first, without --until
 
 "#]]);

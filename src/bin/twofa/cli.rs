@@ -167,7 +167,7 @@ pub enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     Key(key::Key),
-    /// Send the message of an answer that is out already
+    /// Mail the token of a request that was answered already
     #[command(hide = true)]
     Deliver(password::Deliver),
     Completions(completions::Completions),

@@ -107,8 +107,8 @@ pub struct TokenFrom {
 /// `deliver`.
 #[derive(Debug, Args)]
 pub struct Deliver {
-    /// The message
-    message: i64,
+    /// The request
+    request: i64,
 }
 
 pub fn run(context: &mut Context, verb: Password) -> Result<Answer> {
@@ -249,7 +249,7 @@ fn request(context: &mut Context, args: &Recover) -> Result<Answer> {
     let mut answer = only("login", args.login.trim());
     answer.insert("expires_at".into(), requested.expires_at.to_string().into());
     let globals = context.globals.clone();
-    let message = requested.message.to_string();
+    let request = requested.request.to_string();
     Ok(Answer::thing(&answer)?
         .changed(true, Vec::new())
         .say("If there is such a user who may recover their password, a token is on its way.")
@@ -258,12 +258,12 @@ fn request(context: &mut Context, args: &Recover) -> Result<Answer> {
             argument(args.login.trim()),
             requested.expires_at
         ))
-        .then(move || process::spawn_self(&globals, &["deliver", &message])))
+        .then(move || process::spawn_self(&globals, &["deliver", &request])))
 }
 
-/// Sends what a request left for after its answer.
+/// Mails what a request left for after its answer.
 pub fn deliver(context: &mut Context, args: &Deliver) -> Result<Answer> {
     let session = context.session()?;
-    recover::deliver(&session, args.message)?;
+    recover::deliver(&session, args.request)?;
     Ok(Answer::text(""))
 }
