@@ -44,6 +44,7 @@ events! {
     GROUP_MEMBER_REMOVED "group.member_removed" "a user or a group left a group";
     GRANTEE_CHANGED "permission.changed" "a row of an operation's list came, went or was changed";
     PASSWORD_SET "password.set" "an administrator set a password";
+    PASSWORD_ASKED "password.asked" "a second factor was asked for, for a new password";
     PASSWORD_CHANGED "password.changed" "a user changed their password";
     PASSWORD_DENIED "password.denied" "a change or a recovery of a password was denied";
     RECOVERY_REQUESTED "password.recovery_requested" "somebody asked to recover a password";

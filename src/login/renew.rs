@@ -331,7 +331,7 @@ fn send(
     let question = Question::New {
         purpose: Purpose::Password,
         about: About::default(),
-        entry: Entry::new(Event::CONFIRMATION_ASKED, Outcome::Ok).reason(session.verb.path),
+        entry: Entry::new(Event::PASSWORD_ASKED, Outcome::Ok).reason(session.verb.path),
     };
     let asked = second::ask(
         &session.store,

@@ -282,3 +282,30 @@ fn an_unknown_shell_asks_in_vain() {
         .exits(1);
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
 }
+
+/// The nouns of who may are completed like the others.
+#[test]
+fn groups_and_operations() {
+    let world = World::peopled();
+    world.ok("group add Helpdesk");
+    assert_eq!(told(&world, "twofa permission show CanU"), ["CanUse2FA"]);
+    assert_eq!(
+        told(&world, "twofa permission grant CanReset2FA --group help"),
+        ["Helpdesk"]
+    );
+    assert_eq!(
+        told(&world, "twofa permission check CanUse2FA al"),
+        ["alice"]
+    );
+    assert_eq!(
+        told(&world, "twofa group add-member Helpdesk --user bo"),
+        ["bob"]
+    );
+    assert_eq!(
+        told(&world, "twofa group show All"),
+        ["All employees", "All external users"]
+    );
+    assert_eq!(told(&world, "twofa group re"), ["remove", "remove-member"]);
+    // What is not for people is not offered.
+    assert!(!told(&world, "twofa ").contains(&"deliver".to_owned()));
+}

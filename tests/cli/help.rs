@@ -351,6 +351,7 @@ group.member_added           a user or a group came into a group
 group.member_removed         a user or a group left a group
 permission.changed           a row of an operation's list came, went or was changed
 password.set                 an administrator set a password
+password.asked               a second factor was asked for, for a new password
 password.changed             a user changed their password
 password.denied              a change or a recovery of a password was denied
 password.recovery_requested  somebody asked to recover a password
