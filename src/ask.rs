@@ -8,12 +8,12 @@ pub trait Ask {
     /// Asks "are you sure?"; the default is no.
     ///
     /// # Errors
-    /// [`Kind::MissingAnswer`] when nobody can be asked, [`Kind::Declined`].
+    /// [`crate::error::Kind::MissingAnswer`] when nobody can be asked, [`crate::error::Kind::Declined`].
     fn sure(&mut self, question: &str) -> Result<()>;
 
     /// Asks for a one-time code. `None`: nobody can be asked.
     ///
     /// # Errors
-    /// [`Kind::Io`].
+    /// [`crate::error::Kind::Io`].
     fn code(&mut self, prompt: &str) -> Result<Option<Secret>>;
 }

@@ -1,7 +1,7 @@
 //! Passwords: setting and comparing them.
 //!
 //! The hash is computed with no transaction open, and never leaves this module. What a new one must keep to is in
-//! [`policy`].
+//! `policy.rs`.
 
 mod history;
 mod policy;
