@@ -172,7 +172,12 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
     let token = challenge::new_token(tx, challenge.id, life)?;
     let template = settings.text(&setting::RECOVERY_TEMPLATE);
     let name = user.name.as_deref().unwrap_or(&user.login);
-    let values = [("Username", name), ("RecoveryToken", token.expose())];
+    let minutes = settings.number(&setting::RECOVERY_TTL).to_string();
+    let values = [
+        ("Username", name),
+        ("RecoveryToken", token.expose()),
+        ("RecoveryTokenTTL", minutes.as_str()),
+    ];
     let words = template::render(template, &values)?;
     let to = user.address().unwrap_or_default().to_owned();
     let outgoing = outbox::Outgoing {

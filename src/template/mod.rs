@@ -53,7 +53,7 @@ static SHIPPED: &[Shipped] = &[
         subject: Some("Your new password"),
         text: include_str!("en/password-recovery.txt"),
         html: None,
-        macros: &["Username", "RecoveryToken"],
+        macros: &["Username", "RecoveryToken", "RecoveryTokenTTL"],
     },
 ];
 

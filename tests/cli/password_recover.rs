@@ -67,6 +67,10 @@ Next: `twofa password recover alice --token-stdin`, until 2026-01-01T00:20:00Z.
         letter.contains("Subject: Your new password\r\n"),
         "{letter}"
     );
+    assert!(
+        letter.contains("It can be used once, within 20 minutes."),
+        "{letter}"
+    );
     let token = token(&world, "ALICE@example.com");
     world
         .run("password recover alice --token-stdin --new-password-stdin -o json")

@@ -14,7 +14,7 @@ $ twofa template list
 NAME                   KIND   LANGUAGES  MACROS
 2FA verification code  email  en         Username, SecondFactorCode, SecondFactorCodeTTL
 2FA SMS code           sms    en         Username, SecondFactorCode, SecondFactorCodeTTL
-Password recovery      email  en         Username, RecoveryToken
+Password recovery      email  en         Username, RecoveryToken, RecoveryTokenTTL
 
 "#]]);
     world.run("template list -o json").shows(str![[r#"
@@ -24,7 +24,7 @@ $ twofa template list -o json
 [
   {"name":"2FA verification code","kind":"email","languages":["en"],"macros":["Username","SecondFactorCode","SecondFactorCodeTTL"]},
   {"name":"2FA SMS code","kind":"sms","languages":["en"],"macros":["Username","SecondFactorCode","SecondFactorCodeTTL"]},
-  {"name":"Password recovery","kind":"email","languages":["en"],"macros":["Username","RecoveryToken"]}
+  {"name":"Password recovery","kind":"email","languages":["en"],"macros":["Username","RecoveryToken","RecoveryTokenTTL"]}
 ]
 
 "#]]);
@@ -35,7 +35,7 @@ $ twofa template list -o csv
 name,kind,languages,macros
 2FA verification code,email,en,Username;SecondFactorCode;SecondFactorCodeTTL
 2FA SMS code,sms,en,Username;SecondFactorCode;SecondFactorCodeTTL
-Password recovery,email,en,Username;RecoveryToken
+Password recovery,email,en,Username;RecoveryToken;RecoveryTokenTTL
 
 "#]]);
 }
@@ -80,7 +80,7 @@ $ twofa template show Password recovery -o json
   "kind": "email",
   "language": "en",
   "subject": "Your new password",
-  "text": "Hello #Username#,\n\nsomebody asked for a new password for your account. To choose one, use this token:\n\n    #RecoveryToken#\n\nIf it was not you, there is nothing to do: your password stays as it is.\n",
+  "text": "Hello #Username#,\n\nsomebody asked for a new password for your account. To choose one, use this token:\n\n    #RecoveryToken#\n\nIt can be used once, within #RecoveryTokenTTL# minutes.\n\nIf it was not you, there is nothing to do: your password stays as it is.\n",
   "html": null
 }
 

@@ -68,16 +68,18 @@ pub fn run(context: &mut Context, verb: Template) -> Result<Answer> {
                 Some(login) => user::find(&session.store, login)?,
                 None => session.actor.user.clone(),
             };
-            let ttl = Settings::load(&session.store)?
-                .number(&setting::SECOND_FACTOR_CODE_TTL)
-                .to_string();
+            let settings = Settings::load(&session.store)?;
+            let life = |setting| settings.number(setting).to_string();
+            let seconds = life(&setting::SECOND_FACTOR_CODE_TTL);
+            let minutes = life(&setting::RECOVERY_TTL);
             let name = user.name.as_deref().unwrap_or(&user.login);
             // A code and a token that nothing accepts.
             let values = [
                 ("Username", name),
                 ("SecondFactorCode", "123456"),
-                ("SecondFactorCodeTTL", ttl.as_str()),
+                ("SecondFactorCodeTTL", seconds.as_str()),
                 ("RecoveryToken", "example-token"),
+                ("RecoveryTokenTTL", minutes.as_str()),
             ];
             let words = template::render(&row.name, &values)?;
             text(context, row, words)
