@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::delivery::outbox;
 use crate::error::{Kind, Result};
+use crate::password::history;
 use crate::store::{Loose, Store};
 use crate::user::edit::IMPORTED;
 use crate::vault::Label;
@@ -17,6 +18,7 @@ pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
     ("authenticator_setup", "secret", authenticator::PENDING),
     ("mailbox", "password", mailbox::PASSWORD),
     ("outbox", "body", outbox::BODY),
+    ("password_history", "imported", history::IMPORTED),
     ("user", "password_imported", IMPORTED),
 ];
 

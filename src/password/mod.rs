@@ -3,7 +3,7 @@
 //! The hash is computed with no transaction open, and never leaves this module. What a new one must keep to is in
 //! `policy.rs`.
 
-mod history;
+pub(crate) mod history;
 mod policy;
 mod weak;
 
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::user::edit::IMPORTED;
 use crate::user::{User, get};
-use crate::vault::{Imported, NewPassword};
+use crate::vault::{Imported, Label, NewPassword};
 
 /// Hashes a new password that keeps the rules, for [`SetPassword`] or `user add`. `user`: whose earlier passwords it must
 /// differ from.
@@ -72,7 +72,10 @@ impl Stored {
 
 /// Reads what a user's password is compared with; `None` and users without a password have nothing.
 pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
-    let id = user.map_or(0, |user| user.id);
+    of_user(store, user.map_or(0, |user| user.id))
+}
+
+fn of_user(store: &Store, id: i64) -> Result<Stored> {
     let found = store
         .db()
         .prepare_cached("SELECT password_hash, password_imported FROM user WHERE id = ?1")?
@@ -104,7 +107,7 @@ pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Resu
             upgrade: None,
         });
     };
-    let imported = opened(store, stored.user, sealed)?;
+    let imported = opened(store, IMPORTED, stored.user, sealed)?;
     let new = vault.new_password(password, source)?;
     let right = imported.is_of(password)?;
     Ok(Came {
@@ -116,19 +119,15 @@ pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Resu
 
 /// The imported hash of a user, if one still stands for them.
 fn imported(store: &Store, user: i64) -> Result<Option<Imported>> {
-    let sealed: Option<Option<Vec<u8>>> = store
-        .db()
-        .prepare_cached("SELECT password_imported FROM user WHERE id = ?1")?
-        .query_row([user], |row| row.get(0))
-        .optional()?;
-    let sealed = sealed.flatten();
+    let stored = of_user(store, user)?;
+    let sealed = stored.imported.as_deref();
     sealed
-        .map(|sealed| opened(store, user, &sealed))
+        .map(|sealed| opened(store, IMPORTED, user, sealed))
         .transpose()
 }
 
-fn opened(store: &Store, user: i64, sealed: &[u8]) -> Result<Imported> {
-    let text = store.vault()?.open_sealed(IMPORTED, user, sealed)?;
+fn opened(store: &Store, label: Label, row: i64, sealed: &[u8]) -> Result<Imported> {
+    let text = store.vault()?.open_sealed(label, row, sealed)?;
     std::str::from_utf8(&text)
         .ok()
         .and_then(|text| Imported::read(text).ok())

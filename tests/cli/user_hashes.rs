@@ -167,6 +167,20 @@ fn an_imported_password_counts_as_one() {
         .run("password set berta --password-stdin")
         .stdin("correct horse\n")
         .exits(4);
+    // And stays one when it is replaced.
+    for (new, code) in [
+        ("second", 0),
+        ("correct horse", 4),
+        ("third", 0),
+        ("correct horse", 0),
+    ] {
+        let done = world
+            .run("password set berta --password-stdin")
+            .stdin(&format!("{new}\n"))
+            .done();
+        assert_eq!(done.code, Some(code), "{new}: {}", done.stderr);
+        world.ok("key check");
+    }
     // bcrypt of 80 times `x`: it cannot tell 73 of them from 74.
     let hash = "$2b$04$5wBblnJ9nETOtX5udNyw/.q8IjIy4me5wUHLdBW5vAv0U0GKz2c.S";
     world.write("long.csv", &format!("login,password_hash\nlong,{hash}\n"));

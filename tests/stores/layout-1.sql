@@ -75,8 +75,10 @@ CREATE INDEX identity_user ON identity (user);
 CREATE TABLE password_history (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     user        INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
-    hash        TEXT    NOT NULL,                               -- as user.password_hash
-    replaced_at INTEGER NOT NULL
+    hash        TEXT,                                           -- as user.password_hash
+    imported    BLOB,                                           -- sealed; as user.password_imported
+    replaced_at INTEGER NOT NULL,
+    CHECK ((hash IS NULL) <> (imported IS NULL))
 ) STRICT;
 -- the earlier passwords of one user, newest first
 CREATE INDEX password_history_user ON password_history (user, id);
