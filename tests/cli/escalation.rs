@@ -183,3 +183,38 @@ fn nothing_that_was_asked_outlives_its_reason() {
         refused.stderr
     );
 }
+
+/// A code asked for to take one away takes no other away.
+#[test]
+fn a_confirmation_is_bound_to_what_goes() {
+    let world = World::with_email();
+    world.ok("user edit Supervisor --email root@example.com");
+    for login in ["carol", "dora"] {
+        let line =
+            format!("user add {login} --group 'System administrators' --override --reason test");
+        world.ok(&line);
+    }
+    let asked = world
+        .run("group remove-member 'System administrators' --user carol --yes -o json")
+        .exits(5);
+    let challenge = asked.error()["challenge"].as_str().unwrap().to_owned();
+    let confirmed = format!(
+        "--yes --confirm-challenge {challenge} --confirm-code {}",
+        world.code()
+    );
+    let other = world
+        .run(&format!(
+            "group remove-member 'System administrators' --user dora {confirmed}"
+        ))
+        .exits(5);
+    assert!(
+        other
+            .stderr
+            .contains("the challenge confirms another command"),
+        "{}",
+        other.stderr
+    );
+    world.ok(&format!(
+        "group remove-member 'System administrators' --user carol {confirmed}"
+    ));
+}
