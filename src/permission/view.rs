@@ -63,6 +63,9 @@ pub struct Decision {
     pub row: Option<GranteeRow>,
     /// How the user is in the group of that row: from the group they are a direct member of to that one.
     pub through: Vec<String>,
+    /// Where no row decides: one that did until it ran out.
+    #[serde(skip)]
+    pub expired: Option<GranteeRow>,
 }
 
 /// Finds an operation by code or name, in any case.
@@ -226,9 +229,9 @@ pub fn check(
 ) -> Result<Decision> {
     let mut nesting = Nesting::load(store)?;
     let direct = direct_groups(store, user)?;
-    let groups = nesting.groups(direct.clone(), kind);
+    let groups = nesting.groups(direct.clone(), kind).clone();
     let list = Grantees::load(store, operation)?;
-    let row = list.deciding(user, groups, store.now());
+    let row = list.deciding(user, &groups, store.now());
     let mut through = Vec::new();
     if let Some(Whom::Group(group)) = row.map(|row| row.whom) {
         let mut from = direct;
@@ -237,7 +240,17 @@ pub fn check(
             through.push(named(store, Whom::Group(id))?.1);
         }
     }
+    let ran_out = |one: &&Grantee| {
+        let names = match one.whom {
+            Whom::User(id) => id == user,
+            Whom::Group(id) => groups.contains(&id),
+        };
+        row.is_none() && names && one.has_expired(store.now())
+    };
+    let expired = list.0.iter().find(ran_out);
+    let expired = expired.map(|row| shown(store, row)).transpose()?;
     Ok(Decision {
+        expired,
         operation: operation.code(),
         user: login.to_owned(),
         granted: row.is_some_and(|row| row.access == Access::Allow),

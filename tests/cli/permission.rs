@@ -137,7 +137,7 @@ granted    no
 row        –
 through    –
 --- stderr
-`alice` lacks `CanManageLookups`: no row of its list matches.
+`alice` lacks `CanManageLookups`: no row of its list matches; row 2 did until 2026-01-01T01:00:00Z.
 
 "#]]);
     world

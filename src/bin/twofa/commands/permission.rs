@@ -296,10 +296,20 @@ fn because(found: &Decision) -> String {
     let user = visible(&found.user);
     let may = if found.granted { "has" } else { "lacks" };
     let Some(row) = &found.row else {
-        return format!(
-            "`{user}` lacks `{}`: no row of its list matches.",
+        let lacks = format!(
+            "`{user}` lacks `{}`: no row of its list matches",
             found.operation
         );
+        return match &found.expired {
+            Some(GranteeRow {
+                position,
+                until: Some(until),
+                ..
+            }) => {
+                format!("{lacks}; row {position} did until {until}.")
+            }
+            _ => format!("{lacks}."),
+        };
     };
     let (kind, name) = kind_and_name(row);
     let does = match row.access {
