@@ -2,8 +2,7 @@
 //!
 //! Three guards stand behind every change: the store keeps an active administrator, somebody can still change who may,
 //! and nobody who must use 2FA is newly left without any way to log in, unless the command says that this is meant. They
-//! are judged on the state before and
-//! after the change, under the write lock, by the decision that judges logins.
+//! are judged on the state before and after the change, under the write lock, by the decision that judges logins.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,8 @@
 //! * [`error`], [`clock`], [`name`], [`secret`], [`files`]: what everything stands on. Errors have a kind, a sentence and
 //!   a hint; time and randomness are handed in.
 //! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
-//! * [`verb`], [`actor`], [`permission`]: what a command needs, who runs it, whether they may.
+//! * [`verb`], [`actor`], [`permission`], [`ask`]: what a command needs, who runs it, whether they may, and how they are
+//!   asked.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`template`], [`authenticator`], [`recovery`],
 //!   [`password`]: the nouns, each with its rules and its SQL.

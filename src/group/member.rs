@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::OptionalExtension as _;
 use serde_json::Value;
 
 use super::{Group, get};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
-use crate::permission::{self, Effect, For, Nesting, State, effect};
+use crate::permission::{self, Effect, For, Nesting, State, Whom, effect, named};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
 
@@ -123,7 +122,8 @@ impl Plan for SetMembers {
         };
         let mut changes = Vec::new();
         for user in self.users(store)? {
-            changes.push(change("user", &login(store, user)?).about(user));
+            let (field, login) = named(store, Whom::User(user))?;
+            changes.push(change(field, &login).about(user));
         }
         for member in self.groups(store)? {
             let member = get(store, member)?;
@@ -170,7 +170,8 @@ impl Plan for SetMembers {
         // Whatever group it is: the membership of an administrator is what an administrator confirms.
         for user in changes.iter().filter_map(|change| change.user) {
             if permission::is_administrator(store, user)? {
-                return Ok(Some(Effect::Membership(login(store, user)?).words()));
+                let (_, login) = named(store, Whom::User(user))?;
+                return Ok(Some(Effect::Membership(login).words()));
             }
         }
         Ok(self
@@ -207,15 +208,6 @@ fn is_in(store: &Store, group: i64, user: i64) -> Result<bool> {
             "SELECT EXISTS (SELECT 1 FROM group_user WHERE \"group\" = ?1 AND user = ?2)",
         )?
         .query_row([group, user], |row| row.get(0))?)
-}
-
-fn login(store: &Store, user: i64) -> Result<String> {
-    store
-        .db()
-        .prepare_cached("SELECT login FROM user WHERE id = ?1")?
-        .query_row([user], |row| row.get(0))
-        .optional()?
-        .ok_or_else(|| Error::new(Kind::NotFound, "the user was removed meanwhile"))
 }
 
 /// Writes whether a user is directly in a group. What is so already stays so.

@@ -95,9 +95,7 @@ impl Compared {
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         Ok(Some((first, person)))
     }
-}
 
-impl Compared {
     /// Whether what it was compared with is still what is stored, or our own hash of the same password that took its
     /// place.
     pub(crate) fn still_holds(&self, tx: &Tx<'_>) -> Result<bool> {

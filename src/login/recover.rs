@@ -166,13 +166,13 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
         return Ok(None);
     }
     let mailbox = sender(tx, &settings)?;
-    let life = settings.number(&setting::RECOVERY_TTL) * 60;
+    let minutes = settings.number(&setting::RECOVERY_TTL);
     let about = About::default();
     let challenge = challenge::open(tx, user.id, Purpose::Recovery, Method::Email, about)?;
-    let token = challenge::new_token(tx, challenge.id, life)?;
+    let token = challenge::new_token(tx, challenge.id, minutes * 60)?;
     let template = settings.text(&setting::RECOVERY_TEMPLATE);
     let name = user.name.as_deref().unwrap_or(&user.login);
-    let minutes = settings.number(&setting::RECOVERY_TTL).to_string();
+    let minutes = minutes.to_string();
     let values = [
         ("Username", name),
         ("RecoveryToken", token.expose()),

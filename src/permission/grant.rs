@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Effect, For, Grantee, Grantees, State, Whom, effect, view};
+use super::{Effect, For, Grantee, Grantees, State, Whom, effect, named};
 use crate::audit::Event;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
@@ -171,7 +171,7 @@ fn until_json(row: Option<&Grantee>) -> Value {
 impl Plan for SetGrantees {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = Grantees::load(store, self.operation)?;
-        let (kind, name) = view::named(store, self.whom)?;
+        let (kind, name) = named(store, self.whom)?;
         if matches!(self.edit, Edit::Move { .. }) && self.row(&have).is_none() {
             return Err(Error::new(
                 Kind::NotFound,
@@ -257,7 +257,7 @@ impl Plan for SetGrantees {
         if self.edit != Edit::Remove {
             return Ok(None);
         }
-        let (kind, name) = view::named(store, self.whom)?;
+        let (kind, name) = named(store, self.whom)?;
         Ok(self
             .row(&Grantees::load(store, self.operation)?)
             .map(|row| {

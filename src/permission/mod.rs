@@ -22,6 +22,7 @@ use crate::verb::Operation;
 pub(crate) use self::effect::{Effect, For, State, effect};
 pub use self::grant::{Access, Edit, SetGrantees};
 pub(crate) use self::nesting::{Administrators, Nesting};
+pub(crate) use self::view::named;
 pub use self::view::{
     Decision, GranteeRow, Named, OperationRow, check, find, list, shadowed, show,
 };
@@ -62,6 +63,14 @@ impl Grantee {
     /// Whether it has run out at `now`.
     fn has_expired(&self, now: Time) -> bool {
         self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether it names a user who is in `groups`.
+    fn names(&self, user: i64, groups: &BTreeSet<i64>) -> bool {
+        match self.whom {
+            Whom::User(id) => id == user,
+            Whom::Group(id) => groups.contains(&id),
+        }
     }
 }
 
@@ -113,11 +122,7 @@ impl Grantees {
     ) -> Option<&Grantee> {
         self.0
             .iter()
-            .filter(|row| !row.has_expired(now))
-            .filter(|row| match row.whom {
-                Whom::User(id) => id == user,
-                Whom::Group(id) => groups.contains(&id),
-            })
+            .filter(|row| !row.has_expired(now) && row.names(user, groups))
             .min_by_key(|row| row.position)
     }
 
@@ -212,11 +217,15 @@ pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<
 /// # Errors
 /// [`crate::error::Kind::Storage`], also when there is no such user.
 pub(crate) fn is_administrator(store: &Store, user: i64) -> Result<bool> {
-    let kind = store
+    in_administrators(store, user, kind_of(store, user)?)
+}
+
+/// The type of the user of a row id.
+fn kind_of(store: &Store, user: i64) -> Result<Type> {
+    Ok(store
         .db()
         .prepare_cached("SELECT type FROM user WHERE id = ?1")?
-        .query_row([user], |row| row.get(0))?;
-    in_administrators(store, user, kind)
+        .query_row([user], |row| row.get(0))?)
 }
 
 /// The groups whose users are administrators: `System administrators` and every group nested in it.
@@ -272,18 +281,14 @@ pub(crate) fn active_administrators(store: &Store, limit: i64) -> Result<Vec<Str
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn an_administrator_in(store: &Store, group: i64) -> Result<Option<String>> {
-    let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
-    let mut nesting = Nesting::load(store)?;
+    let mut administrators = Administrators::load(store)?;
     let mut query = store.db().prepare_cached(
         "SELECT user.id, type, login FROM group_user JOIN user ON user.id = group_user.user WHERE \"group\" = ?1",
     )?;
     let mut rows = query.query([group])?;
     while let Some(row) = rows.next()? {
-        let direct = direct_groups(store, row.get(0)?)?;
-        if nesting
-            .groups(direct, row.get(1)?)
-            .contains(&administrators)
-        {
+        let direct = direct_groups(store, row.get(0)?)?.into_iter().collect();
+        if administrators.have(&direct, row.get(1)?) {
             return Ok(Some(row.get(2)?));
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Access, Grantee, Grantees, Nesting, Whom, direct_groups, groups_of};
+use super::{Access, Grantee, Grantees, Nesting, Whom, direct_groups, groups_of, kind_of};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
@@ -96,7 +96,7 @@ fn name_of(store: &Store, operation: Operation) -> Result<String> {
 }
 
 /// The kind and the name of whom a row names.
-pub(super) fn named(store: &Store, whom: Whom) -> Result<(&'static str, String)> {
+pub(crate) fn named(store: &Store, whom: Whom) -> Result<(&'static str, String)> {
     let (kind, sql, id) = match whom {
         Whom::User(id) => ("user", "SELECT login FROM user WHERE id = ?1", id),
         Whom::Group(id) => ("group", "SELECT name FROM \"group\" WHERE id = ?1", id),
@@ -172,10 +172,7 @@ pub fn shadowed(store: &Store, operation: Operation, whom: Whom) -> Result<Optio
     let (_, name) = named(store, whom)?;
     let message = match whom {
         Whom::User(id) => {
-            let kind = store
-                .db()
-                .prepare_cached("SELECT type FROM user WHERE id = ?1")?
-                .query_row([id], |row| row.get(0))?;
+            let kind = kind_of(store, id)?;
             match list.deciding(id, &groups_of(store, id, kind)?, now) {
                 Some(above) if above.position < row.position => {
                     format!(
@@ -240,13 +237,8 @@ pub fn check(
             through.push(named(store, Whom::Group(id))?.1);
         }
     }
-    let ran_out = |one: &&Grantee| {
-        let names = match one.whom {
-            Whom::User(id) => id == user,
-            Whom::Group(id) => groups.contains(&id),
-        };
-        row.is_none() && names && one.has_expired(store.now())
-    };
+    let ran_out =
+        |one: &&Grantee| row.is_none() && one.names(user, &groups) && one.has_expired(store.now());
     let expired = list.0.iter().find(ran_out);
     let expired = expired.map(|row| shown(store, row)).transpose()?;
     Ok(Decision {
