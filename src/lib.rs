@@ -54,6 +54,7 @@ pub mod recovery;
 pub mod sealed;
 pub mod secret;
 pub mod setting;
+pub mod sms_provider;
 pub mod status;
 pub mod store;
 pub mod template;

@@ -5,11 +5,14 @@
 
 pub(crate) mod outbox;
 
+mod conversation;
 mod local;
 mod smtp;
+mod wire;
 
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use self::conversation::{Line, Speaker};
 pub use self::local::{open_directory, prepare_directory};
 
 use lettre::Message;
@@ -25,6 +28,17 @@ use crate::template::Words;
 
 /// The longest a delivery may take, whatever the life of its code (SEMANTICS, "Second factor").
 pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+
+/// A message for a phone.
+#[derive(Debug, Clone)]
+pub(crate) struct Sms {
+    /// The number: `+` and digits (E.164).
+    pub to: String,
+    /// Whom it says it is from: a number, or a name of letters and digits; `None` leaves that to the provider.
+    pub from: Option<String>,
+    /// The words.
+    pub text: String,
+}
 
 /// Why a message did not leave.
 #[derive(Debug)]

@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "user::kind",
     "template",
     "mailbox",
+    "sms_provider",
     "setting",
     "method",
     "challenge",
