@@ -165,12 +165,45 @@ CREATE TABLE mailbox (
     tls          TEXT    CHECK (tls IN ('none', 'starttls', 'tls')), -- smtp
     username     TEXT,                                          -- smtp, with a password
     password     BLOB,                                          -- smtp; sealed
+    auth         TEXT    CHECK (auth IN ('plain', 'login', 'xoauth2')), -- smtp; NULL: what the server offers, PLAIN first
     ca_file      TEXT,                                          -- smtp: trust this file of certificates instead of the system's
     path         TEXT,                                          -- file: the directory; sendmail: the program
     created_at   INTEGER NOT NULL,
     CHECK ((kind = 'smtp') = (host IS NOT NULL AND port IS NOT NULL AND tls IS NOT NULL)),
     CHECK ((kind = 'smtp') = (path IS NULL)),
-    CHECK ((username IS NULL) = (password IS NULL))
+    CHECK ((username IS NULL) = (password IS NULL)),
+    CHECK (auth IS NULL OR username IS NOT NULL)
+) STRICT;
+
+-- Where codes leave by SMS.
+CREATE TABLE sms_provider (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT    NOT NULL,
+    name_key    TEXT    NOT NULL UNIQUE,
+    kind        TEXT    NOT NULL CHECK (kind IN ('twilio', 'http', 'smpp', 'command', 'file')),
+    sender      TEXT,                                           -- a number or a name that messages say they are from; NULL: the setting SmsSenderName
+    username    TEXT,                                           -- twilio: the account; http, smpp: who logs in
+    secret      BLOB,                                           -- sealed; twilio, http, smpp: the token or password
+    url         TEXT,                                           -- twilio: where the interface is; http: where a message goes
+    http_method TEXT    CHECK (http_method IN ('GET', 'POST', 'PUT')), -- http
+    headers     TEXT    CHECK (json_valid(headers)),            -- http: [[name, value], …]
+    body        TEXT,                                           -- http, with macros
+    success     TEXT,                                           -- http: what counts as success beside the status
+    receipt     TEXT,                                           -- http: where in the answer the receipt is
+    host        TEXT,                                           -- smpp
+    port        INTEGER CHECK (port BETWEEN 1 AND 65535),       -- smpp
+    tls         TEXT    CHECK (tls IN ('none', 'tls')),         -- smpp
+    system_type TEXT,                                           -- smpp
+    ca_file     TEXT,                                           -- twilio, http, smpp: trust this file of certificates instead of the system's
+    path        TEXT,                                           -- command: the program; file: the directory
+    arguments   TEXT    CHECK (json_valid(arguments)),          -- command: [argument, …], with macros
+    created_at  INTEGER NOT NULL,
+    CHECK ((kind IN ('twilio', 'http')) = (url IS NOT NULL)),
+    CHECK ((kind = 'http') = (http_method IS NOT NULL AND headers IS NOT NULL)),
+    CHECK ((kind = 'smpp') = (host IS NOT NULL AND port IS NOT NULL AND tls IS NOT NULL)),
+    CHECK ((kind IN ('command', 'file')) = (path IS NOT NULL)),
+    CHECK ((kind = 'command') = (arguments IS NOT NULL)),
+    CHECK (kind NOT IN ('twilio', 'smpp') OR username IS NOT NULL)
 ) STRICT;
 
 -- System settings that differ from their default. What can be set is the catalogue in src/setting/catalogue.rs.
@@ -179,11 +212,14 @@ CREATE TABLE setting (
     number   INTEGER,                                           -- bool (0 or 1) and int, in the setting's own unit
     text     TEXT,
     mailbox  INTEGER REFERENCES mailbox (id),                   -- a setting that points at a thing is a reference
+    provider INTEGER REFERENCES sms_provider (id),
     template INTEGER REFERENCES template (id),
-    CHECK ((number IS NOT NULL) + (text IS NOT NULL) + (mailbox IS NOT NULL) + (template IS NOT NULL) = 1)
+    CHECK ((number IS NOT NULL) + (text IS NOT NULL) + (mailbox IS NOT NULL) + (provider IS NOT NULL)
+           + (template IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
--- the settings that use a mailbox or a template (removal)
+-- the settings that use a mailbox, a provider or a template (removal)
 CREATE INDEX setting_mailbox ON setting (mailbox) WHERE mailbox IS NOT NULL;
+CREATE INDEX setting_provider ON setting (provider) WHERE provider IS NOT NULL;
 CREATE INDEX setting_template ON setting (template) WHERE template IS NOT NULL;
 
 -- Connected authenticator apps.
@@ -261,10 +297,10 @@ CREATE INDEX recovery_request_user ON recovery_request (user) WHERE user IS NOT 
 CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     challenge   INTEGER REFERENCES challenge (id) ON DELETE SET NULL,
-    user        INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    user        INTEGER REFERENCES user (id) ON DELETE CASCADE, -- NULL: a test message
     method      TEXT    NOT NULL REFERENCES method (code),
     recipient   TEXT    NOT NULL,
-    template    TEXT    NOT NULL,                               -- the template's name when it was sent
+    template    TEXT,                                           -- the template's name when it was sent; NULL: a test message
     sender      TEXT    NOT NULL,                               -- the mailbox's or provider's name when it was sent
     state       TEXT    NOT NULL CHECK (state IN ('pending', 'accepted', 'failed')),
     body        BLOB,                                           -- sealed: the words, as JSON; erased when accepted, failed or expired
@@ -384,13 +420,15 @@ CREATE VIEW permissions AS
     ORDER BY operation, position;
 
 CREATE VIEW settings AS
-    SELECT code, coalesce(number, text, mailbox.name, template.name) AS value
-    FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox LEFT JOIN template ON template.id = setting.template
+    SELECT code, coalesce(number, text, mailbox.name, sms_provider.name, template.name) AS value
+    FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox
+         LEFT JOIN sms_provider ON sms_provider.id = setting.provider
+         LEFT JOIN template ON template.id = setting.template
     ORDER BY code;
 
 CREATE VIEW messages AS
     SELECT datetime(outbox.created_at, 'unixepoch') AS sent, login AS user, method, recipient, sender, state, receipt, error
-    FROM outbox JOIN user ON user.id = outbox.user ORDER BY outbox.id DESC;
+    FROM outbox LEFT JOIN user ON user.id = outbox.user ORDER BY outbox.id DESC;
 
 CREATE VIEW events AS
     SELECT seq, datetime(at, 'unixepoch') AS at, actor, os_user, event, subject, outcome, reason, note, detail

@@ -181,6 +181,9 @@ pub trait Source {
     /// # Errors
     /// [`Kind::Io`] when the system gives no randomness; never bytes that only look random.
     fn fill(&self, bytes: &mut [u8]) -> Result<()>;
+
+    /// Waits.
+    fn pause(&self, length: std::time::Duration);
 }
 
 /// The machine's clock and secure generator.
@@ -205,6 +208,14 @@ impl Source for System {
             Error::new(Kind::Io, "the system gives no random bytes")
                 .because(anyhow::anyhow!("{error}"))
         })
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that waits for time to pass"
+    )]
+    fn pause(&self, length: std::time::Duration) {
+        std::thread::sleep(length);
     }
 }
 
@@ -252,6 +263,9 @@ impl Source for Fixed {
         }
         Ok(())
     }
+
+    /// Where the clock stands still, nothing is to be waited for.
+    fn pause(&self, _length: std::time::Duration) {}
 }
 
 #[cfg(test)]

@@ -170,23 +170,23 @@ pub(crate) fn check(
             counted(count, "user", "users")
         ),
     )
-    .hint(if lacks_mailbox(store)? {
-        format!(
-            "email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME` first, or say --allow-lockout={count} if it is meant"
-        )
-    } else {
-        format!("give them a method first, or say --allow-lockout={count} if it is meant")
+    .hint(match lacking_sender(store)? {
+        Some(first) => format!("{first} first, or say --allow-lockout={count} if it is meant"),
+        None => format!("give them a method first, or say --allow-lockout={count} if it is meant"),
     })
     .with("count", count)
     .with("users", names))
 }
 
-/// Whether email is enabled and nothing sends it: then it is the mailbox that is missing, and not the users' methods.
-fn lacks_mailbox(store: &Store) -> Result<bool> {
+/// What to do where a method is enabled and nothing sends its codes: then it is that which is missing, and not the users'
+/// methods.
+fn lacking_sender(store: &Store) -> Result<Option<&'static str>> {
     let system = System::load(store)?;
-    Ok(!system.mailbox
-        && system
-            .methods
-            .iter()
-            .any(|row| row.enabled && row.code == Method::Email))
+    Ok(if system.is_enabled(Method::Email) && !system.mailbox {
+        Some("email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME`")
+    } else if system.is_enabled(Method::Sms) && !system.provider {
+        Some("SMS is enabled and no provider is set: `twofa setting set SmsProvider NAME`")
+    } else {
+        None
+    })
 }

@@ -97,6 +97,15 @@ impl Change {
         self
     }
 
+    /// Adds a field for each of `names` whose values differ between two rows as they are shown.
+    #[must_use]
+    pub fn fields_of(self, names: &'static [&'static str], old: &Value, new: &Value) -> Change {
+        let of = |row: &Value, name: &str| row.get(name).cloned().unwrap_or_default();
+        names.iter().fold(self, |change, name| {
+            change.field(name, of(old, name), of(new, name))
+        })
+    }
+
     /// What a confirmation is bound to instead of the new value of the last field, if that is `name`.
     #[must_use]
     pub fn said(mut self, name: &str, said: Option<&str>) -> Change {

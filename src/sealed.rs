@@ -10,7 +10,7 @@ use crate::password::history;
 use crate::store::{Loose, Store};
 use crate::user::edit::IMPORTED;
 use crate::vault::Label;
-use crate::{authenticator, mailbox};
+use crate::{authenticator, mailbox, sms_provider};
 
 /// A sealed column: its table, its name, and the label its values are bound to.
 pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
@@ -19,6 +19,7 @@ pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
     ("mailbox", "password", mailbox::PASSWORD),
     ("outbox", "body", outbox::BODY),
     ("password_history", "imported", history::IMPORTED),
+    ("sms_provider", "secret", sms_provider::SECRET),
     ("user", "password_imported", IMPORTED),
 ];
 

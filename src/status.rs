@@ -41,6 +41,8 @@ pub struct Status {
     pub methods: Vec<MethodStatus>,
     /// The mailbox codes are sent from.
     pub mailbox: Option<String>,
+    /// The SMS provider codes are sent through.
+    pub sms_provider: Option<String>,
     /// Administrator actions that went unconfirmed by `--override` within the last seven days.
     pub overrides: i64,
     /// The next command.
@@ -67,7 +69,7 @@ pub fn status(store: &Store) -> Result<Status> {
         .map(|row| {
             let lacks = match row.code {
                 Method::Email if !system.mailbox => Some("2FAmailbox is not set"),
-                Method::Sms if !system.provider => Some("this version sends no SMS"),
+                Method::Sms if !system.provider => Some("SmsProvider is not set"),
                 _ => None,
             };
             Ok(MethodStatus {
@@ -81,15 +83,18 @@ pub fn status(store: &Store) -> Result<Status> {
     let overrides = store
         .db()
         .query_row(OVERRIDES, [week_ago], |row| row.get(0))?;
-    let mailboxes = !crate::mailbox::candidates(store)?.is_empty();
+    let has = Has {
+        mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
+        providers: !crate::sms_provider::candidates(store)?.is_empty(),
+    };
     let key = key_trouble(store)?;
     let next = if key.is_some() {
         // Nothing that is sealed works before that.
         "twofa key check --key-file FILE".to_owned()
     } else {
-        next(&system, &methods, users, mailboxes)
+        next(&system, &methods, users, &has)
     };
-    let mailbox = settings.text(&setting::MAILBOX_2FA).to_owned();
+    let name = |setting| Some(settings.text(setting).to_owned()).filter(|name| !name.is_empty());
     Ok(Status {
         store: store.place().db.display().to_string(),
         enabled: system.enabled,
@@ -97,7 +102,8 @@ pub fn status(store: &Store) -> Result<Status> {
         active,
         locked,
         methods,
-        mailbox: Some(mailbox).filter(|name| !name.is_empty()),
+        mailbox: name(&setting::MAILBOX_2FA),
+        sms_provider: name(&setting::SMS_PROVIDER),
         overrides,
         next,
         warnings: key.into_iter().collect(),
@@ -145,23 +151,37 @@ pub fn lacking(store: &Store, method: Method) -> Result<i64> {
     Ok(all - ready(store, method)?)
 }
 
+/// Whether there is anything that codes could leave by.
+struct Has {
+    mailboxes: bool,
+    providers: bool,
+}
+
 /// The next thing an administrator would do.
-fn next(system: &System, methods: &[MethodStatus], users: i64, mailboxes: bool) -> String {
+fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> String {
     let enabled: Vec<&MethodStatus> = methods.iter().filter(|method| method.row.enabled).collect();
     if users <= 1 {
         return "twofa user add LOGIN --email ADDRESS".to_owned();
     }
-    // SMS alone is as good as nothing, and no command of this version changes that.
-    if enabled.iter().all(|method| method.row.code == Method::Sms) {
+    if enabled.is_empty() {
         return "twofa method enable email --primary".to_owned();
     }
-    let email_lacks =
-        |method: &&MethodStatus| method.row.code == Method::Email && method.lacks.is_some();
-    if enabled.iter().any(email_lacks) {
-        return if mailboxes {
+    let lacks = |code: Method| {
+        let lacking = |method: &&MethodStatus| method.row.code == code && method.lacks.is_some();
+        enabled.iter().any(lacking)
+    };
+    if lacks(Method::Email) {
+        return if has.mailboxes {
             "twofa setting set 2FAmailbox NAME".to_owned()
         } else {
             "twofa mailbox add NAME --smtp URL --tls starttls --from ADDRESS".to_owned()
+        };
+    }
+    if lacks(Method::Sms) {
+        return if has.providers {
+            "twofa setting set SmsProvider NAME".to_owned()
+        } else {
+            "twofa sms-provider add NAME --twilio --account SID --from NUMBER".to_owned()
         };
     }
     if !system.enabled {

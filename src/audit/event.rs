@@ -56,6 +56,11 @@ events! {
     MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";
     MAILBOX_REMOVED "mailbox.removed" "a mailbox was removed";
     MAILBOX_TESTED "mailbox.tested" "a test message was sent";
+    SMS_PROVIDER_ADDED "sms_provider.added" "an SMS provider was added";
+    SMS_PROVIDER_EDITED "sms_provider.edited" "an SMS provider was edited";
+    SMS_PROVIDER_REMOVED "sms_provider.removed" "an SMS provider was removed";
+    SMS_PROVIDER_TESTED "sms_provider.tested" "a test message was sent by SMS";
+    OUTBOX_RETRIED "outbox.retried" "an administrator had a message sent once more";
     AUTHENTICATOR_STARTED "authenticator.started" "connecting an authenticator app was begun";
     AUTHENTICATOR_WRONG "authenticator.wrong" "a code that should confirm an authenticator app was wrong";
     AUTHENTICATOR_CONNECTED "authenticator.connected" "an authenticator app was connected";

@@ -75,6 +75,14 @@ impl Deadline {
         self.left() > pause + Duration::from_millis(100)
     }
 
+    /// What is said of a program that did not keep it.
+    pub(super) fn unfinished(self, program: &str) -> Failure {
+        Failure::temporary(format!(
+            "`{program}` did not finish within {} s",
+            self.whole.as_secs()
+        ))
+    }
+
     /// What is said of a server that did not keep it.
     pub(super) fn passed(self, server: &str) -> Failure {
         Failure::temporary(format!(

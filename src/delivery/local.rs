@@ -7,19 +7,40 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use lettre::Message;
-
-use super::Failure;
+use super::conversation::{Deadline, Ear, Line, Speaker};
+use super::{Failure, Sms};
 use crate::files::{Owner, PrivateFile, make_private_directory};
 use crate::name::{argument, visible};
 use crate::plan::Warning;
 use crate::store::Store;
 
-/// Writes one `.eml` file, mode 0600, complete or not at all. Returns its name.
+/// Says a step that is done here.
+fn step(ear: Ear<'_>, text: String) {
+    ear(&Line {
+        from: Speaker::Note,
+        text,
+    });
+}
+
+/// An SMS as a file: to whom, from whom and when, then the words.
+pub(super) fn note(store: &Store, sms: &Sms) -> Vec<u8> {
+    let from = sms.from.as_deref().unwrap_or("-");
+    format!(
+        "To: {}\nFrom: {from}\nDate: {}\n\n{}\n",
+        sms.to,
+        store.now(),
+        sms.text
+    )
+    .into_bytes()
+}
+
+/// Writes one file, mode 0600, complete or not at all. Returns its name.
 pub(super) fn to_file(
     store: &Store,
     directory: &str,
-    message: &Message,
+    extension: &str,
+    message: &[u8],
+    ear: Ear<'_>,
 ) -> Result<String, Failure> {
     let directory = Path::new(directory);
     let failed = |error: &std::io::Error| {
@@ -41,15 +62,16 @@ pub(super) fn to_file(
         .map_err(|error| Failure::temporary(error.message()))?;
     // Names sort by time.
     let name = format!(
-        "{}-{}.eml",
+        "{}-{}.{extension}",
         store.now().to_string().replace(':', ""),
         data_encoding::HEXLOWER.encode(&random)
     );
     let path = directory.join(&name);
     let mut file = PrivateFile::begin(&path).map_err(|error| failed(&error))?;
-    file.fill(&message.formatted())
+    file.fill(message)
         .and_then(|()| file.finish())
         .map_err(|error| failed(&error))?;
+    step(ear, format!("wrote {}", path.display()));
     Ok(name)
 }
 
@@ -63,13 +85,13 @@ const SAID: usize = 2_000;
 /// How long the pipes of a program that has ended are waited for: another that it left running may hold them.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Pipes the message to a sendmail program: `PROGRAM -i -f FROM -- TO`. Never through a shell.
+/// Pipes a message to a program. Never through a shell. Returns the first line that it printed, if it printed any.
 pub(super) fn to_program(
     program: &str,
-    from: &str,
-    to: &str,
-    message: &Message,
-    deadline: Duration,
+    arguments: &[&str],
+    message: Vec<u8>,
+    deadline: Deadline,
+    ear: Ear<'_>,
 ) -> Result<String, Failure> {
     #[expect(
         clippy::disallowed_methods,
@@ -80,15 +102,16 @@ pub(super) fn to_program(
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new(program);
     command
-        .args(["-i", "-f", from, "--", to])
+        .args(arguments)
         .env_clear()
         .envs(inherited)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     // A group of its own, to be ended with all that it starts.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    step(ear, format!("running {program} {}", arguments.join(" ")));
     let mut child = command.spawn().map_err(|error| {
         let said = format!("cannot run `{program}`: {error}");
         if error.kind() == std::io::ErrorKind::NotFound {
@@ -98,25 +121,25 @@ pub(super) fn to_program(
         }
     })?;
     let id = child.id();
-    let bytes = message.formatted();
-    let stdin = child.stdin.take();
-    let stderr = child.stderr.take();
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     // Each pipe has its own thread: a program may fill the one before it reads the other.
-    let written = apart(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&bytes)));
+    let written = apart(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&message)));
+    let printed = apart(move || stdout.map_or_else(String::new, beginning));
     let said = apart(move || stderr.map_or_else(String::new, beginning));
     let ended = apart(move || child.wait());
-    let Ok(status) = ended.recv_timeout(deadline) else {
+    let Ok(status) = ended.recv_timeout(deadline.left()) else {
         stop(id);
-        return Err(Failure::temporary(format!(
-            "`{program}` did not finish within {} s",
-            deadline.as_secs()
-        )));
+        return Err(deadline.unfinished(program));
     };
+    let printed = printed.recv_timeout(GRACE).unwrap_or_default();
     let said = said.recv_timeout(GRACE).unwrap_or_default();
     let said = said.trim();
+    if let Ok(status) = status {
+        step(ear, format!("it ended with {status}"));
+    }
     match status {
         Ok(status) if status.success() => match written.recv_timeout(GRACE) {
-            Ok(Ok(())) => Ok(format!("{program}: accepted")),
+            Ok(Ok(())) => Ok(receipt(program, &printed)),
             Ok(Err(error)) => Err(Failure::temporary(format!(
                 "`{program}` did not read the message: {error}"
             ))),
@@ -132,6 +155,17 @@ pub(super) fn to_program(
             "`{program}` failed ({status}): {said}"
         ))),
         Err(error) => Err(Failure::temporary(format!("`{program}`: {error}"))),
+    }
+}
+
+/// The longest receipt that is kept, in characters.
+const RECEIPT: usize = 200;
+
+fn receipt(program: &str, printed: &str) -> String {
+    let first = printed.lines().map(str::trim).find(|line| !line.is_empty());
+    match first {
+        Some(line) => line.chars().take(RECEIPT).collect(),
+        None => format!("{program}: accepted"),
     }
 }
 

@@ -1,33 +1,74 @@
 //! Delivery: how a message leaves us, and what came of it.
 //!
 //! Nothing here runs inside a transaction, and nothing takes longer than the deadline it is given: a server that hangs
-//! costs that much and is then said to hang.
+//! costs that much and is then said to hang. What is wrong for now is tried again as long as the deadline allows; what is
+//! wrong for good is not.
 
-pub(crate) mod outbox;
+pub mod outbox;
 
 mod conversation;
+mod letter;
 mod local;
 mod smtp;
 mod wire;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-pub use self::conversation::{Line, Speaker};
+pub use self::conversation::{Ear, Line, Speaker};
 pub use self::local::{open_directory, prepare_directory};
 
-use lettre::Message;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox as Address, MultiPart};
-
+use self::conversation::{Deadline, converse};
 use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, append};
 use crate::error::{Error, Kind, Result};
-use crate::mailbox::{Mailbox, Transport};
+use crate::mailbox::{self, Mailbox};
+use crate::name::{argument, unabridged, visible};
+use crate::setting::{self, Settings};
+use crate::sms_provider::{self, SmsProvider};
 use crate::store::Store;
 use crate::template::Words;
 
 /// The longest a delivery may take, whatever the life of its code (SEMANTICS, "Second factor").
 pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+
+/// How long is waited before each further try. Whoever logs in waits with us, so there are few, and soon.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1_500)];
+
+/// Through what a message leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// A mailbox.
+    Mailbox(Mailbox),
+    /// An SMS provider.
+    Provider(SmsProvider),
+}
+
+impl Sender {
+    /// Its noun, for sentences.
+    fn noun(&self) -> &'static str {
+        match self {
+            Sender::Mailbox(_) => "mailbox",
+            Sender::Provider(_) => "SMS provider",
+        }
+    }
+
+    /// Its noun, as a word of the command line.
+    fn command(&self) -> &'static str {
+        match self {
+            Sender::Mailbox(_) => "mailbox",
+            Sender::Provider(_) => "sms-provider",
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Sender::Mailbox(mailbox) => &mailbox.name,
+            Sender::Provider(provider) => &provider.name,
+        }
+    }
+}
 
 /// A message for a phone.
 #[derive(Debug, Clone)]
@@ -41,7 +82,7 @@ pub(crate) struct Sms {
 }
 
 /// Why a message did not leave.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// What the server or the system said.
     pub said: String,
@@ -66,139 +107,236 @@ impl Failure {
 
     /// The failure as the error of a command.
     #[must_use]
-    pub(crate) fn into_error(self, mailbox: &str) -> Error {
+    pub(crate) fn into_error(self, sender: &Sender) -> Error {
         Error::new(
             Kind::Delivery,
             format!(
-                "the mailbox `{}` could not send: {}",
-                crate::name::visible(mailbox),
-                crate::name::unabridged(&self.said)
+                "the {} `{}` could not send: {}",
+                sender.noun(),
+                visible(sender.name()),
+                unabridged(&self.said)
             ),
         )
+        .hint(format!(
+            "`twofa {} test {}` shows how far it comes",
+            sender.command(),
+            argument(sender.name())
+        ))
         .with("temporary", self.temporary)
     }
 }
 
-/// Sends `words` to `to` through `mailbox`, within `deadline`. Returns what the server called it.
+/// What came of a message.
+#[derive(Debug)]
+pub(crate) struct Came {
+    /// What the server called it, or why it did not leave.
+    pub outcome: std::result::Result<String, Failure>,
+    /// How often it was tried.
+    pub tries: i64,
+}
+
+/// Sends `words` to `to` through `sender`, within `whole`. What is refused for now is tried again after a pause.
 ///
 /// # Errors
-/// The outer result is about us (a key that is missing), the inner one about the message.
+/// About us: a key that is missing. What becomes of the message is in the answer.
 pub(crate) fn send(
     store: &Store,
-    mailbox: &Mailbox,
+    sender: &Sender,
     to: &str,
     words: &Words,
-    deadline: Duration,
-) -> Result<Result<String, Failure>> {
-    let message = match letter(store, mailbox, to, words)? {
-        Ok(message) => message,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    match &mailbox.transport {
-        Transport::File { directory } => Ok(local::to_file(store, directory, &message)),
-        Transport::Sendmail { program } => Ok(local::to_program(
-            program,
-            &mailbox.from.address,
-            to,
-            &message,
-            deadline,
-        )),
-        Transport::Smtp(server) => {
-            let password = mailbox.password(store)?;
-            Ok(smtp::send(server.clone(), password, message, deadline))
+    whole: Duration,
+) -> Result<Came> {
+    let deadline = Deadline::within(whole);
+    let mut tries = 1;
+    loop {
+        let outcome = once(store, sender, to, words, deadline, &mut |_| {})?;
+        let pause = PAUSES.get(usize::try_from(tries - 1).unwrap_or(usize::MAX));
+        match (&outcome, pause) {
+            (Err(failure), Some(pause)) if failure.temporary && deadline.allows(*pause) => {
+                store.source().pause(*pause);
+                tries += 1;
+            }
+            _ => return Ok(Came { outcome, tries }),
         }
     }
 }
 
-/// Sends a test message, and keeps what came of it. Returns the receipt.
-///
-/// # Errors
-/// [`Kind::Delivery`] with the server's words; key errors.
-pub fn test(session: &Session, mailbox: &Mailbox, to: &str) -> Result<String> {
-    let words = Words {
-        subject: Some("twofa test message".to_owned()),
-        text: format!(
-            "This message shows that the mailbox \"{}\" can send.\n",
-            mailbox.name
-        ),
-        html: None,
-    };
-    let came = send(&session.store, mailbox, to, &words, LONGEST)?;
-    session.store.write(|tx| {
-        let (outcome, said) = match &came {
-            Ok(receipt) => (Outcome::Ok, receipt.as_str()),
-            Err(failure) => (Outcome::Failed, failure.said.as_str()),
-        };
-        let entry = Entry::new(Event::MAILBOX_TESTED, outcome)
-            .subject(mailbox.name.as_str())
-            .detail(serde_json::json!({ "to": to, "said": said }));
-        append(tx, &session.who(), &entry)
-    })?;
-    came.map_err(|failure| {
-        let name = crate::name::argument(&mailbox.name);
-        failure.into_error(&mailbox.name).hint(format!(
-            "`twofa mailbox show {name}` tells how it sends, `twofa mailbox edit {name}` changes it"
-        ))
-    })
+/// One try.
+fn once(
+    store: &Store,
+    sender: &Sender,
+    to: &str,
+    words: &Words,
+    deadline: Deadline,
+    ear: Ear<'_>,
+) -> Result<std::result::Result<String, Failure>> {
+    match sender {
+        Sender::Mailbox(mailbox) => by_mail(store, mailbox, to, words, deadline, ear),
+        Sender::Provider(provider) => by_sms(store, provider, to, words, deadline, ear),
+    }
 }
 
-/// The message, with the headers of a transactional mail: Message-ID and Date of our own (RFC 5322, section 3.6),
-/// Auto-Submitted (RFC 3834, section 5), text first and HTML beside it.
-fn letter(
+fn by_mail(
     store: &Store,
     mailbox: &Mailbox,
     to: &str,
     words: &Words,
-) -> Result<Result<Message, Failure>> {
-    let mut random = [0u8; 16];
-    store.source().fill(&mut random)?;
-    let now = store.now();
-    let seconds = u64::try_from(now.0).unwrap_or(0);
-    let domain = mailbox
-        .from
-        .address
-        .rsplit_once('@')
-        .map_or("localhost", |(_, domain)| domain);
-    let id = format!(
-        "<{seconds}.{}@{domain}>",
-        data_encoding::HEXLOWER.encode(&random)
+    deadline: Deadline,
+    ear: Ear<'_>,
+) -> Result<std::result::Result<String, Failure>> {
+    use crate::mailbox::Transport;
+    let letter = match letter::letter(store, mailbox, to, words)? {
+        Ok(letter) => letter,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    Ok(match &mailbox.transport {
+        Transport::File { directory } => {
+            local::to_file(store, directory, "eml", &letter.bytes, ear)
+        }
+        Transport::Sendmail { program } => {
+            let arguments = ["-i", "-f", letter.from.as_ref(), "--", letter.to.as_ref()];
+            local::to_program(program, &arguments, letter.bytes.clone(), deadline, ear)
+        }
+        Transport::Smtp(server) => {
+            let password = mailbox.password(store)?;
+            let server = server.clone();
+            let name = wire::named(&server.host, server.port);
+            converse(&name, deadline, ear, move |talk| {
+                smtp::send(&server, password.as_ref(), &letter, deadline, talk)
+            })
+        }
+    })
+}
+
+fn by_sms(
+    store: &Store,
+    provider: &SmsProvider,
+    to: &str,
+    words: &Words,
+    deadline: Deadline,
+    ear: Ear<'_>,
+) -> Result<std::result::Result<String, Failure>> {
+    use crate::sms_provider::Transport;
+    let settings = Settings::load(store)?;
+    let name = Some(settings.text(&setting::SMS_SENDER_NAME)).filter(|name| !name.is_empty());
+    let sms = Sms {
+        to: to.to_owned(),
+        from: provider.from.as_deref().or(name).map(str::to_owned),
+        text: words.text.trim_end().to_owned(),
+    };
+    let secret = provider.secret(store)?;
+    Ok(match &provider.transport {
+        Transport::File { directory } => {
+            local::to_file(store, directory, "sms", &local::note(store, &sms), ear)
+        }
+        Transport::Command { program, arguments } => {
+            let arguments: Vec<String> = arguments
+                .iter()
+                .map(|argument| sms_provider::argument(argument, &sms.to, sms.from.as_deref()))
+                .collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let input = format!("{}\n", sms.text).into_bytes();
+            local::to_program(program, &arguments, input, deadline, ear)
+        }
+        Transport::Twilio(_) | Transport::Http(_) | Transport::Smpp(_) => {
+            let _ = secret;
+            Err(Failure::permanent("not yet"))
+        }
+    })
+}
+
+/// What a test message came to.
+#[derive(Debug)]
+pub struct Tested {
+    /// What the server called it.
+    pub receipt: String,
+    /// All that was said.
+    pub conversation: Vec<Line>,
+}
+
+/// Sends a test message once, and keeps what came of it in the outbox and in the log. `ear` hears each step while it is
+/// done.
+///
+/// # Errors
+/// [`Kind::Delivery`] with the server's words and, as `conversation`, all that was said; key errors.
+pub fn test(session: &Session, sender: &Sender, to: &str, ear: Ear<'_>) -> Result<Tested> {
+    let text = format!(
+        "This message shows that the {} \"{}\" can send.\n",
+        sender.noun(),
+        sender.name()
     );
-    let unfit = |what: &str, error: &dyn std::fmt::Display| {
-        Ok(Err(Failure::permanent(format!("{what}: {error}"))))
+    let (subject, event, method) = match sender {
+        Sender::Mailbox(_) => (
+            Some("twofa test message".to_owned()),
+            Event::MAILBOX_TESTED,
+            crate::method::Method::Email,
+        ),
+        Sender::Provider(_) => (None, Event::SMS_PROVIDER_TESTED, crate::method::Method::Sms),
     };
-    // The library panics at what it cannot write; such a name can only have come past this program.
-    if let Some(name) = &mailbox.from.name
-        && name.chars().any(char::is_control)
-    {
-        return unfit("the sender's name", &"it has a control character in it");
+    let words = Words {
+        subject,
+        text,
+        html: None,
+    };
+    let outgoing = outbox::Outgoing {
+        challenge: None,
+        user: None,
+        method,
+        recipient: to,
+        template: None,
+        sender: sender.name(),
+        words: &words,
+    };
+    let row = session.store.write(|tx| outbox::enqueue(tx, &outgoing))?;
+    let mut conversation = Vec::new();
+    let mut both = |line: &Line| {
+        ear(line);
+        conversation.push(line.clone());
+    };
+    let deadline = Deadline::within(LONGEST);
+    let outcome = once(&session.store, sender, to, &words, deadline, &mut both)?;
+    let came = Came { outcome, tries: 1 };
+    session.store.write(|tx| {
+        outbox::close(tx, row, &came)?;
+        let (outcome, said) = match &came.outcome {
+            Ok(receipt) => (Outcome::Ok, receipt.as_str()),
+            Err(failure) => (Outcome::Failed, failure.said.as_str()),
+        };
+        let entry = Entry::new(event, outcome)
+            .subject(sender.name())
+            .detail(serde_json::json!({ "to": to, "said": said }));
+        append(tx, &session.who(), &entry)
+    })?;
+    match came.outcome {
+        Ok(receipt) => Ok(Tested {
+            receipt,
+            conversation,
+        }),
+        Err(failure) => {
+            let (noun, name) = (sender.command(), argument(sender.name()));
+            let lines = serde_json::to_value(&conversation).unwrap_or_default();
+            Err(failure
+                .into_error(sender)
+                .hint(format!(
+                    "`twofa {noun} show {name}` tells how it sends, `twofa {noun} edit {name}` changes it"
+                ))
+                .with("conversation", lines))
+        }
     }
-    let from = match mailbox.from.address.parse() {
-        Ok(address) => Address::new(mailbox.from.name.clone(), address),
-        Err(error) => return unfit("the sender is no address", &error),
-    };
-    let to = match to.parse() {
-        Ok(address) => Address::new(None, address),
-        Err(error) => return unfit("the recipient is no address", &error),
-    };
-    let builder = Message::builder()
-        .from(from)
-        .to(to)
-        .subject(words.subject.clone().unwrap_or_default())
-        .message_id(Some(id))
-        .date(UNIX_EPOCH + Duration::from_secs(seconds))
-        .raw_header(HeaderValue::new(
-            HeaderName::new_from_ascii_str("Auto-Submitted"),
-            "auto-generated".to_owned(),
-        ));
-    let message = match &words.html {
-        Some(html) => builder.multipart(MultiPart::alternative_plain_html(
-            words.text.clone(),
-            html.clone(),
-        )),
-        None => builder.singlepart(lettre::message::SinglePart::plain(words.text.clone())),
-    };
-    match message {
-        Ok(message) => Ok(Ok(message)),
-        Err(error) => unfit("the message cannot be written", &error),
-    }
+}
+
+/// The mailbox that a setting points at, as a sender.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn mailbox_of(store: &Store, id: i64) -> Result<Sender> {
+    mailbox::get(store, id).map(Sender::Mailbox)
+}
+
+/// The same of an SMS provider.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn provider_of(store: &Store, id: i64) -> Result<Sender> {
+    sms_provider::get(store, id).map(Sender::Provider)
 }

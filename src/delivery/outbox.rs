@@ -5,8 +5,10 @@
 //! left, so it counts as sent for the limits and its code was never valid. Its body goes when the next code is asked
 //! for, of an app too.
 
-use rusqlite::{OptionalExtension as _, named_params};
+use rusqlite::{OptionalExtension as _, Row, ToSql, named_params};
+use serde::Serialize;
 
+use super::Came;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
@@ -18,17 +20,18 @@ pub(crate) const BODY: Label = Label("outbox.body");
 
 /// A message about to leave.
 pub(crate) struct Outgoing<'a> {
-    pub(crate) challenge: i64,
-    pub(crate) user: i64,
+    /// The question it answers; `None`: a test message.
+    pub(crate) challenge: Option<i64>,
+    pub(crate) user: Option<i64>,
     pub(crate) method: Method,
     pub(crate) recipient: &'a str,
-    pub(crate) template: &'a str,
+    pub(crate) template: Option<&'a str>,
     pub(crate) sender: &'a str,
     pub(crate) words: &'a Words,
 }
 
 /// How long after it was kept a message cannot be on its way any more, in seconds: twice the longest delivery.
-const OVER: i64 = 60;
+pub(crate) const OVER: i64 = 60;
 
 /// How many bodies one command erases: more than are left between two messages, and few enough not to be felt.
 const SWEPT: i64 = 20;
@@ -66,15 +69,20 @@ pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     Ok(id)
 }
 
-/// Keeps what came of it and erases the body: the receipt, or what the server said.
-pub(crate) fn close(tx: &Tx<'_>, id: i64, outcome: std::result::Result<&str, &str>) -> Result<()> {
-    let (state, receipt, error) = match outcome {
+/// Keeps what came of it and erases the body: the receipt, or what the server said, and after how many tries.
+pub(crate) fn close(tx: &Tx<'_>, id: i64, came: &Came) -> Result<()> {
+    let (state, receipt, error) = match &came.outcome {
         Ok(receipt) => ("accepted", Some(receipt), None),
-        Err(error) => ("failed", None, Some(error)),
+        Err(failure) => ("failed", None, Some(&failure.said)),
     };
     tx.db()
-        .prepare_cached("UPDATE outbox SET state = :state, receipt = :receipt, error = :error, body = NULL, closed_at = :now WHERE id = :id")?
-        .execute(named_params! { ":state": state, ":receipt": receipt, ":error": error, ":now": tx.now(), ":id": id })?;
+        .prepare_cached(
+            "UPDATE outbox SET state = :state, receipt = :receipt, error = :error, tries = :tries, body = NULL,
+                 closed_at = :now WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":state": state, ":receipt": receipt, ":error": error, ":tries": came.tries, ":now": tx.now(), ":id": id,
+        })?;
     Ok(())
 }
 
@@ -114,6 +122,203 @@ pub(crate) fn last_sent(
     )?)
 }
 
+/// How a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It may be on its way.
+    Pending,
+    /// The server took it.
+    Accepted,
+    /// It did not leave.
+    Failed,
+    /// The command that sent it ended in between: nobody knows whether it left.
+    Unknown,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [State; 4] = [
+        State::Pending,
+        State::Accepted,
+        State::Failed,
+        State::Unknown,
+    ];
+
+    /// The word in `outbox list`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Accepted => "accepted",
+            State::Failed => "failed",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// A message as `outbox list` and `outbox show` give it; its words are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Its number, which is never given again.
+    pub id: i64,
+    /// When it was kept, just before it was sent.
+    pub at: Time,
+    /// Login of the user it was for; `null`: a test message.
+    pub user: Option<String>,
+    /// By which method it would have been answered.
+    pub method: Method,
+    /// Where it went.
+    pub recipient: String,
+    /// The name of its template when it was sent; `null`: a test message.
+    pub template: Option<String>,
+    /// The name of its mailbox or SMS provider when it was sent.
+    pub sender: String,
+    /// How it stands.
+    pub state: State,
+    /// How often it was tried.
+    pub tries: i64,
+    /// What the server called it.
+    pub receipt: Option<String>,
+    /// What the server or the system said.
+    pub error: Option<String>,
+    /// When its outcome was known.
+    pub closed_at: Option<Time>,
+    /// The question it was for.
+    #[serde(skip)]
+    pub(crate) challenge: Option<i64>,
+}
+
+/// Which messages are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Those for this user.
+    pub user: Option<i64>,
+    /// Those by this method.
+    pub method: Option<Method>,
+    /// Those that stand so.
+    pub state: Option<State>,
+    /// Those from then on.
+    pub since: Option<Time>,
+    /// Those before.
+    pub until: Option<Time>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// A pending message is of unknown fate once it cannot be on its way any more.
+const COLUMNS: &str = "outbox.id, outbox.created_at, login, method, recipient, template, sender,
+    CASE WHEN state = 'pending' AND outbox.created_at <= :over THEN 'unknown' ELSE state END AS stands,
+    tries, receipt, error, closed_at, challenge";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let stands: String = row.get(7)?;
+    let state = State::ALL.into_iter().find(|state| state.code() == stands);
+    Ok(Message {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        user: row.get(2)?,
+        method: row.get(3)?,
+        recipient: row.get(4)?,
+        template: row.get(5)?,
+        sender: row.get(6)?,
+        state: state.ok_or(rusqlite::types::FromSqlError::InvalidType)?,
+        tries: row.get(8)?,
+        receipt: row.get(9)?,
+        error: row.get(10)?,
+        closed_at: row.get(11)?,
+        challenge: row.get(12)?,
+    })
+}
+
+/// The messages, newest first, one by one.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn list(
+    store: &Store,
+    filter: &Filter,
+    each: &mut dyn FnMut(Message) -> Result<()>,
+) -> Result<()> {
+    // Only what is asked for stands in the statement, so that a user's messages come by their own index.
+    let wanted = [
+        (filter.user.is_some(), "outbox.user = :user"),
+        (filter.method.is_some(), "method = :method"),
+        (filter.state.is_some(), "stands = :state"),
+        (filter.since.is_some(), "outbox.created_at >= :since"),
+        (filter.until.is_some(), "outbox.created_at < :until"),
+    ];
+    let conditions: String = wanted
+        .iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, condition)| format!(" AND {condition}"))
+        .collect();
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS} FROM outbox LEFT JOIN user ON user.id = outbox.user
+         WHERE 1{conditions} ORDER BY outbox.id DESC LIMIT :limit"
+    ))?;
+    let over = store.now().plus(-OVER);
+    let state = filter.state.map(State::code);
+    let values: [(&str, &dyn ToSql); 7] = [
+        (":over", &over),
+        (":user", &filter.user),
+        (":method", &filter.method),
+        (":state", &state),
+        (":since", &filter.since),
+        (":until", &filter.until),
+        (":limit", &filter.limit.unwrap_or(-1)),
+    ];
+    for (name, value) in values {
+        if let Some(at) = query.parameter_index(name)? {
+            query.raw_bind_parameter(at, value)?;
+        }
+    }
+    let mut rows = query.raw_query();
+    while let Some(row) = rows.next()? {
+        each(read(row)?)?;
+    }
+    Ok(())
+}
+
+/// One message by its number.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn show(store: &Store, id: i64) -> Result<Message> {
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS} FROM outbox LEFT JOIN user ON user.id = outbox.user WHERE outbox.id = :id"
+    ))?;
+    query
+        .query_row(
+            named_params! { ":id": id, ":over": store.now().plus(-OVER) },
+            read,
+        )
+        .optional()?
+        .ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("there is no message {id}"))
+                .hint("`twofa outbox list` shows them")
+        })
+}
+
+/// The newest message of a question.
+pub(crate) fn newest(store: &Store, challenge: i64) -> Result<Message> {
+    let id = store.db().query_row(
+        "SELECT max(id) FROM outbox WHERE challenge = ?1",
+        [challenge],
+        |row| row.get(0),
+    )?;
+    show(store, id)
+}
+
+/// Whether a later message of the same question left, or may have.
+pub(crate) fn replaced(store: &Store, id: i64, challenge: i64) -> Result<bool> {
+    Ok(store.db().query_row(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE challenge = :challenge AND id > :id AND state <> 'failed')",
+        named_params! { ":challenge": challenge, ":id": id },
+        |row| row.get(0),
+    )?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,11 +347,11 @@ mod tests {
                     db.execute("INSERT OR IGNORE INTO challenge (id, token, user, purpose, method, created_at, expires_at) VALUES (1, 'x', 1, 'login', 'email', 0, 9999999999)", [])?;
                     for _ in 0..count {
                         enqueue(tx, &Outgoing {
-                            challenge: 1,
-                            user: 1,
+                            challenge: Some(1),
+                            user: Some(1),
                             method: Method::Email,
                             recipient: "a@example.com",
-                            template: "2FA verification code",
+                            template: Some("2FA verification code"),
                             sender: "trial",
                             words: &words,
                         })?;

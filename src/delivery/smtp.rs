@@ -1,198 +1,281 @@
-//! Sending to an SMTP server.
+//! Sending to an SMTP server (RFC 5321).
+//!
+//! The words of the protocol are lettre's: its commands, its reading of an answer, its mechanisms. What is ours is the
+//! wire below them, which has an end, and the order in which they are said, so that each step can be shown and a failure
+//! tells how far it came. Nothing is ever sent in clear that the mailbox wants protected.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
+use lettre::address::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{
-    Certificate, CertificateStore, Tls as LettreTls, TlsParameters,
+use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Starttls};
+use lettre::transport::smtp::extension::{
+    ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo,
 };
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Message, SmtpTransport, Transport as _};
+use lettre::transport::smtp::response::{Response, Severity};
 
 use super::Failure;
+use super::conversation::{Deadline, MASKED, Talk};
+use super::letter::Letter;
+use super::wire::{Wire, named, trusted};
 use crate::mailbox::{Smtp, Tls};
 use crate::secret::Secret;
 
-/// Sends within `deadline`, all steps together: lettre's own limit is for each step, and a server may answer just in
-/// time for many steps. The thread that is left behind ends with the process.
+/// The longest line of an answer that is read, in bytes; RFC 5321, section 4.5.3.1.5, says 512.
+const LONGEST_LINE: usize = 2_000;
+
+/// The most lines of one answer. Servers have about twenty things to say at EHLO.
+const MOST_LINES: usize = 200;
+
+/// The most questions that a server asks before it knows who logs in. LOGIN has two.
+const MOST_QUESTIONS: usize = 3;
+
+/// Sends a letter. Returns what the server said when it took it.
 pub(super) fn send(
-    server: Smtp,
-    password: Option<Secret>,
-    message: Message,
-    deadline: Duration,
-) -> Result<String, Failure> {
-    let (answer, wait) = mpsc::channel();
-    let shown = format!("{}:{}", server.host, server.port);
-    thread::spawn(move || {
-        // The receiver may have given up.
-        let _ = answer.send(converse(&server, password, &message, deadline));
-    });
-    wait.recv_timeout(deadline)
-        .unwrap_or_else(|_| Err(hangs(&shown, deadline)))
-}
-
-fn hangs(server: &str, deadline: Duration) -> Failure {
-    Failure::temporary(format!(
-        "{server} did not answer within {} s",
-        deadline.as_secs()
-    ))
-}
-
-fn converse(
     server: &Smtp,
-    password: Option<Secret>,
-    message: &Message,
-    deadline: Duration,
+    password: Option<&Secret>,
+    letter: &Letter,
+    deadline: Deadline,
+    talk: &Talk,
 ) -> Result<String, Failure> {
-    let shown = format!("{}:{}", server.host, server.port);
-    let tls = match server.tls {
-        Tls::None => LettreTls::None,
-        Tls::Starttls => LettreTls::Required(parameters(server)?),
-        Tls::Tls => LettreTls::Wrapper(parameters(server)?),
-    };
-    let mut builder = SmtpTransport::builder_dangerous(server.host.as_str())
-        .port(server.port)
-        .tls(tls)
-        .timeout(Some(deadline))
-        // Not the name of this machine, which is nobody's business.
-        .hello_name(ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST));
+    let mut session = Session::open(server, deadline, talk)?;
     if let (Some(username), Some(password)) = (&server.username, password) {
-        builder = builder
-            .credentials(Credentials::new(
-                username.clone(),
-                password.expose().to_owned(),
-            ))
-            .authentication(vec![Mechanism::Plain, Mechanism::Login]);
+        session.log_in(server, username, password)?;
     }
-    match builder.build().send(message) {
-        Ok(response) => {
-            let said: Vec<&str> = response.message().collect();
-            Ok(format!("{} {}", response.code(), said.join(" "))
-                .trim()
-                .to_owned())
-        }
-        Err(error) => Err(failure(&error, server, &shown, deadline)),
-    }
+    let receipt = session.hand_over(letter)?;
+    // It is accepted: whatever the server says from here on changes nothing.
+    let _ = session
+        .say(&Quit.to_string())
+        .and_then(|()| session.answer());
+    Ok(receipt)
 }
 
-/// How a certificate begins (RFC 7468, section 5.1).
-const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+/// A conversation with one server.
+struct Session<'a> {
+    wire: Wire,
+    name: String,
+    offers: ServerInfo,
+    talk: &'a Talk,
+}
 
-fn parameters(server: &Smtp) -> Result<TlsParameters, Failure> {
-    let mut builder = TlsParameters::builder(server.host.clone());
-    if let Some(path) = &server.ca_file {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Failure::permanent(format!("the CA file `{path}` cannot be used: {error}"))
+impl<'a> Session<'a> {
+    /// Connects, protects the connection as the mailbox says, and asks what the server offers.
+    fn open(server: &Smtp, deadline: Deadline, talk: &'a Talk) -> Result<Session<'a>, Failure> {
+        let name = named(&server.host, server.port);
+        // A file that trusts nobody is told before the server is bothered.
+        if server.tls != Tls::None && server.ca_file.is_some() {
+            trusted(server.ca_file.as_deref())?;
+        }
+        let mut wire = Wire::connect(&server.host, server.port, deadline, talk)?;
+        if server.tls == Tls::Tls {
+            wire = wire.secured(&server.host, server.ca_file.as_deref(), talk)?;
+        }
+        let mut session = Session {
+            wire,
+            name,
+            offers: ServerInfo::default(),
+            talk,
         };
-        let pem = std::fs::read(path).map_err(|error| unreadable(&error))?;
-        let certificates = Certificate::from_pem(&pem).map_err(|error| unreadable(&error))?;
-        // A file without any would trust nobody, and the server would get the blame.
-        if !pem
-            .windows(CERTIFICATE.len())
-            .any(|part| part == CERTIFICATE)
-        {
-            return Err(unreadable(&"there is no certificate in it"));
+        let greeting = session.answer()?;
+        session.positive(&greeting)?;
+        session.hello()?;
+        if server.tls == Tls::Starttls {
+            session = session.protected(server)?;
         }
-        builder = builder
-            .certificate_store(CertificateStore::None)
-            .add_root_certificate(certificates);
+        Ok(session)
     }
-    builder
-        .build_rustls()
-        .map_err(|error| Failure::permanent(format!("TLS cannot be set up: {error}")))
-}
 
-/// What lettre says and the errors below it, and the system's own kind among them.
-fn causes(error: &lettre::transport::smtp::Error) -> (String, Option<std::io::ErrorKind>) {
-    use std::error::Error as _;
-    let mut causes = vec![error.to_string()];
-    let mut cause = error.source();
-    let mut io = None;
-    while let Some(inner) = cause {
-        if let Some(error) = inner.downcast_ref::<std::io::Error>() {
-            io = Some(error.kind());
+    /// STARTTLS (RFC 3207). What was offered before it counts for nothing after it.
+    fn protected(mut self, server: &Smtp) -> Result<Session<'a>, Failure> {
+        if !self.offers.supports_feature(Extension::StartTls) {
+            return Err(Failure::permanent(format!(
+                "{} does not offer STARTTLS, and nothing was sent without it",
+                self.name
+            )));
         }
-        let said = inner.to_string();
-        if !causes.iter().any(|known| known.contains(&said)) {
-            causes.push(said);
-        }
-        cause = inner.source();
+        self.command(&Starttls.to_string())?;
+        let wire = self
+            .wire
+            .secured(&server.host, server.ca_file.as_deref(), self.talk)?;
+        let mut session = Session { wire, ..self };
+        session.hello()?;
+        Ok(session)
     }
-    (causes.join(": "), io)
-}
 
-/// What lettre says, in words an administrator can act on.
-fn failure(
-    error: &lettre::transport::smtp::Error,
-    mailbox: &Smtp,
-    server: &str,
-    deadline: Duration,
-) -> Failure {
-    let (said, io) = causes(error);
-    // A socket that waited too long says "Resource temporarily unavailable".
-    if error.is_timeout()
-        || matches!(
-            io,
-            Some(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-        )
-    {
-        return hangs(server, deadline);
+    fn hello(&mut self) -> Result<(), Failure> {
+        // Not the name of this machine, which is nobody's business.
+        let us = ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST);
+        let answer = self.command(&Ehlo::new(us).to_string())?;
+        self.offers = ServerInfo::from_response(&answer).map_err(|_| self.no_smtp(""))?;
+        Ok(())
     }
-    // lettre and rustls tell these by their words only. Trying again does not help against any of them.
-    if let Some((_, why)) = said.split_once("invalid peer certificate: ") {
-        let trusted = match &mailbox.ca_file {
-            Some(path) => format!("the certificates in `{path}`"),
-            None => "the system's certificates".to_owned(),
+
+    /// Logs in (RFC 4954), by the mechanism of the mailbox or the first of ours that is offered.
+    fn log_in(&mut self, server: &Smtp, username: &str, password: &Secret) -> Result<(), Failure> {
+        let ours: &[Mechanism] = match server.auth {
+            Some(auth) => &[auth.mechanism()],
+            None => &[Mechanism::Plain, Mechanism::Login],
         };
-        return Failure::permanent(format!(
-            "the certificate of {server} is not good: {why} (trusted: {trusted})"
-        ));
-    }
-    if said.contains("STARTTLS is not supported") {
-        return Failure::permanent(format!(
-            "{server} does not offer STARTTLS, and nothing was sent without it"
-        ));
-    }
-    if mailbox.tls == Tls::Tls && said.contains("received corrupt message") {
-        return Failure::permanent(format!(
-            "{server} does not speak TLS from the first byte; it may offer STARTTLS"
-        ));
-    }
-    match io {
-        Some(std::io::ErrorKind::ConnectionRefused) => {
-            return Failure::temporary(format!("{server}: nothing listens there"));
-        }
-        Some(
-            std::io::ErrorKind::ConnectionReset
-            | std::io::ErrorKind::ConnectionAborted
-            | std::io::ErrorKind::BrokenPipe
-            | std::io::ErrorKind::UnexpectedEof,
-        ) => return Failure::temporary(format!("{server} closed the connection")),
-        _ => {}
-    }
-    if error.is_response() {
-        // An answer that ends early is a closed connection; any other that cannot be read comes from no mail server.
-        return Failure::temporary(if said.contains("incomplete") {
-            format!("{server} closed the connection")
+        let Some(mechanism) = self.offers.get_auth_mechanism(ours) else {
+            let names: Vec<String> = ours.iter().map(Mechanism::to_string).collect();
+            return Err(Failure::permanent(format!(
+                "{} does not offer to log in by {}",
+                self.name,
+                names.join(" or ")
+            )));
+        };
+        let credentials = Credentials::new(username.to_owned(), password.expose().to_owned());
+        let unfit = |error: lettre::transport::smtp::Error| {
+            Failure::permanent(format!("the login cannot be written: {error}"))
+        };
+        let first = Auth::new(mechanism, credentials.clone(), None).map_err(unfit)?;
+        self.talk.client(if mechanism.supports_initial_response() {
+            format!("AUTH {mechanism} {MASKED}")
         } else {
-            let answer = said.rsplit_once(" at: ").map_or("", |(_, answer)| answer);
-            format!(
-                "{server} does not speak SMTP: it answered `{}`",
-                answer.trim()
-            )
+            format!("AUTH {mechanism}")
         });
+        self.wire.send(first.to_string().as_bytes())?;
+        let mut answer = self.answer()?;
+        for _ in 0..MOST_QUESTIONS {
+            if !answer.has_code(334) {
+                break;
+            }
+            self.talk.client(MASKED);
+            // To XOAUTH2 a question is an error, told in full once it is answered with nothing.
+            let more = match mechanism {
+                Mechanism::Xoauth2 => "\r\n".to_owned(),
+                _ => Auth::new_from_response(mechanism, credentials.clone(), &answer)
+                    .map_err(unfit)?
+                    .to_string(),
+            };
+            self.wire.send(more.as_bytes())?;
+            answer = self.answer()?;
+        }
+        if answer.has_code(334) {
+            return Err(Failure::permanent(format!(
+                "{} asks without end who logs in",
+                self.name
+            )));
+        }
+        self.positive(&answer)
     }
-    if error.is_permanent() {
-        return Failure::permanent(format!("{server} refused: {said}"));
+
+    /// Sender, recipient and the letter itself.
+    fn hand_over(&mut self, letter: &Letter) -> Result<String, Failure> {
+        let mut parameters = Vec::new();
+        if !(is_ascii(&letter.from) && is_ascii(&letter.to)) {
+            // RFC 6531, section 3.1: such an address reaches nobody through a server that does not know of them.
+            if !self.offers.supports_feature(Extension::SmtpUtfEight) {
+                return Err(Failure::permanent(format!(
+                    "{} takes no addresses with letters beyond ASCII (SMTPUTF8)",
+                    self.name
+                )));
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if !letter.bytes.is_ascii() {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        self.command(&Mail::new(Some(letter.from.clone()), parameters).to_string())?;
+        self.command(&Rcpt::new(letter.to.clone(), Vec::new()).to_string())?;
+        self.command(&Data.to_string())?;
+        // The letter is not repeated: there is a code in it.
+        self.talk
+            .client(format!("(the message, {} bytes)", letter.bytes.len()));
+        self.wire.send(&stuffed(&letter.bytes))?;
+        let answer = self.answer()?;
+        self.positive(&answer)?;
+        Ok(words(&answer))
     }
-    if error.is_transient() {
-        return Failure::temporary(format!("{server} refused for now: {said}"));
+
+    /// Says a command and hears the answer, which is yes.
+    fn command(&mut self, command: &str) -> Result<Response, Failure> {
+        self.say(command)?;
+        let answer = self.answer()?;
+        self.positive(&answer)?;
+        Ok(answer)
     }
-    if error.is_client() || error.is_tls() {
-        let said = said.trim_start_matches("internal client error: ");
-        return Failure::permanent(format!("{server}: {said}"));
+
+    fn say(&mut self, command: &str) -> Result<(), Failure> {
+        self.talk.client(command.trim_end());
+        self.wire.send(command.as_bytes())
     }
-    Failure::temporary(format!("{server}: {said}"))
+
+    /// One answer, all its lines.
+    fn answer(&mut self) -> Result<Response, Failure> {
+        let mut whole = String::new();
+        for _ in 0..MOST_LINES {
+            let line = self.wire.line(LONGEST_LINE)?;
+            let line = String::from_utf8_lossy(&line);
+            self.talk.server(&line);
+            whole.push_str(&line);
+            whole.push_str("\r\n");
+            // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
+            match line.as_bytes() {
+                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
+                    whole.truncate(whole.len() - 2);
+                    whole.push_str(" \r\n");
+                    return whole.parse().map_err(|_| self.no_smtp(&line));
+                }
+                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => {
+                    return whole.parse().map_err(|_| self.no_smtp(&line));
+                }
+                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => {}
+                _ => return Err(self.no_smtp(&line)),
+            }
+        }
+        Err(Failure::temporary(format!(
+            "{} answers without end",
+            self.name
+        )))
+    }
+
+    /// What a refusal says, told from one that may be another tomorrow.
+    fn positive(&self, answer: &Response) -> Result<(), Failure> {
+        let said = words(answer);
+        match answer.code().severity {
+            Severity::PositiveCompletion | Severity::PositiveIntermediate => Ok(()),
+            Severity::TransientNegativeCompletion => Err(Failure::temporary(format!(
+                "{} refused for now: {said}",
+                self.name
+            ))),
+            Severity::PermanentNegativeCompletion => {
+                Err(Failure::permanent(format!("{} refused: {said}", self.name)))
+            }
+        }
+    }
+
+    fn no_smtp(&self, line: &str) -> Failure {
+        Failure::permanent(format!(
+            "{} does not speak SMTP: it answered `{}`",
+            self.name,
+            line.chars().take(200).collect::<String>().trim()
+        ))
+    }
+}
+
+/// An answer in one line: its number and its words.
+fn words(answer: &Response) -> String {
+    let said: Vec<&str> = answer.message().map(str::trim).collect();
+    format!("{} {}", answer.code(), said.join(" "))
+        .trim()
+        .to_owned()
+}
+
+fn is_ascii(address: &Address) -> bool {
+    AsRef::<str>::as_ref(address).is_ascii()
+}
+
+/// A letter as it goes over the wire: a dot before each line that begins with one, and a line with a dot alone at its
+/// end (RFC 5321, section 4.5.2). A line break is CR LF there, and never one of the two alone.
+fn stuffed(letter: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(letter.len() + 16);
+    let ends = letter.strip_suffix(b"\n").unwrap_or(letter);
+    for line in ends.split(|byte| *byte == b'\n') {
+        if line.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        out.extend(line.iter().copied().filter(|byte| *byte != b'\r'));
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b".\r\n");
+    out
 }

@@ -7,6 +7,7 @@ pub mod first;
 mod indexed;
 pub mod recover;
 pub mod renew;
+pub mod retry;
 pub mod run;
 pub mod second;
 pub(crate) mod tries;

@@ -11,11 +11,10 @@ use super::run::{may_start, unknown_login};
 use crate::actor::Session;
 use crate::ask::Ask;
 use crate::audit::{Entry, Event, Outcome, Who, append};
-use crate::challenge::{self, About, Closed, Purpose};
+use crate::challenge::{self, About, Challenge, Closed, Purpose};
 use crate::clock::Time;
-use crate::delivery::{self, LONGEST, outbox};
+use crate::delivery::{self, Came, LONGEST, Sender, outbox};
 use crate::error::{Error, Kind, Result};
-use crate::mailbox::{self, Mailbox};
 use crate::method::Method;
 use crate::name::{counted, fold};
 use crate::password;
@@ -83,13 +82,13 @@ pub fn request(session: &Session, login: &str) -> Result<Requested> {
 }
 
 /// The mailbox that recovery mails leave by.
-fn sender(store: &Store, settings: &Settings) -> Result<Mailbox> {
+fn sender(store: &Store, settings: &Settings) -> Result<Sender> {
     let set = settings.thing(&setting::RECOVERY_MAILBOX);
     let id = set.ok_or_else(|| {
         Error::new(Kind::Delivery, "nothing is set up to send recovery mails")
             .hint("`twofa setting set SSPRegistrationMailbox NAME`")
     })?;
-    mailbox::get(store, id)
+    delivery::mailbox_of(store, id)
 }
 
 /// Refuses a request when there were too many for the same login within the hour, and forgets those before it.
@@ -135,7 +134,7 @@ fn barred(settings: &Settings, user: &User) -> Option<&'static str> {
 
 /// A message that is about to leave.
 struct Mail {
-    mailbox: Mailbox,
+    mailbox: Sender,
     user: User,
     to: String,
     words: template::Words,
@@ -165,11 +164,16 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
         append(tx, who, &refused)?;
         return Ok(None);
     }
-    let mailbox = sender(tx, &settings)?;
-    let minutes = settings.number(&setting::RECOVERY_TTL);
     let about = About::default();
     let challenge = challenge::open(tx, user.id, Purpose::Recovery, Method::Email, about)?;
-    let token = challenge::new_token(tx, challenge.id, minutes * 60)?;
+    written(tx, &settings, user, challenge.id).map(Some)
+}
+
+/// Draws the token of a recovery, an earlier one being void at once, and keeps the message that will carry it.
+fn written(tx: &Tx<'_>, settings: &Settings, user: User, challenge: i64) -> Result<Mail> {
+    let mailbox = sender(tx, settings)?;
+    let minutes = settings.number(&setting::RECOVERY_TTL);
+    let token = challenge::new_token(tx, challenge, minutes * 60)?;
     let template = settings.text(&setting::RECOVERY_TEMPLATE);
     let name = user.name.as_deref().unwrap_or(&user.login);
     let minutes = minutes.to_string();
@@ -181,22 +185,22 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
     let words = template::render(template, &values)?;
     let to = user.address().unwrap_or_default().to_owned();
     let outgoing = outbox::Outgoing {
-        challenge: challenge.id,
-        user: user.id,
+        challenge: Some(challenge),
+        user: Some(user.id),
         method: Method::Email,
         recipient: &to,
-        template,
-        sender: &mailbox.name,
+        template: Some(template),
+        sender: mailbox.name(),
         words: &words,
     };
     let row = outbox::enqueue(tx, &outgoing)?;
-    Ok(Some(Mail {
+    Ok(Mail {
         mailbox,
         user,
         to,
         words,
         row,
-    }))
+    })
 }
 
 /// Mails the token of a request, once its answer is out. Nobody waits for it, so what goes wrong is kept in the log and
@@ -206,25 +210,51 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
 /// Storage and key errors.
 pub fn deliver(session: &Session, request: i64) -> Result<()> {
     let (store, who) = (&session.store, session.who());
-    let Some(mail) = store.write(|tx| take_up(tx, &who, request))? else {
-        return Ok(());
-    };
+    match store.write(|tx| take_up(tx, &who, request))? {
+        Some(mail) => leave(session, &mail).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Mails a new token of a recovery whose mail did not leave.
+///
+/// # Errors
+/// [`Kind::Delivery`]; storage and key errors.
+pub(crate) fn again(session: &Session, challenge: &Challenge) -> Result<()> {
+    let mail = session.store.write(|tx| {
+        let settings = Settings::load(tx)?;
+        let user = user::get(tx, challenge.user)?;
+        if let Some(why) = barred(&settings, &user) {
+            let message = format!("this user may not recover their password ({why})");
+            return Err(Error::new(Kind::InvalidValue, message));
+        }
+        written(tx, &settings, user, challenge.id)
+    })?;
+    let came = leave(session, &mail)?;
+    came.outcome
+        .map(drop)
+        .map_err(|failure| failure.into_error(&mail.mailbox))
+}
+
+/// Sends a message, and keeps what came of it.
+fn leave(session: &Session, mail: &Mail) -> Result<Came> {
+    let (store, who) = (&session.store, session.who());
     let came = delivery::send(store, &mail.mailbox, &mail.to, &mail.words, LONGEST)?;
     store.write(|tx| {
-        let (event, outcome) = match &came {
+        let (event, outcome) = match &came.outcome {
             Ok(_) => (Event::RECOVERY_SENT, Outcome::Ok),
             Err(_) => (Event::RECOVERY_FAILED, Outcome::Failed),
         };
-        let said = came.as_ref().map(String::as_str);
-        outbox::close(tx, mail.row, said.map_err(|failure| failure.said.as_str()))?;
+        outbox::close(tx, mail.row, &came)?;
         let entry = Entry::new(event, outcome)
             .user(mail.user.id, mail.user.login.as_str())
             .detail(serde_json::json!({
-                "sender": mail.mailbox.name,
-                "said": came.as_ref().err().map(|failure| failure.said.as_str()),
+                "sender": mail.mailbox.name(),
+                "said": came.outcome.as_ref().err().map(|failure| failure.said.as_str()),
             }));
-        append(tx, &who, &entry).map(drop)
-    })
+        append(tx, &who, &entry)
+    })?;
+    Ok(came)
 }
 
 /// `password recover` with the token.

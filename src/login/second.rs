@@ -17,7 +17,6 @@ use crate::challenge::{self, About, Challenge, Closed, Purpose};
 use crate::clock::Time;
 use crate::delivery::{self, LONGEST, outbox};
 use crate::error::{Error, Kind, Result};
-use crate::mailbox;
 use crate::method::Method;
 use crate::recovery::{self, Used};
 use crate::secret::Secret;
@@ -94,23 +93,17 @@ pub(crate) fn ask(
         |error: Error| elsewhere(error, &challenge, decide::usable(system, person), method);
     let (row, code, words) = sent.map_err(elsewhere)?;
     let deadline = Duration::from_secs(system.code_ttl.unsigned_abs()).min(LONGEST);
-    let came = delivery::send(store, &sender.mailbox, &sender.to, &words, deadline)?;
+    let came = delivery::send(store, &sender.through, &sender.to, &words, deadline)?;
     let closed = store.write(|tx| {
-        let (event, outcome) = match &came {
+        let (event, outcome) = match &came.outcome {
             Ok(_) => (Event::LOGIN_CODE_SENT, Outcome::Ok),
             Err(_) => (Event::LOGIN_CODE_FAILED, Outcome::Failed),
         };
-        outbox::close(
-            tx,
-            row,
-            came.as_ref()
-                .map(String::as_str)
-                .map_err(|failure| failure.said.as_str()),
-        )?;
-        if came.is_ok() {
+        outbox::close(tx, row, &came)?;
+        if came.outcome.is_ok() {
             challenge::accepted(tx, challenge.id, &code, system.code_ttl)?;
         }
-        let detail = serde_json::json!({ "method": method, "sender": sender.mailbox.name });
+        let detail = serde_json::json!({ "method": method, "sender": sender.through.name() });
         append(
             tx,
             who,
@@ -121,7 +114,8 @@ pub(crate) fn ask(
         challenge::get(tx, challenge.id)
     });
     let challenge = closed.map_err(|error| run::begun(error, Some(&challenge.token)))?;
-    came.map_err(|failure| elsewhere(failure.into_error(&sender.mailbox.name)))?;
+    came.outcome
+        .map_err(|failure| elsewhere(failure.into_error(&sender.through)))?;
     Ok(Asked {
         expires_at: challenge.answerable_until(),
         challenge: challenge.token,
@@ -176,12 +170,12 @@ fn enqueue(
     let code = challenge::new_code(tx, challenge, method)?;
     let words = words(system, person, &sender.template, &code)?;
     let outgoing = outbox::Outgoing {
-        challenge,
-        user: person.user.id,
+        challenge: Some(challenge),
+        user: Some(person.user.id),
         method,
         recipient: &sender.to,
-        template: &sender.template,
-        sender: &sender.mailbox.name,
+        template: Some(&sender.template),
+        sender: sender.through.name(),
         words: &words,
     };
     Ok((outbox::enqueue(tx, &outgoing)?, code, words))
@@ -206,7 +200,10 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
             challenge.token
         )),
         None if error.kind() == Kind::Delivery => {
-            error.hint("this user has no other method; `twofa mailbox test NAME` tries the mailbox")
+            let tells = error
+                .hint_text()
+                .map_or_else(String::new, |hint| format!("; {hint}"));
+            error.hint(format!("this user has no other method{tells}"))
         }
         None => error,
     };
@@ -217,7 +214,7 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
 
 /// Who sends a code, where it goes, and with which words.
 struct Sender {
-    mailbox: mailbox::Mailbox,
+    through: delivery::Sender,
     to: String,
     template: String,
 }
@@ -230,14 +227,24 @@ fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
             format!("nothing is set up to send codes by {}", method.name()),
         )
     };
-    if method != Method::Email {
-        return Err(unset());
-    }
-    let mailbox = settings.thing(&setting::MAILBOX_2FA).ok_or_else(unset)?;
+    let thing = |setting| settings.thing(setting).ok_or_else(unset);
+    let (through, to, template) = if method == Method::Sms {
+        (
+            delivery::provider_of(store, thing(&setting::SMS_PROVIDER)?)?,
+            person.phone(),
+            &setting::SMS_TEMPLATE,
+        )
+    } else {
+        (
+            delivery::mailbox_of(store, thing(&setting::MAILBOX_2FA)?)?,
+            person.address(),
+            &setting::EMAIL_TEMPLATE,
+        )
+    };
     Ok(Sender {
-        mailbox: mailbox::get(store, mailbox)?,
-        to: person.address().ok_or_else(unset)?.to_owned(),
-        template: settings.text(&setting::EMAIL_TEMPLATE).to_owned(),
+        through,
+        to: to.ok_or_else(unset)?.to_owned(),
+        template: settings.text(template).to_owned(),
     })
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-pub use self::transport::{From, Smtp, Tls, Transport};
+pub use self::transport::{Auth, From, Smtp, Tls, Transport};
 
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
@@ -53,8 +53,7 @@ impl Mailbox {
     }
 }
 
-const COLUMNS: &str =
-    "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path";
+const COLUMNS: &str = "id, name, kind, from_name, from_address, host, port, tls, username, password, ca_file, path, auth";
 
 /// The column `kind`.
 enum Stored {
@@ -87,6 +86,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
             port: row.get(6)?,
             tls: row.get(7)?,
             username: row.get(8)?,
+            auth: row.get(12)?,
             ca_file: row.get(10)?,
         }),
     };
@@ -178,6 +178,8 @@ pub struct MailboxRow {
     pub tls: Option<&'static str>,
     /// Who logs in there.
     pub username: Option<String>,
+    /// How the server is told so; `null`: as it offers.
+    pub auth: Option<&'static str>,
     /// `set`, if there is a password.
     pub password: Option<&'static str>,
     /// Certificates to trust.
@@ -197,6 +199,7 @@ impl std::convert::From<&Mailbox> for MailboxRow {
             port: smtp.map(|smtp| smtp.port),
             tls: smtp.map(|smtp| smtp.tls.code()),
             username: smtp.and_then(|smtp| smtp.username.clone()),
+            auth: smtp.and_then(|smtp| smtp.auth).map(Auth::code),
             password: mailbox.password.as_ref().map(|_| "set"),
             ca_file: smtp.and_then(|smtp| smtp.ca_file.clone()),
             path: mailbox.transport.path().map(str::to_owned),
@@ -244,6 +247,10 @@ impl PutMailbox {
                     .hint("give --username NAME with --password-stdin"),
             );
         }
+        if smtp.is_some_and(|smtp| smtp.auth.is_some() && smtp.username.is_none()) {
+            return Err(Error::new(Kind::Usage, "--auth goes with a username")
+                .hint("give --username NAME with --password-stdin"));
+        }
         if self.password.is_none()
             && have.is_some_and(|have| self.transport.wants_password_anew(&have.transport))
         {
@@ -286,6 +293,11 @@ impl PutMailbox {
                 "username",
                 was(&|row| row.username.clone().into()),
                 smtp.and_then(|smtp| smtp.username.clone()),
+            )
+            .field(
+                "auth",
+                was(&|row| row.auth.into()),
+                smtp.and_then(|smtp| smtp.auth).map(Auth::code),
             )
             .field(
                 "ca_file",
@@ -382,16 +394,17 @@ impl Plan for PutMailbox {
             (None, Some(_)) => have.and_then(|have| have.password),
         };
         tx.db().execute(
-            "INSERT INTO mailbox (id, name, name_key, kind, from_name, from_address, host, port, tls, username, password, ca_file, path, created_at)
-             VALUES (:id, :name, :key, :kind, :from_name, :from_address, :host, :port, :tls, :username, :password, :ca_file, :path, :now)
+            "INSERT INTO mailbox (id, name, name_key, kind, from_name, from_address, host, port, tls, username, auth, password, ca_file, path, created_at)
+             VALUES (:id, :name, :key, :kind, :from_name, :from_address, :host, :port, :tls, :username, :auth, :password, :ca_file, :path, :now)
              ON CONFLICT (id) DO UPDATE SET name = :name, name_key = :key, kind = :kind, from_name = :from_name,
-                 from_address = :from_address, host = :host, port = :port, tls = :tls, username = :username,
+                 from_address = :from_address, host = :host, port = :port, tls = :tls, username = :username, auth = :auth,
                  password = :password, ca_file = :ca_file, path = :path",
             named_params! {
                 ":id": id, ":name": name, ":key": fold(&name), ":kind": self.transport.kind(),
                 ":from_name": self.from.name, ":from_address": self.from.address, ":host": smtp.map(|smtp| &smtp.host),
                 ":port": smtp.map(|smtp| smtp.port), ":tls": smtp.map(|smtp| smtp.tls.code()),
                 ":username": smtp.and_then(|smtp| smtp.username.as_ref()), ":password": sealed,
+                ":auth": smtp.and_then(|smtp| smtp.auth).map(Auth::code),
                 ":ca_file": smtp.and_then(|smtp| smtp.ca_file.as_ref()), ":path": self.transport.path(), ":now": tx.now(),
             },
         )?;

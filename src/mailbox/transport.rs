@@ -1,5 +1,6 @@
 //! How a mailbox sends, and who its messages come from, as they are written on the command line.
 
+use lettre::transport::smtp::authentication::Mechanism;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::error::{Error, Kind, Result};
@@ -20,7 +21,7 @@ pub enum Tls {
 impl Tls {
     /// The word on the command line and in the store.
     #[must_use]
-    pub(crate) fn code(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Tls::None => "none",
             Tls::Starttls => "starttls",
@@ -48,6 +49,50 @@ impl FromSql for Tls {
     }
 }
 
+/// How a server is told who logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Name and password at once (RFC 4616).
+    Plain,
+    /// Name and password one after the other (draft-murchison-sasl-login).
+    Login,
+    /// Name and an OAuth 2.0 access token, as Google and Microsoft take it.
+    Xoauth2,
+}
+
+impl Auth {
+    const ALL: [Auth; 3] = [Auth::Plain, Auth::Login, Auth::Xoauth2];
+
+    /// The word on the command line and in the store.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Auth::Plain => "plain",
+            Auth::Login => "login",
+            Auth::Xoauth2 => "xoauth2",
+        }
+    }
+
+    /// The mechanism of SASL.
+    pub(crate) fn mechanism(self) -> Mechanism {
+        match self {
+            Auth::Plain => Mechanism::Plain,
+            Auth::Login => Mechanism::Login,
+            Auth::Xoauth2 => Mechanism::Xoauth2,
+        }
+    }
+}
+
+impl FromSql for Auth {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_str()?;
+        Auth::ALL
+            .into_iter()
+            .find(|auth| auth.code() == code)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}
+
 /// An SMTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Smtp {
@@ -59,6 +104,8 @@ pub struct Smtp {
     pub tls: Tls,
     /// Who logs in there.
     pub username: Option<String>,
+    /// How it is told who logs in; `None`: as it offers, PLAIN first, then LOGIN.
+    pub auth: Option<Auth>,
     /// A file of certificates to trust instead of the system's.
     pub ca_file: Option<String>,
 }
@@ -133,6 +180,7 @@ impl Smtp {
             port,
             tls,
             username: None,
+            auth: None,
             ca_file: None,
         })
     }

@@ -34,7 +34,6 @@ const fn word(value: &'static str) -> super::Preset {
 
 const NONE: super::Preset = super::Preset::None;
 const NOW: Option<&str> = None;
-const SMS: Option<&str> = Some("SMS delivery");
 const SSO: Option<&str> = Some("single sign-on");
 
 catalogue! {
@@ -52,12 +51,12 @@ catalogue! {
         "How long a user stays locked; 0 means that wrong passwords never lock and wrong second factors deactivate.";
     EMAIL_TEMPLATE "TwoFactorAuthEmailTemplate" "Template of the 2FA email" Shape::Template { kind: "email", carries: "SecondFactorCode" }, word("2FA verification code"), NOW,
         "The words of the email that carries a verification code.";
-    SMS_TEMPLATE "TwoFactorAuthSmsTemplate" "Template of the 2FA SMS" Shape::Template { kind: "sms", carries: "SecondFactorCode" }, word("2FA SMS code"), SMS,
+    SMS_TEMPLATE "TwoFactorAuthSmsTemplate" "Template of the 2FA SMS" Shape::Template { kind: "sms", carries: "SecondFactorCode" }, word("2FA SMS code"), NOW,
         "The words of the SMS that carries a verification code.";
-    SMS_PROVIDER "SmsProvider" "SMS provider" Shape::Provider, NONE, SMS,
+    SMS_PROVIDER "SmsProvider" "SMS provider" Shape::Provider, NONE, NOW,
         "The provider that SMS are sent through.";
-    SMS_SENDER_NAME "SmsSenderName" "SMS sender name" Shape::Text { max: 50 }, NONE, SMS,
-        "The name that SMS are sent under.";
+    SMS_SENDER_NAME "SmsSenderName" "SMS sender name" Shape::SmsSender, NONE, NOW,
+        "Whom SMS say they are from, where their provider says nothing else: a number, or up to 11 letters and digits.";
     LOGIN_ATTEMPT_COUNT "LoginAttemptCount" "Login attempts" int(Unit::Tries, 0, 1_000_000), number(0), NOW,
         "How many wrong passwords are allowed; one more locks the user; 0 means no limit.";
     LOGIN_WARNING_COUNT "LoginAttemptBeforeWarningCount" "Login attempts before warning" int(Unit::Tries, 0, 1_000_000), number(0), NOW,

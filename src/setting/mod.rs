@@ -51,8 +51,11 @@ impl Settings {
     /// [`Kind::Storage`].
     pub fn load(store: &Store) -> Result<Settings> {
         let mut query = store.db().prepare_cached(
-            "SELECT code, number, text, mailbox.id, mailbox.name, template.id, template.name
-             FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox LEFT JOIN template ON template.id = setting.template",
+            "SELECT code, number, text, coalesce(mailbox, provider, template),
+                    coalesce(mailbox.name, sms_provider.name, template.name)
+             FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox
+                  LEFT JOIN sms_provider ON sms_provider.id = setting.provider
+                  LEFT JOIN template ON template.id = setting.template",
         )?;
         let mut rows = query.query([])?;
         let mut values = HashMap::new();
@@ -61,10 +64,8 @@ impl Settings {
                 Value::Number(number)
             } else if let Some(text) = row.get(2)? {
                 Value::Text(text)
-            } else if let Some(mailbox) = row.get(3)? {
-                Value::Thing(mailbox, row.get(4)?)
             } else {
-                Value::Thing(row.get(5)?, row.get(6)?)
+                Value::Thing(row.get(3)?, row.get(4)?)
             };
             values.insert(row.get(0)?, value);
         }
@@ -249,17 +250,23 @@ impl Plan for SetSettings {
             if value == setting.preset(tx)? {
                 continue;
             }
-            let (mut number, mut text, mut mailbox, mut template) = (None, None, None, None);
+            let (mut number, mut text) = (None, None);
+            let (mut mailbox, mut provider, mut template) = (None, None, None);
             match (value, setting.shape) {
                 (Value::None, _) => continue,
                 (Value::Number(value), _) => number = Some(value),
                 (Value::Text(value), _) => text = Some(value),
                 (Value::Thing(id, _), Shape::Template { .. }) => template = Some(id),
+                (Value::Thing(id, _), Shape::Provider) => provider = Some(id),
                 (Value::Thing(id, _), _) => mailbox = Some(id),
             }
             tx.db().execute(
-                "INSERT INTO setting (code, number, text, mailbox, template) VALUES (:code, :number, :text, :mailbox, :template)",
-                named_params! { ":code": setting.code, ":number": number, ":text": text, ":mailbox": mailbox, ":template": template },
+                "INSERT INTO setting (code, number, text, mailbox, provider, template)
+                 VALUES (:code, :number, :text, :mailbox, :provider, :template)",
+                named_params! {
+                    ":code": setting.code, ":number": number, ":text": text, ":mailbox": mailbox,
+                    ":provider": provider, ":template": template,
+                },
             )?;
         }
         Ok(())

@@ -100,6 +100,8 @@ pub enum Shape {
     },
     /// An SMS provider.
     Provider,
+    /// Whom SMS say they are from: a number or a short name.
+    SmsSender,
     /// An identity provider.
     Idp,
 }
@@ -115,6 +117,7 @@ impl Shape {
             Shape::Mailbox => "mailbox",
             Shape::Template { .. } => "template",
             Shape::Provider => "sms-provider",
+            Shape::SmsSender => "text",
             Shape::Idp => "idp",
         }
     }
@@ -210,11 +213,15 @@ impl Setting {
                 crate::template::reference(store, text, kind, carries)
                     .map(|(id, name)| Value::Thing(id, name))
             }
-            Shape::Provider => Err(Error::new(
-                Kind::NotFound,
-                format!("no SMS provider is named `{}`", visible(text)),
-            )
-            .hint("this version sends codes by email only")),
+            Shape::Provider => {
+                crate::sms_provider::reference(store, text).map(|(id, name)| Value::Thing(id, name))
+            }
+            Shape::SmsSender => {
+                if text.trim().is_empty() {
+                    return self.preset(store);
+                }
+                crate::sms_provider::sender(text).map(Value::Text)
+            }
             Shape::Idp => Err(Error::new(
                 Kind::NotFound,
                 format!("no identity provider is named `{}`", visible(text)),

@@ -1,6 +1,9 @@
 //! How an SMS provider is reached, as it is stored.
 
+use crate::error::{Error, Kind, Result};
 use crate::mailbox::Tls;
+use crate::name::{self, visible};
+use crate::user::rules::phone;
 
 /// A REST interface in Twilio's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,4 +75,201 @@ pub enum Transport {
         /// The directory.
         directory: String,
     },
+}
+
+impl Transport {
+    /// The word in the store and in `show`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Transport::Twilio(_) => "twilio",
+            Transport::Http(_) => "http",
+            Transport::Smpp(_) => "smpp",
+            Transport::Command { .. } => "command",
+            Transport::File { .. } => "file",
+        }
+    }
+
+    /// Whether a token or password has a use there.
+    #[must_use]
+    pub fn takes_secret(&self) -> bool {
+        matches!(
+            self,
+            Transport::Twilio(_) | Transport::Http(_) | Transport::Smpp(_)
+        )
+    }
+
+    /// How a secret is given to it.
+    pub(super) fn secret_option(&self) -> &'static str {
+        match self {
+            Transport::Smpp(_) => "give it with --password-stdin",
+            Transport::Http(http) if http.username.is_some() => "give it with --password-stdin",
+            _ => "give it with --token-stdin",
+        }
+    }
+
+    /// Whether a secret kept for `had` must be given again: one account's is not for another to learn, nor for a network
+    /// that was kept from reading it.
+    #[must_use]
+    pub fn wants_secret_anew(&self, had: &Transport) -> bool {
+        match (self, had) {
+            (Transport::Twilio(new), Transport::Twilio(had)) => {
+                new.account != had.account || moved(&new.url, &had.url)
+            }
+            (Transport::Http(new), Transport::Http(had)) => {
+                new.username.is_some() != had.username.is_some() || moved(&new.url, &had.url)
+            }
+            (Transport::Smpp(new), Transport::Smpp(had)) => {
+                let bared = new.tls == Tls::None && had.tls != Tls::None;
+                (&new.host, new.port) != (&had.host, had.port) || bared
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether all of it fits together.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`], [`Kind::Usage`] with the rule that is broken.
+    pub(super) fn check(&self, has_secret: bool) -> Result<()> {
+        if self.takes_secret() && !has_secret && !matches!(self, Transport::Http(_)) {
+            return Err(
+                Error::new(Kind::MissingAnswer, "a secret is needed").hint(self.secret_option())
+            );
+        }
+        match self {
+            Transport::Smpp(smpp) => smpp.check(),
+            Transport::Command { arguments, .. } => {
+                arguments.iter().try_for_each(|text| of_a_program(text))
+            }
+            Transport::Twilio(_) | Transport::Http(_) | Transport::File { .. } => Ok(()),
+        }
+    }
+}
+
+/// Whether a secret would go to another server, or in clear where it did not.
+fn moved(new: &str, had: &str) -> bool {
+    let origin = |url: &str| url::Url::parse(url).map(|url| url.origin()).ok();
+    origin(new) != origin(had)
+}
+
+impl Smpp {
+    /// Reads `HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] with the form.
+    pub fn address(text: &str) -> Result<(String, u16)> {
+        let bad = || {
+            Error::new(
+                Kind::InvalidValue,
+                format!("`{}` is no message centre", visible(text)),
+            )
+            .hint("write it as smsc.example.com:2775; the password comes with --password-stdin")
+        };
+        let (host, port) = text.trim().rsplit_once(':').ok_or_else(bad)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
+        let sound = !host.is_empty()
+            && host
+                .chars()
+                .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | '@' | '%'));
+        if sound {
+            Ok((host.to_owned(), port))
+        } else {
+            Err(bad())
+        }
+    }
+
+    /// The fields of a bind have a length of their own (SMPP 3.4, section 4.1.1).
+    fn check(&self) -> Result<()> {
+        octets("username of a message centre", &self.username, 15)?;
+        if let Some(kind) = &self.system_type {
+            octets("system type", kind, 12)?;
+        }
+        Ok(())
+    }
+}
+
+fn octets(what: &str, text: &str, longest: usize) -> Result<()> {
+    let sound = (1..=longest).contains(&text.len())
+        && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if sound {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!(
+            "`{}` is no {what}: it is 1 to {longest} characters of ASCII",
+            visible(text)
+        ),
+    ))
+}
+
+/// Whom a message may say it is from: a number (E.164), a short code of 3 to 8 digits, a name of up to 11 letters, digits,
+/// blanks, hyphens, dots and underlines, or a service of Twilio's (`MG…`).
+///
+/// # Errors
+/// [`Kind::InvalidValue`] with the forms.
+pub fn sender(text: &str) -> Result<String> {
+    let text = name::check("sender", text, 50)?;
+    let short = (3..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let service = text.len() == 34
+        && text.starts_with("MG")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '.' | '_');
+    let named = text.len() <= 11
+        && text.chars().all(plain)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().any(|c| c.is_ascii_alphabetic());
+    if short || service || named || phone(&text).is_ok() {
+        return Ok(text);
+    }
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!("`{}` is no sender of an SMS", visible(&text)),
+    )
+    .hint("it is a number such as +493012345678, a short code, or up to 11 letters and digits"))
+}
+
+/// The macros of an argument of a program.
+const MACROS: [&str; 3] = ["#Phone#", "#PhoneDigits#", "#Sender#"];
+
+/// An argument with the values in the places of its macros. A value is never searched for macros.
+pub(crate) fn argument(text: &str, to: &str, from: Option<&str>) -> String {
+    let values = [to, to.trim_start_matches('+'), from.unwrap_or_default()];
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let found = MACROS
+            .iter()
+            .zip(values)
+            .find_map(|(name, value)| rest.strip_prefix(name).map(|after| (value, after)));
+        if let Some((value, after)) = found {
+            filled.push_str(value);
+            rest = after;
+        } else {
+            let mut chars = rest.chars();
+            filled.extend(chars.next());
+            rest = chars.as_str();
+        }
+    }
+    filled
+}
+
+/// An argument of a program may not hold the words: every account of the machine can read it while the program runs.
+fn of_a_program(text: &str) -> Result<()> {
+    if text.contains('\0') {
+        return Err(Error::new(
+            Kind::InvalidValue,
+            "an argument has a null character in it",
+        ));
+    }
+    if text.contains("#Text#") {
+        return Err(Error::new(
+            Kind::InvalidValue,
+            "an argument cannot hold `#Text#`: everybody on the machine sees the arguments of a program",
+        )
+        .hint("the words come on the program's standard input"));
+    }
+    Ok(())
 }

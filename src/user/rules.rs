@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, visible};
+use crate::plan::Warning;
 
 /// A login: 1 to 250 characters, no colon (RFC 7617, section 2, and the otpauth URI take it as a separator).
 ///
@@ -61,6 +62,21 @@ pub fn phone(text: &str) -> Result<String> {
         ),
     )
     .hint("write it as +493012345678, without spaces"))
+}
+
+/// What is worth saying of a phone number that the numbering plans do not know (ITU-T E.164, as Google's libphonenumber
+/// keeps them). Plans change faster than programs: it is never a reason to refuse one.
+#[must_use]
+pub fn improbable(number: &str) -> Option<Warning> {
+    let known = phonenumber::parse(None, number).is_ok_and(|parsed| parsed.is_valid());
+    (!known).then(|| Warning {
+        kind: "phone_improbable",
+        message: format!(
+            "no numbering plan knows the phone `{}`: look at it once more.",
+            visible(number)
+        ),
+        hint: None,
+    })
 }
 
 /// A language tag: letters and hyphens, 2 to 35 characters (RFC 5646, section 4.4.1).

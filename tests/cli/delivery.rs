@@ -9,23 +9,40 @@ use snapbox::str;
 
 use crate::world::{Done, World};
 
-/// A server on this machine that takes one connection and behaves as `behave` says.
+/// A server on this machine that behaves as `behave` says.
 struct Server {
     port: u16,
     thread: JoinHandle<String>,
 }
 
 impl Server {
-    fn new(behave: impl FnOnce(TcpStream) -> String + Send + 'static) -> Server {
+    /// One that takes a single connection.
+    fn new(behave: impl Fn(TcpStream) -> String + Send + 'static) -> Server {
+        Server::of(1, behave)
+    }
+
+    /// One that takes so many connections, one after another; returns what all of them came to.
+    fn of(times: usize, behave: impl Fn(TcpStream) -> String + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let thread = std::thread::spawn(move || behave(listener.accept().unwrap().0));
+        let thread = std::thread::spawn(move || {
+            (0..times)
+                .map(|_| behave(listener.accept().unwrap().0))
+                .collect()
+        });
         Server { port, thread }
     }
 
     /// Answers each command as `answer` says, from the greeting on; returns what the client said.
     fn answering(answer: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> Server {
-        Server::new(move |stream| {
+        Server::answering_of(1, answer)
+    }
+
+    fn answering_of(
+        times: usize,
+        answer: impl Fn(&str) -> Option<&'static str> + Send + 'static,
+    ) -> Server {
+        Server::of(times, move |stream| {
             let mut writer = stream.try_clone().unwrap();
             let mut heard = String::new();
             let mut lines = BufReader::new(stream).lines();
@@ -62,7 +79,11 @@ impl Server {
 
 /// A well-behaved server, but for what `refuse` begins with.
 fn polite(refuse: &'static str, with: &'static str) -> Server {
-    Server::answering(move |line| {
+    polite_of(1, refuse, with)
+}
+
+fn polite_of(times: usize, refuse: &'static str, with: &'static str) -> Server {
+    Server::answering_of(times, move |line| {
         if !refuse.is_empty() && line.starts_with(refuse) {
             return Some(with);
         }
@@ -77,6 +98,9 @@ fn polite(refuse: &'static str, with: &'static str) -> Server {
         })
     })
 }
+
+/// How often a message is tried that is refused for now.
+const TRIES: usize = 3;
 
 /// Codes live one second, so that no server is waited for longer.
 fn world(port: u16, more: &str) -> World {
@@ -126,8 +150,8 @@ $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     // Its code was never valid, and saying any code is not a wrong one.
@@ -164,15 +188,15 @@ fn a_host_that_has_no_address() {
 
 #[test]
 fn a_server_that_closes_at_once() {
-    let server = Server::new(|_| String::new());
+    let server = Server::of(TRIES, |_| String::new());
     let world = world(server.port, "--tls none");
     fails(&world, &server).shows(str![[r#"
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -185,9 +209,9 @@ fn a_server_that_speaks_something_else() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -205,8 +229,8 @@ $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     server.thread.join().unwrap();
@@ -232,8 +256,8 @@ $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     server.thread.join().unwrap();
@@ -247,24 +271,24 @@ fn a_server_that_refuses_the_recipient() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (550): 5.1.1 no such user here
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (550): 5.1.1 no such user here","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 no such user here
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 no such user here","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
 
 #[test]
 fn a_server_that_puts_off() {
-    let server = polite("MAIL", "451 4.7.1 greylisted, come back later\r\n");
+    let server = polite_of(TRIES, "MAIL", "451 4.7.1 greylisted, come back later\r\n");
     let world = world(server.port, "--tls none");
     fails(&world, &server).shows(str![[r#"
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: transient error (451): 4.7.1 greylisted, come back later
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: transient error (451): 4.7.1 greylisted, come back later","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -277,9 +301,9 @@ fn a_server_whose_words_would_paint_the_terminal() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (550): 5.1.1 \u{1b}[2Jgone
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (550): 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \u{1b}[2Jgone
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -293,8 +317,8 @@ $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     let heard = server.thread.join().unwrap();
@@ -339,9 +363,16 @@ fn a_server_that_refuses_the_password() {
 $ twofa mailbox test trial --to me@example.com -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (535): 5.7.8 authentication failed
+= connecting to 127.0.0.1:[PORT]
+< 220 test ESMTP
+> EHLO [127.0.0.1]
+< 250-test
+< 250 AUTH PLAIN LOGIN
+> AUTH PLAIN ****
+< 535 5.7.8 authentication failed
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 535 5.7.8 authentication failed
  hint: `twofa mailbox show trial` tells how it sends, `twofa mailbox edit trial` changes it
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: permanent error (535): 5.7.8 authentication failed","hint":"`twofa mailbox show trial` tells how it sends, `twofa mailbox edit trial` changes it","temporary":false}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 535 5.7.8 authentication failed","hint":"`twofa mailbox show trial` tells how it sends, `twofa mailbox edit trial` changes it","temporary":false,"conversation":[{"from":"note","text":"connecting to 127.0.0.1:[PORT]"},{"from":"server","text":"220 test ESMTP"},{"from":"client","text":"EHLO [127.0.0.1]"},{"from":"server","text":"250-test"},{"from":"server","text":"250 AUTH PLAIN LOGIN"},{"from":"client","text":"AUTH PLAIN ****"},{"from":"server","text":"535 5.7.8 authentication failed"}]}}
 
 "#]]);
     let rows = world.json("audit list --event mailbox");
@@ -413,7 +444,7 @@ fn letters_in_files_are_private_and_whole() {
 From: =?utf-8?b?V8OkY2h0ZXIsIEx0ZA==?= <no-reply@example.com>
 To: me@example.com
 Subject: twofa test message
-Message-ID: <1767225600.f616620950c4139db66ec7b7c82d2ae0@example.com>
+Message-ID: <1767225600.383ee9b8ae3473488c5ee74b65625638@example.com>
 Date: Thu, 01 Jan 2026 00:00:00 +0000
 Auto-Submitted: auto-generated
 MIME-Version: 1.0
@@ -482,7 +513,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: the sender's name: it has a control character in it
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
 }
@@ -499,7 +530,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
     assert_eq!(world.tries("alice"), 0);

@@ -79,6 +79,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("recovery_request", &["login/recover.rs"]),
     ("setting", &["setting/mod.rs"]),
     // The store names its first administrator in the transaction that makes them.
+    ("sms_provider", &["sms_provider/edit.rs"]),
     ("store", &["store/create.rs", "user/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),
     // A password is a noun of its own in a column of the user; tries count, lock and deactivate; the log keeps there

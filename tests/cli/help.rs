@@ -101,7 +101,9 @@ Commands:
   recovery-codes  Manage recovery codes
   password        Manage passwords
   mailbox         Manage mailboxes
+  sms-provider    Manage SMS providers
   template        Manage message templates
+  outbox          Look at the messages that were sent
   login           Run logins
   audit           Look at the audit log
   key             Look after the key file
@@ -363,6 +365,11 @@ mailbox.added                a mailbox was added
 mailbox.edited               a mailbox was edited
 mailbox.removed              a mailbox was removed
 mailbox.tested               a test message was sent
+sms_provider.added           an SMS provider was added
+sms_provider.edited          an SMS provider was edited
+sms_provider.removed         an SMS provider was removed
+sms_provider.tested          a test message was sent by SMS
+outbox.retried               an administrator had a message sent once more
 authenticator.started        connecting an authenticator app was begun
 authenticator.wrong          a code that should confirm an authenticator app was wrong
 authenticator.connected      an authenticator app was connected

@@ -470,7 +470,7 @@ Next: `twofa login simulate LOGIN`.
 $ twofa status -o ndjson
 ? 0
 --- stdout
-{"store":"twofa.db","enabled":true,"users":2,"active":2,"locked":0,"methods":[{"code":"email","name":"Email","enabled":true,"primary":true,"ready":1,"lacks":null},{"code":"sms","name":"SMS","enabled":false,"primary":false,"ready":0,"lacks":"this version sends no SMS"},{"code":"totp","name":"Authenticator app","enabled":false,"primary":false,"ready":0,"lacks":null},{"code":"recovery-codes","name":"Recovery codes","enabled":false,"primary":false,"ready":0,"lacks":null}],"mailbox":"trial","overrides":0,"next":"twofa login simulate LOGIN","warnings":[]}
+{"store":"twofa.db","enabled":true,"users":2,"active":2,"locked":0,"methods":[{"code":"email","name":"Email","enabled":true,"primary":true,"ready":1,"lacks":null},{"code":"sms","name":"SMS","enabled":false,"primary":false,"ready":0,"lacks":"SmsProvider is not set"},{"code":"totp","name":"Authenticator app","enabled":false,"primary":false,"ready":0,"lacks":null},{"code":"recovery-codes","name":"Recovery codes","enabled":false,"primary":false,"ready":0,"lacks":null}],"mailbox":"trial","sms_provider":null,"overrides":0,"next":"twofa login simulate LOGIN","warnings":[]}
 
 "#]]);
     world.run("status -o csv").exits(0);

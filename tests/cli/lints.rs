@@ -76,6 +76,8 @@ fn every_noun_has_its_three_files() {
     const ELSEWHERE: &[(&str, &str)] = &[
         // The key file is read and made by the vault; what `key check` looks through is everything sealed.
         ("key", "sealed"),
+        // What is kept of a message is kept by what sends it.
+        ("outbox", "delivery/outbox"),
         // The login calls the method by one word.
         ("recovery_codes", "recovery"),
     ];

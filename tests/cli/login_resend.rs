@@ -280,8 +280,8 @@ $ twofa login start bob --password-stdin -o json
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test NAME` tries the mailbox","temporary":true,"challenge":"mdissb5fvrrqfmfjowtjzd6qye","methods":[]}}
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"mdissb5fvrrqfmfjowtjzd6qye","methods":[]}}
 
 "#]]);
     assert_eq!(

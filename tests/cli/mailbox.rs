@@ -22,6 +22,7 @@ host      mail.example.com
 port      587
 tls       starttls
 username  ops
+auth      –
 password  set
 ca file   –
 path      –
@@ -46,6 +47,7 @@ $ twofa mailbox add ops --smtp smtp://mail.example.com --tls starttls --username
   "port": 587,
   "tls": "starttls",
   "username": "ops",
+  "auth": null,
   "password": "set",
   "ca_file": null,
   "path": null,
@@ -63,7 +65,7 @@ Next: `twofa mailbox test ops`, then `twofa setting set 2FAmailbox ops`.
 $ twofa mailbox add other --smtp smtps://mail.example.com:4650 --from ops@example.com -o ndjson
 ? 0
 --- stdout
-{"name":"other","kind":"smtp","from":"ops@example.com","host":"mail.example.com","port":4650,"tls":"tls","username":null,"password":null,"ca_file":null,"path":null,"changed":true,"warnings":[]}
+{"name":"other","kind":"smtp","from":"ops@example.com","host":"mail.example.com","port":4650,"tls":"tls","username":null,"auth":null,"password":null,"ca_file":null,"path":null,"changed":true,"warnings":[]}
 --- stderr
 The mailbox `other` was added.
 Next: `twofa mailbox test other`, then `twofa setting set 2FAmailbox other`.
@@ -83,6 +85,7 @@ host      ::1
 port      2525
 tls       none
 username  u
+auth      –
 password  set
 ca file   –
 path      –
@@ -106,10 +109,10 @@ plain  smtp  ops@example.com             ::1               –
 $ twofa mailbox list -o csv
 ? 0
 --- stdout
-name,kind,from,host,port,tls,username,password,ca_file,path
-ops,smtp,Ops Team <ops@example.com>,mail.example.com,587,starttls,ops,set,,
-other,smtp,ops@example.com,mail.example.com,4650,tls,,,,
-plain,smtp,ops@example.com,::1,2525,none,u,set,,
+name,kind,from,host,port,tls,username,auth,password,ca_file,path
+ops,smtp,Ops Team <ops@example.com>,mail.example.com,587,starttls,ops,,set,,
+other,smtp,ops@example.com,mail.example.com,4650,tls,,,,,
+plain,smtp,ops@example.com,::1,2525,none,u,,set,,
 
 "#]]);
     world.run("mailbox show OPS -o json").shows(str![[r#"
@@ -124,6 +127,7 @@ $ twofa mailbox show OPS -o json
   "port": 587,
   "tls": "starttls",
   "username": "ops",
+  "auth": null,
   "password": "set",
   "ca_file": null,
   "path": null
@@ -168,6 +172,7 @@ $ twofa mailbox add trial --file mail --from no-reply@example.com -o json
   "port": null,
   "tls": null,
   "username": null,
+  "auth": null,
   "password": null,
   "ca_file": null,
   "path": "[DIR]/mail",
@@ -186,7 +191,7 @@ Next: `twofa mailbox test trial`, then `twofa setting set 2FAmailbox trial`.
 $ twofa mailbox add trial --file mail --from no-reply@example.com -q -o ndjson
 ? 0
 --- stdout
-{"name":"trial","kind":"file","from":"no-reply@example.com","host":null,"port":null,"tls":null,"username":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":false,"warnings":[]}
+{"name":"trial","kind":"file","from":"no-reply@example.com","host":null,"port":null,"tls":null,"username":null,"auth":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":false,"warnings":[]}
 
 "#]]);
     world
@@ -203,6 +208,7 @@ $ twofa mailbox add local --sendmail --from no-reply@example.com -o json
   "port": null,
   "tls": null,
   "username": null,
+  "auth": null,
   "password": null,
   "ca_file": null,
   "path": "/usr/sbin/sendmail",
@@ -228,6 +234,7 @@ $ twofa mailbox add third --sendmail ./bin/send --from no-reply@example.com -q -
   "port": null,
   "tls": null,
   "username": null,
+  "auth": null,
   "password": null,
   "ca_file": null,
   "path": "[DIR]/bin/send",
@@ -291,7 +298,7 @@ error: the mailbox `trial` exists and has another kind, host, port, tls, path
 $ twofa mailbox add TRIAL --file mail --from no-reply@example.com -o ndjson
 ? 0
 --- stdout
-{"name":"trial","kind":"file","from":"no-reply@example.com","host":null,"port":null,"tls":null,"username":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":false,"warnings":[]}
+{"name":"trial","kind":"file","from":"no-reply@example.com","host":null,"port":null,"tls":null,"username":null,"auth":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":false,"warnings":[]}
 --- stderr
 The mailbox `trial` is like that already.
 Next: `twofa mailbox test trial`, then `twofa setting set 2FAmailbox trial`.
@@ -515,14 +522,14 @@ fn what_belongs_to_smtp_is_refused_elsewhere() {
 $ twofa mailbox add trial --file mail --tls tls --from a@example.com
 ? 2
 --- stderr
-error: --tls, --username and --ca-file go with --smtp
+error: --tls, --username, --auth and --ca-file go with --smtp
 
 "#]]);
     world.run("mailbox add trial --sendmail ./send --username u --password-stdin --from a@example.com").stdin("pw\n").shows(str![[r#"
 $ twofa mailbox add trial --sendmail ./send --username u --password-stdin --from a@example.com
 ? 2
 --- stderr
-error: --tls, --username and --ca-file go with --smtp
+error: --tls, --username, --auth and --ca-file go with --smtp
 
 "#]]);
     world.ok("mailbox add trial --file mail --from a@example.com");
@@ -543,7 +550,7 @@ error: a password goes with a username of an SMTP server
 $ twofa mailbox edit trial --ca-file ca.pem
 ? 2
 --- stderr
-error: --tls, --username and --ca-file go with --smtp
+error: --tls, --username, --auth and --ca-file go with --smtp
 
 "#]]);
     world
@@ -552,7 +559,7 @@ error: --tls, --username and --ca-file go with --smtp
 $ twofa mailbox edit trial --sendmail --username u
 ? 2
 --- stderr
-error: --tls, --username and --ca-file go with --smtp
+error: --tls, --username, --auth and --ca-file go with --smtp
 
 "#]]);
     world.run("mailbox list").shows(str![[r#"

@@ -15,7 +15,7 @@ fn edit_changes_what_is_named_and_keeps_the_rest() {
 $ twofa mailbox edit ops --from Ops <ops@example.com> -o ndjson
 ? 0
 --- stdout
-{"name":"ops","kind":"smtp","from":"Ops <ops@example.com>","host":"mail.example.com","port":587,"tls":"starttls","username":"ops","password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
+{"name":"ops","kind":"smtp","from":"Ops <ops@example.com>","host":"mail.example.com","port":587,"tls":"starttls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
 --- stderr
 The mailbox `ops` was changed.
 Next: `twofa mailbox test ops`, then `twofa setting set 2FAmailbox ops`.
@@ -54,6 +54,7 @@ host      relay.example.com
 port      2525
 tls       starttls
 username  ops
+auth      –
 password  set
 ca file   –
 path      –
@@ -67,14 +68,14 @@ Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
 $ twofa mailbox edit relay --tls tls -o ndjson -q
 ? 0
 --- stdout
-{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
+{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
 
 "#]]);
     world.run("mailbox edit relay --tls tls -o ndjson").shows(str![[r#"
 $ twofa mailbox edit relay --tls tls -o ndjson
 ? 0
 --- stdout
-{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
+{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
 --- stderr
 The mailbox `relay` is like that already.
 Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
@@ -84,7 +85,7 @@ Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
 $ twofa mailbox edit relay --password-stdin -o ndjson
 ? 0
 --- stdout
-{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
+{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":true,"warnings":[]}
 --- stderr
 The mailbox `relay` was changed.
 Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
@@ -94,7 +95,7 @@ Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
 $ twofa mailbox edit relay --password-stdin -o ndjson
 ? 0
 --- stdout
-{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
+{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
 --- stderr
 The mailbox `relay` is like that already.
 Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
@@ -104,7 +105,7 @@ Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
 $ twofa mailbox edit relay --no-username -o ndjson
 ? 0
 --- stdout
-{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":null,"password":null,"ca_file":null,"path":null,"changed":true,"warnings":[]}
+{"name":"relay","kind":"smtp","from":"Ops <ops@example.com>","host":"relay.example.com","port":2525,"tls":"tls","username":null,"auth":null,"password":null,"ca_file":null,"path":null,"changed":true,"warnings":[]}
 --- stderr
 The mailbox `relay` was changed.
 Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
@@ -114,7 +115,7 @@ Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
 $ twofa mailbox edit relay --file mail -o ndjson
 ? 0
 --- stdout
-{"name":"relay","kind":"file","from":"Ops <ops@example.com>","host":null,"port":null,"tls":null,"username":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":true,"warnings":[]}
+{"name":"relay","kind":"file","from":"Ops <ops@example.com>","host":null,"port":null,"tls":null,"username":null,"auth":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":true,"warnings":[]}
 --- stderr
 The mailbox `relay` was changed.
 Next: `twofa mailbox test relay`, then `twofa setting set 2FAmailbox relay`.
@@ -140,7 +141,7 @@ error: there is a mailbox `relay` already
 $ twofa mailbox edit other --name Other -o ndjson
 ? 0
 --- stdout
-{"name":"Other","kind":"file","from":"other@example.com","host":null,"port":null,"tls":null,"username":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":true,"warnings":[]}
+{"name":"Other","kind":"file","from":"other@example.com","host":null,"port":null,"tls":null,"username":null,"auth":null,"password":null,"ca_file":null,"path":"[DIR]/mail","changed":true,"warnings":[]}
 --- stderr
 The mailbox `Other` was changed.
 Next: `twofa mailbox test Other`, then `twofa setting set 2FAmailbox Other`.
@@ -204,6 +205,7 @@ $ twofa mailbox remove TRIAL --yes -o json
   "port": null,
   "tls": null,
   "username": null,
+  "auth": null,
   "password": null,
   "ca_file": null,
   "path": "[DIR]/mail",
@@ -263,8 +265,9 @@ $ twofa mailbox test trial --to me@example.com
 mailbox    trial
 to         me@example.com
 delivered  yes
-receipt    2026-01-01T000000Z-383ee9b8ae347348.eml
+receipt    2026-01-01T000000Z-7f01fa92af6ff3dd.eml
 --- stderr
+= wrote [DIR]/mail/2026-01-01T000000Z-7f01fa92af6ff3dd.eml
 The test message to me@example.com was accepted.
 Next: `twofa setting set 2FAmailbox trial`.
 
@@ -299,7 +302,7 @@ error: `bob` lacks the operation `CanManageSysSettings`, which `twofa mailbox te
 $ twofa audit list --event mailbox.tested -o ndjson
 ? 0
 --- stdout
-{"seq":6,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"mailbox.tested","subject":"trial","outcome":"ok","reason":null,"note":null,"detail":{"to":"me@example.com","said":"2026-01-01T000000Z-383ee9b8ae347348.eml"}}
+{"seq":6,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"mailbox.tested","subject":"trial","outcome":"ok","reason":null,"note":null,"detail":{"to":"me@example.com","said":"2026-01-01T000000Z-7f01fa92af6ff3dd.eml"}}
 
 "#]]);
 }
@@ -316,7 +319,7 @@ fn passwords_come_from_a_file_too() {
 $ twofa mailbox add ops --smtp mail.example.com --username ops --password-stdin --from a@example.com -o ndjson -q
 ? 0
 --- stdout
-{"name":"ops","kind":"smtp","from":"a@example.com","host":"mail.example.com","port":587,"tls":"starttls","username":"ops","password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
+{"name":"ops","kind":"smtp","from":"a@example.com","host":"mail.example.com","port":587,"tls":"starttls","username":"ops","auth":null,"password":"set","ca_file":null,"path":null,"changed":false,"warnings":[]}
 
 "#]]);
     world

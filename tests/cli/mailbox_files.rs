@@ -31,6 +31,7 @@ $ twofa mailbox add trial --file open --from x@example.com -o json
   "port": null,
   "tls": null,
   "username": null,
+  "auth": null,
   "password": null,
   "ca_file": null,
   "path": "[DIR]/open",
@@ -59,7 +60,7 @@ $ twofa mailbox test trial --to y@example.com -q
 mailbox    trial
 to         y@example.com
 delivered  yes
-receipt    2026-01-01T000000Z-705be1047ba534f1.eml
+receipt    2026-01-01T000000Z-631f02fd7996237f.eml
 --- stderr
 warning: others may write into `[DIR]/open` (mode 1777), and so take messages away.
    hint: `chmod go-w [DIR]/open`

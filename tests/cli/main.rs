@@ -54,6 +54,7 @@ mod mailbox_edit;
 #[cfg(unix)]
 mod mailbox_files;
 mod method;
+mod outbox;
 mod output;
 mod password;
 mod password_change;
@@ -68,6 +69,7 @@ mod recovery_codes;
 #[cfg(unix)]
 mod sendmail;
 mod setting;
+mod sms_provider;
 mod store;
 #[cfg(unix)]
 mod store_full;

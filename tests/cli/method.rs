@@ -250,7 +250,7 @@ warning: this administrator action was not confirmed: the acting user has no usa
 }
 
 #[test]
-fn sms_leads_nowhere_and_says_so() {
+fn sms_leads_to_its_provider() {
     let world = World::peopled();
     world.run("method enable sms --primary").shows(str![[r#"
 $ twofa method enable sms --primary
@@ -262,21 +262,24 @@ enabled  yes
 primary  yes
 changed  yes
 --- stderr
-warning: SMS is enabled, but this version sends no SMS.
+warning: SMS is enabled, but `SmsProvider` is not set.
+   hint: twofa setting set SmsProvider NAME
 warning: 3 active users have no phone.
    hint: twofa user list --without sms
 SMS is enabled and primary.
+Next: `twofa setting set SmsProvider NAME`.
 
 "#]]);
+    let next = |world: &World| world.json("status")["next"].as_str().unwrap().to_owned();
     assert_eq!(
-        world.json("status")["next"],
-        "twofa method enable email --primary"
+        next(&world),
+        "twofa sms-provider add NAME --twilio --account SID --from NUMBER"
     );
+    world.ok("sms-provider add text --file sms");
+    assert_eq!(next(&world), "twofa setting set SmsProvider NAME");
+    world.ok("setting set SmsProvider text");
+    assert_eq!(next(&world), "twofa setting set Enable2FA on");
     world.ok("method enable email");
-    assert_eq!(
-        world.json("status")["next"],
-        "twofa setting set Enable2FA on"
-    );
     world.ok("setting set Enable2FA on --yes");
     assert_eq!(world.json("status")["next"], "twofa login simulate LOGIN");
 }

@@ -546,7 +546,7 @@ fn a_full_disk_behind_standard_output_is_an_error() {
             "nothing was changed: it was so already",
         ),
         (
-            "mailbox test trial --to x@example.com",
+            "mailbox test trial --to x@example.com -q",
             "the command was carried out; only its answer was lost",
         ),
         (

@@ -66,7 +66,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: cannot run `[DIR]/send`: No such file or directory (os error 2)
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
     assert_eq!(world.tries("alice"), 0);
@@ -81,7 +81,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: `[DIR]/send` failed for now (exit status: 75): queue is full
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
     program(&world, "cat > /dev/null; echo 'no such user' >&2; exit 67");
@@ -90,7 +90,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: `[DIR]/send` failed (exit status: 67): no such user
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
     assert_eq!(world.tries("alice"), 0);
@@ -105,7 +105,7 @@ $ twofa login start alice --password-stdin
 ? 1
 --- stderr
 error: the mailbox `trial` could not send: `[DIR]/send` did not finish within 1 s
- hint: this user has no other method; `twofa mailbox test NAME` tries the mailbox
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
 
 "#]]);
     assert_eq!(world.tries("alice"), 0);

@@ -368,7 +368,7 @@ $ twofa setting set SmsProvider x
 ? 3
 --- stderr
 error: no SMS provider is named `x`
- hint: this version sends codes by email only
+ hint: `twofa sms-provider list` lists what there is
 
 "#]]);
     world

@@ -181,7 +181,16 @@ impl World {
 
     /// The newest message.
     pub fn letter(&self) -> String {
-        let mut messages: Vec<PathBuf> = fs::read_dir(self.file("mail"))
+        self.newest("mail")
+    }
+
+    /// The newest SMS.
+    pub fn note(&self) -> String {
+        self.newest("sms")
+    }
+
+    fn newest(&self, directory: &str) -> String {
+        let mut messages: Vec<PathBuf> = fs::read_dir(self.file(directory))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
@@ -196,6 +205,15 @@ impl World {
             .lines()
             .map(str::trim)
             .find(|line| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit()));
+        code.expect("the message carries a code").to_owned()
+    }
+
+    /// The code in the newest SMS.
+    pub fn note_code(&self) -> String {
+        let text = self.note();
+        let code = text
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|word| word.len() == 6);
         code.expect("the message carries a code").to_owned()
     }
 

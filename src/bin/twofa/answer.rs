@@ -24,6 +24,9 @@ pub type Each<'a> = &'a mut dyn FnMut(Row) -> Result<()>;
 /// How many rows a table measures at once; a longer list is printed as several tables under one another.
 const BLOCK: usize = 5_000;
 
+/// Fields of a thing that stderr tells people of.
+const TOLD: [&str; 2] = ["warnings", "conversation"];
+
 /// What a command answers.
 pub struct Answer {
     body: Body,
@@ -289,7 +292,10 @@ fn thing(
             } else {
                 let mut table = Table::new();
                 table.load_style(presets::NOTHING);
-                for (name, value) in row.iter().filter(|(name, _)| *name != "warnings") {
+                for (name, value) in row
+                    .iter()
+                    .filter(|(name, _)| !TOLD.contains(&name.as_str()))
+                {
                     table.add_row([spaced(name), table_cell(value)]);
                 }
                 write_table(&mut table, width, out)?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, group, help, init, key, login, mailbox, method, password,
-    permission, recovery_codes, setting, template, user,
+    audit, authenticator, completions, group, help, init, key, login, mailbox, method, outbox,
+    password, permission, recovery_codes, setting, sms_provider, template, user,
 };
 use crate::complete;
 
@@ -160,7 +160,11 @@ pub enum Command {
     #[command(subcommand)]
     Mailbox(mailbox::Mailbox),
     #[command(subcommand)]
+    SmsProvider(sms_provider::SmsProvider),
+    #[command(subcommand)]
     Template(template::Template),
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
     #[command(subcommand)]
     Login(login::Login),
     #[command(subcommand)]

@@ -21,7 +21,7 @@ use twofa::setting::{self, Shape};
 use twofa::store::{Place, Store};
 use twofa::user::{self, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, group, mailbox, template};
+use twofa::{audit, group, mailbox, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
@@ -159,6 +159,11 @@ pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
 }
 
+/// Names of SMS providers.
+pub fn sms_providers() -> ArgValueCompleter {
+    named(sms_provider::candidates)
+}
+
 /// Open challenges.
 pub fn challenges() -> ArgValueCompleter {
     named(|store| {
@@ -224,6 +229,7 @@ pub fn settings_and_values() -> ArgValueCompleter {
         let candidates = match setting.shape {
             Shape::Bool => fixed(["true", "false"]),
             Shape::Mailbox => ask(mailbox::candidates),
+            Shape::Provider => ask(sms_provider::candidates),
             Shape::Template { kind, carries } => ask(|store| {
                 Ok(template::list(store)?
                     .into_iter()

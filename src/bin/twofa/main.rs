@@ -11,6 +11,7 @@ mod commands;
 mod complete;
 mod process;
 mod qr;
+mod sending;
 mod session;
 mod ui;
 

@@ -11,8 +11,9 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use dialoguer::{Input, Password};
 use twofa::ask::Ask;
+use twofa::delivery::{Line, Speaker};
 use twofa::error::{Error, Kind, Result};
-use twofa::name::fold;
+use twofa::name::{fold, unabridged};
 use twofa::plan::Warning;
 use twofa::secret::{LONGEST, Secret};
 
@@ -60,6 +61,16 @@ impl Ui {
         if !self.quiet {
             line(self.color, &format!("{sentence}\n"));
         }
+    }
+
+    /// A line of a conversation with a server.
+    pub fn overheard(&self, said: &Line) {
+        let mark = match said.from {
+            Speaker::Client => ">",
+            Speaker::Server => "<",
+            Speaker::Note => "=",
+        };
+        self.status(&format!("{mark} {}", unabridged(&said.text)));
     }
 
     /// A warning: never silenced.

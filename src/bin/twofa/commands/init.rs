@@ -120,6 +120,12 @@ fn table(standing: &Standing) -> String {
         say(format!("{:<18} {state:<8}  {ready}", method.row.name));
     }
     say(String::new());
+    if let Some(provider) = &standing.sms_provider {
+        say(format!(
+            "Codes by SMS leave through the provider `{}`.",
+            visible(provider)
+        ));
+    }
     if let Some(mailbox) = &standing.mailbox {
         say(format!(
             "Codes leave through the mailbox `{}`.",

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
-use serde::Serialize;
-use twofa::delivery;
+use twofa::delivery::{self, Sender};
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::mailbox::{
-    self, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls, Transport,
+    self, Auth, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls,
+    Transport,
 };
 use twofa::name::{argument, visible};
 use twofa::plan::{Plan as _, Warning};
@@ -18,6 +18,7 @@ use twofa::store::Store;
 use crate::answer::{Answer, only};
 use crate::cli::PasswordFrom;
 use crate::complete;
+use crate::sending::{self, absolute};
 use crate::session::Context;
 use crate::ui::{Lines, Wanted};
 
@@ -69,6 +70,29 @@ impl Protection {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mechanism {
+    /// What the server offers, PLAIN before LOGIN
+    Auto,
+    /// Name and password at once
+    Plain,
+    /// Name and password one after the other
+    Login,
+    /// Name and an OAuth 2.0 access token, which is given as the password
+    Xoauth2,
+}
+
+impl Mechanism {
+    fn auth(self) -> Option<Auth> {
+        match self {
+            Mechanism::Auto => None,
+            Mechanism::Plain => Some(Auth::Plain),
+            Mechanism::Login => Some(Auth::Login),
+            Mechanism::Xoauth2 => Some(Auth::Xoauth2),
+        }
+    }
+}
+
 /// How a mailbox sends.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("way").args(["smtp", "file", "sendmail"]))]
@@ -85,6 +109,9 @@ pub struct Way {
     /// Log in to the server with this name
     #[arg(long)]
     username: Option<String>,
+    /// How the server is told who logs in [default: auto]
+    #[arg(long, value_name = "HOW")]
+    auth: Option<Mechanism>,
     #[command(flatten)]
     password: PasswordFrom,
     /// Trust the certificates in this file instead of the system's
@@ -150,7 +177,8 @@ pub struct Test {
 }
 
 const COLUMNS: &[&str] = &[
-    "name", "kind", "from", "host", "port", "tls", "username", "password", "ca_file", "path",
+    "name", "kind", "from", "host", "port", "tls", "username", "auth", "password", "ca_file",
+    "path",
 ];
 const TABLE: &[&str] = &["name", "kind", "from", "host", "path"];
 
@@ -178,27 +206,18 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
     }
 }
 
-/// A path that means the same from any directory.
-fn absolute(path: &std::path::Path) -> Result<String> {
-    let absolute = std::path::absolute(path).map_err(|error| {
-        Error::new(Kind::Io, format!("cannot use `{}`", path.display())).because(error)
-    })?;
-    absolute
-        .into_os_string()
-        .into_string()
-        .map_err(|_| Error::new(Kind::InvalidValue, "the path is not UTF-8"))
-}
-
 /// How it sends, as the options say; what they leave out is taken from `have`.
 fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
     let other = way.file.is_some()
         || way.sendmail.is_some()
         || (way.smtp.is_none() && have.is_some_and(|have| !matches!(have, Transport::Smtp(_))));
     // A directory and a program have no use for them, and nothing is ignored in silence.
-    if other && (way.tls.is_some() || way.username.is_some() || way.ca_file.is_some()) {
+    let of_smtp =
+        way.tls.is_some() || way.username.is_some() || way.auth.is_some() || way.ca_file.is_some();
+    if other && of_smtp {
         return Err(Error::new(
             Kind::Usage,
-            "--tls, --username and --ca-file go with --smtp",
+            "--tls, --username, --auth and --ca-file go with --smtp",
         ));
     }
     if let Some(directory) = &way.file {
@@ -220,6 +239,7 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
             )?;
             Smtp {
                 username: have.username.clone(),
+                auth: have.auth,
                 ca_file: have.ca_file.clone(),
                 ..url
             }
@@ -239,6 +259,9 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
     };
     if let Some(username) = &way.username {
         smtp.username = Some(username.clone());
+    }
+    if let Some(auth) = way.auth {
+        smtp.auth = auth.auth();
     }
     if let Some(path) = &way.ca_file {
         smtp.ca_file = Some(absolute(path)?);
@@ -299,12 +322,7 @@ fn put(
     // What is refused makes no directory, and a mailbox whose directory cannot be made is not added.
     plan.changes(&session.store)?;
     if let Transport::File { directory } = &plan.transport {
-        delivery::prepare_directory(&session.store, std::path::Path::new(directory)).map_err(
-            |error| {
-                Error::new(Kind::Io, format!("cannot make the directory `{directory}`"))
-                    .because(error)
-            },
-        )?;
+        sending::prepare(&session.store, directory)?;
     }
     let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
     done.warnings
@@ -369,7 +387,7 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let mut transport = transport(&args.way, Some(&have.transport))?;
     if let Transport::Smtp(smtp) = &mut transport {
         if args.no_username {
-            smtp.username = None;
+            (smtp.username, smtp.auth) = (None, None);
         }
         if args.no_ca_file {
             smtp.ca_file = None;
@@ -417,15 +435,6 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
         )))
 }
 
-#[derive(Serialize)]
-struct Tested {
-    mailbox: String,
-    to: String,
-    delivered: bool,
-    receipt: String,
-    warnings: Vec<Warning>,
-}
-
 fn test(context: &mut Context, args: &Test) -> Result<Answer> {
     let session = context.session()?;
     let have = mailbox::find(&session.store, &args.named.name)?;
@@ -439,25 +448,8 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
             .hint("name one with --to ADDRESS")
         })?,
     };
-    let receipt = delivery::test(&session, &have, &to)?;
-    let tested = Tested {
-        mailbox: have.name.clone(),
-        to: to.clone(),
-        delivered: true,
-        receipt,
-        warnings: warnings(&session.store, &have.transport)
-            .into_iter()
-            .collect(),
-    };
-    let mut answer = Answer::thing(&tested)?;
-    answer.warnings = tested.warnings;
-    Ok(answer
-        .say(format!(
-            "The test message to {} was accepted.",
-            visible(&to)
-        ))
-        .say(format!(
-            "Next: `twofa setting set 2FAmailbox {}`.",
-            argument(&have.name)
-        )))
+    let warnings = warnings(&session.store, &have.transport)
+        .into_iter()
+        .collect();
+    sending::test(context, &session, &Sender::Mailbox(have), &to, warnings)
 }

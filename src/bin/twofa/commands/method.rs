@@ -125,8 +125,8 @@ fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
     if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
         warnings.push(Warning {
             kind: "prerequisite",
-            message: "SMS is enabled, but this version sends no SMS.".to_owned(),
-            hint: None,
+            message: "SMS is enabled, but `SmsProvider` is not set.".to_owned(),
+            hint: Some("twofa setting set SmsProvider NAME".to_owned()),
         });
     }
     let count = lacking(store, method)?;
@@ -193,12 +193,14 @@ fn next(store: &Store, method: Which) -> Result<Option<String>> {
         Which::Email if settings.thing(&setting::MAILBOX_2FA).is_none() => {
             Some("twofa setting set 2FAmailbox NAME".to_owned())
         }
+        Which::Sms if settings.thing(&setting::SMS_PROVIDER).is_none() => {
+            Some("twofa setting set SmsProvider NAME".to_owned())
+        }
         Which::Totp => Some("twofa authenticator connect LOGIN".to_owned()),
         Which::RecoveryCodes => Some("twofa recovery-codes generate LOGIN".to_owned()),
-        Which::Email if !settings.flag(&setting::ENABLE_2FA) => {
+        Which::Email | Which::Sms if !settings.flag(&setting::ENABLE_2FA) => {
             Some("twofa setting set Enable2FA on".to_owned())
         }
-        // An SMS is sent by nothing so far, and no command changes that.
         Which::Email | Which::Sms => None,
     })
 }

@@ -10,10 +10,12 @@ pub mod key;
 pub mod login;
 pub mod mailbox;
 pub mod method;
+pub mod outbox;
 pub mod password;
 pub mod permission;
 pub mod recovery_codes;
 pub mod setting;
+pub mod sms_provider;
 pub mod template;
 pub mod user;
 
@@ -37,6 +39,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::RecoveryCodes(verb) => recovery_codes::run(context, verb),
         Command::Password(verb) => password::run(context, verb),
         Command::Mailbox(verb) => mailbox::run(context, verb),
+        Command::SmsProvider(verb) => sms_provider::run(context, verb),
+        Command::Outbox(verb) => outbox::run(context, verb),
         Command::Template(verb) => template::run(context, verb),
         Command::Login(verb) => login::run(context, verb),
         Command::Audit(verb) => audit::run(context, verb),

@@ -16,7 +16,7 @@ use twofa::status::stranded;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
 use twofa::user::import::ImportUsers;
 use twofa::user::state::{RemoveUser, SetActive, Unlock};
-use twofa::user::{self, Filter, Type, UserRow};
+use twofa::user::{self, Filter, Type, UserRow, rules};
 
 use crate::answer::{Answer, only, row};
 use crate::cli::{Lockout, PasswordFrom};
@@ -278,6 +278,11 @@ fn in_vain(user: &user::User) -> Option<Warning> {
     })
 }
 
+/// What is worth saying of a user's phone.
+fn improbable(user: &user::User) -> Option<Warning> {
+    rules::improbable(user.phone.as_deref()?)
+}
+
 fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let session = context.session()?;
     let mut lines = context.lines(Wanted {
@@ -303,6 +308,9 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
     let user = user::find(&session.store, &args.login)?;
     done.warnings.extend(stranded(&session.store, &user)?);
     done.warnings.extend(in_vain(&user));
+    if done.changed() {
+        done.warnings.extend(improbable(&user));
+    }
     let login = visible(&user.login).into_owned();
     let sentence = if done.changed() {
         format!("The user `{login}` was added.")
@@ -382,6 +390,10 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
     if what.contains(&"type") {
         done.warnings
             .extend(in_vain(&user::get(&session.store, user.id)?));
+    }
+    if what.contains(&"phone") {
+        done.warnings
+            .extend(improbable(&user::get(&session.store, user.id)?));
     }
     let login = visible(&user.login).into_owned();
     let sentence = if what.is_empty() {

@@ -1,0 +1,358 @@
+//! `sms-provider`: where codes leave by SMS.
+
+mod way;
+
+use clap::{Args, Subcommand};
+use twofa::delivery::{self, Sender};
+use twofa::error::{Error, Kind, Result};
+use twofa::guard::Allowance;
+use twofa::name::{argument, visible};
+use twofa::plan::{Plan as _, Warning};
+use twofa::secret::Secret;
+use twofa::sms_provider::{
+    self, FIELDS, ProviderRow, PutProvider, RemoveProvider, SmsProvider as Stored, Transport,
+};
+use twofa::store::Store;
+use twofa::user::rules;
+
+use self::way::Way;
+use crate::answer::{Answer, only};
+use crate::complete;
+use crate::sending;
+use crate::session::Context;
+use crate::ui::{Lines, Wanted, read_file};
+
+/// Manage SMS providers
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  twofa sms-provider add carrier --twilio --account AC123 --from +15005550006 --token-stdin < token\n  twofa sms-provider add carrier --smpp smsc.example.com:2775 --username ops --password-stdin --from Example\n  twofa sms-provider add trial --file ./sms\n  twofa sms-provider test carrier --to +493012345678"
+)]
+pub enum SmsProvider {
+    /// Add an SMS provider
+    Add(Add),
+    /// List SMS providers
+    List,
+    /// Show one SMS provider
+    Show(Named),
+    /// Change an SMS provider
+    Edit(Edit),
+    /// Remove an SMS provider
+    Remove(Remove),
+    /// Send a test message, show each step, and say what came of it
+    Test(Test),
+}
+
+/// An SMS provider by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The name, in any case
+    #[arg(value_name = "NAME", add = complete::sms_providers())]
+    name: String,
+}
+
+/// `sms-provider add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Name of the new SMS provider
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    way: Way,
+}
+
+/// `sms-provider edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    #[command(flatten)]
+    named: Named,
+    /// New name
+    #[arg(long = "name", value_name = "NEW", id = "new_name")]
+    new_name: Option<String>,
+    #[command(flatten)]
+    way: Way,
+    /// Leave to SmsSenderName whom messages say they are from
+    #[arg(long, conflicts_with = "from")]
+    no_from: bool,
+    /// Log in without a name
+    #[arg(long, conflicts_with = "username")]
+    no_username: bool,
+    /// Send without headers of its own
+    #[arg(long, conflicts_with = "headers")]
+    no_headers: bool,
+    /// Take every good status for success
+    #[arg(long, conflicts_with = "success")]
+    no_success: bool,
+    /// Look for no receipt
+    #[arg(long, conflicts_with = "receipt")]
+    no_receipt: bool,
+    /// Bind without a system type
+    #[arg(long, conflicts_with = "system_type")]
+    no_system_type: bool,
+    /// Trust the system's certificates
+    #[arg(long, conflicts_with = "ca_file")]
+    no_ca_file: bool,
+}
+
+impl Edit {
+    /// Takes away what the `--no-…` options name.
+    fn clear(&self, transport: &mut Transport) {
+        let ca_file = match transport {
+            Transport::Twilio(twilio) => Some(&mut twilio.ca_file),
+            Transport::Http(http) => {
+                for (gone, field) in [
+                    (self.no_username, &mut http.username),
+                    (self.no_success, &mut http.success),
+                    (self.no_receipt, &mut http.receipt),
+                ] {
+                    if gone {
+                        *field = None;
+                    }
+                }
+                if self.no_headers {
+                    http.headers.clear();
+                }
+                Some(&mut http.ca_file)
+            }
+            Transport::Smpp(smpp) => {
+                if self.no_system_type {
+                    smpp.system_type = None;
+                }
+                Some(&mut smpp.ca_file)
+            }
+            Transport::Command { .. } | Transport::File { .. } => None,
+        };
+        if let Some(ca_file) = ca_file.filter(|_| self.no_ca_file) {
+            *ca_file = None;
+        }
+    }
+}
+
+/// `sms-provider remove`.
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    named: Named,
+    /// It is fine if there is no such SMS provider
+    #[arg(long)]
+    if_exists: bool,
+}
+
+/// `sms-provider test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    #[command(flatten)]
+    named: Named,
+    /// Where the message goes [default: the acting user's phone]
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<String>,
+}
+
+const TABLE: &[&str] = &["name", "kind", "from", "url", "host", "path"];
+
+pub fn run(context: &mut Context, verb: SmsProvider) -> Result<Answer> {
+    match verb {
+        SmsProvider::Add(args) => add(context, &args),
+        SmsProvider::List => {
+            let session = context.session()?;
+            let rows: Vec<ProviderRow> = sms_provider::list(&session.store)?
+                .iter()
+                .map(ProviderRow::from)
+                .collect();
+            Ok(Answer::list(FIELDS, TABLE, rows))
+        }
+        SmsProvider::Show(named) => {
+            let session = context.session()?;
+            let have = sms_provider::find(&session.store, &named.name)?;
+            Answer::thing(&ProviderRow::from(&have))
+        }
+        SmsProvider::Edit(args) => edit(context, &args),
+        SmsProvider::Remove(args) => remove(context, &args),
+        SmsProvider::Test(args) => test(context, &args),
+    }
+}
+
+/// The token or password, where there is a use for one: from the options, or asked for.
+fn secret(
+    context: &Context,
+    way: &Way,
+    transport: &Transport,
+    lines: &mut Lines,
+    have: Option<&Stored>,
+) -> Result<Option<Secret>> {
+    let (by_password, by_token) = (way.gives_password(), way.gives_token());
+    let named = match transport {
+        Transport::Smpp(_) => true,
+        Transport::Http(http) => http.username.is_some(),
+        _ => false,
+    };
+    if (by_password || by_token) && !transport.takes_secret() {
+        return Err(Error::new(
+            Kind::Usage,
+            "a program and a directory take no token and no password",
+        ));
+    }
+    if by_password && !named {
+        return Err(Error::new(Kind::Usage, "a password goes with a username")
+            .hint("a token comes with --token-stdin, a username with --username NAME"));
+    }
+    if by_token && named {
+        return Err(Error::new(Kind::Usage, "a username goes with a password")
+            .hint("give it with --password-stdin"));
+    }
+    if by_token {
+        return match (lines.token.take(), &way.token_file) {
+            (Some(token), _) => Ok(Some(token)),
+            (None, Some(path)) => read_file(path, "--token-file").map(Some),
+            (None, None) => Ok(None),
+        };
+    }
+    let keeps =
+        have.is_some_and(|have| have.has_secret() && !transport.wants_secret_anew(&have.transport));
+    if by_password || (named && !keeps) {
+        let prompt = "Password of the provider";
+        return context
+            .password(&way.password, lines, prompt, false)
+            .map(Some);
+    }
+    if matches!(transport, Transport::Twilio(_)) && !keeps {
+        return context
+            .ui
+            .secret("Token of the account", "--token-stdin", false)
+            .map(Some);
+    }
+    Ok(None)
+}
+
+fn warnings(store: &Store, have: &Stored) -> Option<Warning> {
+    let bare = |host: Option<&str>| {
+        let near = host.is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
+        (!near).then(|| Warning {
+            kind: "password_in_clear",
+            message: "messages, and the secret, go over the network unprotected.".to_owned(),
+            hint: Some("https:// or --tls tls".to_owned()),
+        })
+    };
+    match &have.transport {
+        Transport::File { directory } => {
+            delivery::open_directory(store, std::path::Path::new(directory))
+        }
+        Transport::Smpp(smpp) if smpp.tls == twofa::mailbox::Tls::None => bare(Some(&smpp.host)),
+        Transport::Twilio(twilio) => {
+            way::plain_host(&twilio.url).and_then(|host| bare(Some(&host)))
+        }
+        Transport::Http(http) => way::plain_host(&http.url).and_then(|host| bare(Some(&host))),
+        Transport::Smpp(_) | Transport::Command { .. } => None,
+    }
+}
+
+fn put(
+    context: &mut Context,
+    plan: &PutProvider,
+    lines: Lines,
+    session: &twofa::actor::Session,
+) -> Result<Answer> {
+    // What is refused makes no directory, and a provider whose directory cannot be made is not added.
+    plan.changes(&session.store)?;
+    if let Transport::File { directory } = &plan.transport {
+        sending::prepare(&session.store, directory)?;
+    }
+    let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
+    let stored = sms_provider::find(&session.store, &plan.name)?;
+    done.warnings.extend(warnings(&session.store, &stored));
+    let (name, word) = (visible(&stored.name), argument(&stored.name));
+    let changed = done.changed();
+    let sentence = match (changed, plan.id) {
+        (false, _) => format!("The SMS provider `{name}` is like that already."),
+        (true, None) => format!("The SMS provider `{name}` was added."),
+        (true, Some(_)) => format!("The SMS provider `{name}` was changed."),
+    };
+    Ok(Answer::thing(&ProviderRow::from(&stored))?
+        .changed(changed, done.warnings)
+        .say(sentence)
+        .say(format!(
+            "Next: `twofa sms-provider test {word}`, then `twofa setting set SmsProvider {word}`."
+        )))
+}
+
+fn wanted(way: &Way) -> Wanted {
+    Wanted {
+        password: way.password.password_stdin,
+        token: way.token_stdin.then_some("--token-stdin"),
+        ..Wanted::default()
+    }
+}
+
+fn add(context: &mut Context, args: &Add) -> Result<Answer> {
+    let session = context.session()?;
+    let mut lines = context.lines(wanted(&args.way))?;
+    let transport = args.way.transport(None)?;
+    let secret = secret(context, &args.way, &transport, &mut lines, None)?;
+    let plan = PutProvider {
+        id: None,
+        name: args.name.clone(),
+        from: args.way.sender()?,
+        transport,
+        secret,
+    };
+    put(context, &plan, lines, &session)
+}
+
+fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
+    let session = context.session()?;
+    let have = sms_provider::find(&session.store, &args.named.name)?;
+    let mut lines = context.lines(wanted(&args.way))?;
+    let mut transport = args.way.transport(Some(&have.transport))?;
+    args.clear(&mut transport);
+    let secret = secret(context, &args.way, &transport, &mut lines, Some(&have))?;
+    let from = args.way.sender()?.or_else(|| have.from.clone());
+    let plan = PutProvider {
+        id: Some(have.id),
+        name: args.new_name.clone().unwrap_or_else(|| have.name.clone()),
+        from: from.filter(|_| !args.no_from),
+        transport,
+        secret,
+    };
+    put(context, &plan, lines, &session)
+}
+
+fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
+    let session = context.session()?;
+    let name = args.named.name.as_str();
+    let have = match sms_provider::find(&session.store, name) {
+        Ok(have) => have,
+        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
+            return Ok(Answer::thing(&only("name", name))?
+                .changed(false, Vec::new())
+                .say(format!("There is no SMS provider `{}`.", visible(name))));
+        }
+        Err(error) => return Err(error),
+    };
+    let plan = RemoveProvider { id: have.id };
+    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let changed = done.changed();
+    Ok(Answer::thing(&ProviderRow::from(&have))?
+        .changed(changed, done.warnings)
+        .say(format!(
+            "The SMS provider `{}` was removed.",
+            visible(&have.name)
+        )))
+}
+
+fn test(context: &mut Context, args: &Test) -> Result<Answer> {
+    let session = context.session()?;
+    let have = sms_provider::find(&session.store, &args.named.name)?;
+    let to = match &args.to {
+        Some(to) => rules::phone(to)?,
+        None => session.actor.user.phone.clone().ok_or_else(|| {
+            Error::new(
+                Kind::MissingAnswer,
+                "you have no phone the message could go to",
+            )
+            .hint("name one with --to NUMBER")
+        })?,
+    };
+    let mut warnings: Vec<Warning> = warnings(&session.store, &have).into_iter().collect();
+    warnings.extend(rules::improbable(&to));
+    let sender = Sender::Provider(have);
+    sending::test(context, &session, &sender, &to, warnings)
+}

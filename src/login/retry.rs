@@ -1,0 +1,89 @@
+//! Sending a message once more that did not leave: with a new code, for what was sent before is never kept.
+
+use super::decide;
+use super::facts::{Person, System};
+use super::recover;
+use super::second::{self, Question};
+use crate::actor::Session;
+use crate::audit::{Entry, Event, Outcome, append};
+use crate::challenge::{self, Challenge, Purpose, Standing};
+use crate::delivery::outbox::{self, Message, State};
+use crate::error::{Error, Kind, Result};
+use crate::name::argument;
+use crate::user;
+
+/// Sends what `message` was about to the same user by the same method. Returns the new message.
+///
+/// # Errors
+/// [`Kind::NotFound`]; [`Kind::InvalidValue`] for a message that was accepted, or whose question is closed;
+/// [`Kind::TooSoon`], [`Kind::SendLimit`], [`Kind::Delivery`].
+pub fn retry(session: &Session, message: i64) -> Result<Message> {
+    let store = &session.store;
+    let have = outbox::show(store, message)?;
+    let challenge = waits(session, &have)?;
+    store.write(|tx| {
+        let entry = Entry::new(Event::OUTBOX_RETRIED, Outcome::Ok)
+            .user_id(Some(challenge.user))
+            .subject(have.user.as_deref().unwrap_or_default())
+            .detail(serde_json::json!({ "message": message }));
+        append(tx, &session.who(), &entry)
+    })?;
+    if challenge.purpose == Purpose::Recovery {
+        recover::again(session, &challenge)?;
+    } else {
+        let system = System::load(store)?;
+        let person = Person::load(store, user::get(store, challenge.user)?)?;
+        let usable = decide::usable(&system, &person);
+        if !usable.contains(&have.method) {
+            return Err(Error::new(
+                Kind::MethodNotUsable,
+                format!("this user cannot use {} now", have.method.name()),
+            ));
+        }
+        let again = Question::Again(&challenge);
+        second::ask(store, &session.who(), &system, &person, have.method, again)?;
+    }
+    outbox::newest(store, challenge.id)
+}
+
+/// The question that still waits for what a message should have brought.
+fn waits(session: &Session, have: &Message) -> Result<Challenge> {
+    let store = &session.store;
+    let no = |why: &str, hint: String| Err(Error::new(Kind::InvalidValue, why).hint(hint));
+    let Some(login) = &have.user else {
+        return no(
+            "a test message is not sent once more",
+            "`twofa mailbox test NAME` and `twofa sms-provider test NAME` send another".to_owned(),
+        );
+    };
+    match have.state {
+        State::Accepted => {
+            return no(
+                "the message was accepted by its server",
+                "`twofa login resend CHALLENGE` sends another code".to_owned(),
+            );
+        }
+        State::Pending => {
+            let left = have.at.plus(outbox::OVER).since(store.now());
+            return Err(Error::new(Kind::TooSoon, "the message may be on its way")
+                .hint(format!("try again in {left} s"))
+                .with("retry_after", left));
+        }
+        State::Failed | State::Unknown => {}
+    }
+    let waiting = match have.challenge {
+        Some(id) => Some(challenge::get(store, id)?),
+        None => None,
+    };
+    match waiting.filter(|challenge| challenge.standing(store.now()) == Standing::Open) {
+        None => no(
+            "what the message was for is over",
+            format!("`twofa login start {}` begins anew", argument(login)),
+        ),
+        Some(challenge) if outbox::replaced(store, have.id, challenge.id)? => no(
+            "a later message took its place",
+            format!("`twofa outbox list --user {}` shows it", argument(login)),
+        ),
+        Some(challenge) => Ok(challenge),
+    }
+}

@@ -1,0 +1,121 @@
+//! `twofa outbox`: every message, and what became of it.
+
+use snapbox::str;
+
+use crate::world::World;
+
+/// A login of alice whose mail cannot be written: the directory is away.
+fn failed() -> World {
+    let world = World::with_email();
+    std::fs::rename(world.file("mail"), world.file("away")).unwrap();
+    world
+        .run("login start alice --password-stdin")
+        .stdin("alice-pw\n")
+        .exits(1);
+    world
+}
+
+fn back(world: &World) {
+    std::fs::rename(world.file("away"), world.file("mail")).unwrap();
+}
+
+#[test]
+fn list_and_show() {
+    let world = failed();
+    back(&world);
+    world.later(60);
+    world
+        .run("login start bob --password-stdin")
+        .stdin("bob-pw\n")
+        .exits(18);
+    world.ok("mailbox test trial --to me@example.com -q");
+    world.run("outbox list").shows(str![[r#""#]]);
+    world.run("outbox list -o ndjson").shows(str![[r#""#]]);
+    world
+        .run("outbox list -o csv --state failed")
+        .shows(str![[r#""#]]);
+    world.run("outbox show 1").shows(str![[r#""#]]);
+    world.run("outbox show 99").shows(str![[r#""#]]);
+    for (filter, count) in [
+        ("--user alice", 1),
+        ("--user bob --state accepted", 1),
+        ("--method sms", 0),
+        ("--method email", 3),
+        ("--since '30s ago'", 2),
+        ("--until '30s ago'", 1),
+        ("--limit 2", 2),
+        ("--state unknown", 0),
+    ] {
+        let rows = world.json(&format!("outbox list {filter}"));
+        assert_eq!(rows.as_array().unwrap().len(), count, "{filter}: {rows}");
+    }
+    // No words are kept of what is over.
+    assert_eq!(
+        world.number("SELECT count(*) FROM outbox WHERE body IS NOT NULL"),
+        0
+    );
+}
+
+#[test]
+fn retry_sends_a_new_code() {
+    let world = failed();
+    let old = world.text("SELECT hex(code_hash) FROM challenge");
+    // It fails as it did before, and says so.
+    world.run("outbox retry 1 -o json").shows(str![[r#""#]]);
+    back(&world);
+    world.run("outbox retry 1 -o json").shows(str![[r#""#]]);
+    assert_ne!(old, world.text("SELECT hex(code_hash) FROM challenge"));
+    let challenge = world.text("SELECT token FROM challenge");
+    let code = world.code();
+    // What was sent is not sent once more, and neither is what it took the place of.
+    world.run("outbox retry 3").shows(str![[r#""#]]);
+    world.run("outbox retry 1").shows(str![[r#""#]]);
+    world.ok(&format!("login verify {challenge} --code {code}"));
+    world.run("outbox retry 2").shows(str![[r#""#]]);
+    world.run("outbox retry 7").exits(3);
+    let retried = world.json("audit list --event outbox.retried");
+    assert_eq!(retried.as_array().unwrap().len(), 2, "{retried}");
+}
+
+#[test]
+fn a_test_message_is_not_retried() {
+    let world = World::with_email();
+    world.ok("mailbox test trial --to me@example.com");
+    world.run("outbox retry 1").shows(str![[r#""#]]);
+}
+
+/// A command that was killed while it sent leaves a row of which nobody knows.
+#[test]
+fn what_a_killed_command_left() {
+    let world = failed();
+    world.sql("UPDATE outbox SET state = 'pending', closed_at = NULL, error = NULL");
+    world.run("outbox retry 1").shows(str![[r#""#]]);
+    assert_eq!(world.json("outbox show 1")["state"], "pending");
+    back(&world);
+    world.later(60);
+    assert_eq!(world.json("outbox show 1")["state"], "unknown");
+    world.ok("outbox retry 1");
+    world.code();
+}
+
+/// The mail of a recovery can be sent once more: with another token, and as long as the first would have lived.
+#[test]
+fn a_recovery_is_retried() {
+    let world = World::with_email();
+    world.ok("setting set SSPRegistrationMailbox trial");
+    std::fs::rename(world.file("mail"), world.file("away")).unwrap();
+    let asked = world.json("password recover alice");
+    assert!(asked["expires_at"].is_string(), "{asked}");
+    // The mail is left to a process of its own.
+    world.run("deliver 1").done();
+    let wait = || world.text("SELECT group_concat(state) FROM outbox");
+    for _ in 0..1_000_000 {
+        if wait() == "failed" {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    back(&world);
+    world.run("outbox retry 1 -q").succeeds();
+    assert!(world.letter().contains("Subject: Your new password"));
+}
