@@ -210,11 +210,16 @@ impl Session<'_> {
         let parts = &letter.words.parts;
         let mut ids = Vec::new();
         for (at, part) in parts.iter().enumerate() {
+            let from = &letter.from.text;
             self.talk.client(format!(
-                "submit_sm part {} of {}, from `{}` to `{}`, data_coding {} ({}), {} bytes",
+                "submit_sm part {} of {}{} to `{}`, data_coding {} ({}), {} bytes",
                 at + 1,
                 parts.len(),
-                letter.from.text,
+                if from.is_empty() {
+                    String::new()
+                } else {
+                    format!(" from `{from}`")
+                },
                 letter.to.text,
                 letter.words.coding.data_coding(),
                 letter.words.coding.name(),

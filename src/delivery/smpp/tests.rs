@@ -19,7 +19,7 @@ fn a_message_is_one_session() {
             "= connecting to CENTRE",
             "> bind_transmitter system_id=ops password=**** system_type=VMA",
             "< bind_transmitter_resp ESME_ROK (0x00000000) system_id=centre",
-            "> submit_sm part 1 of 1, from `Example` to `491701234567`, data_coding 0 (GSM), 19 bytes",
+            "> submit_sm part 1 of 1 from `Example` to `491701234567`, data_coding 0 (GSM), 19 bytes",
             "< submit_sm_resp ESME_ROK (0x00000000) message_id=id-2",
             "> unbind",
             "< unbind_resp ESME_ROK (0x00000000)",
@@ -47,7 +47,7 @@ fn a_long_message_goes_in_parts() {
     assert_eq!(came.unwrap(), "id-2 id-3");
     assert!(
         said.contains(
-            &"> submit_sm part 2 of 2, from `Example` to `491701234567`, data_coding 8 (UCS-2), 78 bytes"
+            &"> submit_sm part 2 of 2 from `Example` to `491701234567`, data_coding 8 (UCS-2), 78 bytes"
                 .to_owned()
         ),
         "{said:#?}"
