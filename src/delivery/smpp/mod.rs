@@ -47,6 +47,9 @@ const PATIENCE: usize = 100;
 /// The longest that the answer to our goodbye is waited for: the message is on its way by then.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// How long before the deadline we give up ourselves, to tell how far it came: part of a message may have gone.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// Sends `sms` through the centre. Returns what it calls the parts, and all that passes between us is told to `talk`,
 /// but for the password and the words. `reference` is any number: it tells the parts of one long message from those of
 /// another.
@@ -61,6 +64,7 @@ pub(super) fn send(
     // What cannot be sent is known before anybody is called.
     let letter = Letter::of(sms, reference)?;
     let bind = bind(server, password)?;
+    let deadline = deadline.ahead(LAST_WORDS);
     let mut wire = Wire::connect(&server.host, server.port, deadline, talk)?;
     if server.tls != Tls::None {
         wire = wire.secured(&server.host, server.ca_file.as_deref(), talk)?;
@@ -164,7 +168,7 @@ struct Session<'a> {
     server: String,
     deadline: Deadline,
     talk: &'a Talk,
-    /// The number of our last request (section 2.6).
+    /// The number of our last request (section 5.1.4).
     sequence: u32,
     /// Whether there is nobody left to take leave of.
     over: bool,
@@ -257,7 +261,7 @@ impl Session<'_> {
         if self.over {
             return;
         }
-        // Whoever waits for us gives up at the deadline, and must have heard of the message before.
+        // A centre that keeps silent must not cost the message that it has.
         let moment = (self.deadline.left() / 2).min(GOODBYE);
         self.wire.until(Deadline::within(moment));
         self.talk.client(Command::UNBIND.name());

@@ -65,8 +65,9 @@ impl Command {
     }
 }
 
-/// A protocol data unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A protocol data unit. It has no `Debug`: that of a bind holds the password.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Pdu {
     pub command: Command,
     /// `command_status`: what came of a request, in an answer to it.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::alphabet::tests::decode;
 use super::scripted::{CODE, Centre, bound, centre, fails, sends, server, sms, within};
 use super::*;
+use crate::delivery::conversation::converse;
 
 #[test]
 fn a_message_is_one_session() {
@@ -322,6 +323,37 @@ fn a_centre_that_does_not_say_goodbye_has_the_message_all_the_same() {
         said.last().unwrap(),
         "= CENTRE did not answer within 0 s, which changes nothing: the session is over"
     );
+}
+
+#[test]
+fn a_deadline_that_passes_tells_how_far_it_came() {
+    for (text, words) in [
+        (
+            "a".repeat(200),
+            Err(" did not answer within 1 s (1 of 2 parts had been accepted)"),
+        ),
+        // Only the goodbye is not answered.
+        ("a".to_owned(), Ok("id-2")),
+    ] {
+        let centre = bound(|caller, submit| {
+            caller.answers(&submit, 0);
+            while caller.asks().is_some() {}
+        });
+        let server = server(centre.port);
+        let deadline = Deadline::within(Duration::from_secs(1));
+        // Whoever waits has the same deadline.
+        let came = converse("it", deadline, &mut |_| {}, move |talk| {
+            send(&server, None, &sms(&text), 0, deadline, talk)
+        });
+        match words {
+            Ok(receipt) => assert_eq!(came.unwrap(), receipt),
+            Err(words) => {
+                let failure = came.unwrap_err();
+                assert!(failure.said.ends_with(words), "{}", failure.said);
+                assert!(failure.temporary);
+            }
+        }
+    }
 }
 
 #[test]
