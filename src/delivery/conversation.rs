@@ -70,6 +70,14 @@ impl Deadline {
             .max(Duration::from_millis(1))
     }
 
+    /// The same, but for a little: whoever keeps it can still be heard by whoever waits for the whole.
+    pub(super) fn ahead(self, by: Duration) -> Deadline {
+        Deadline {
+            at: self.at.checked_sub(by).unwrap_or(self.at),
+            ..self
+        }
+    }
+
     /// Whether there is time to wait for so long and still do something.
     pub(super) fn allows(self, pause: Duration) -> bool {
         self.left() > pause + Duration::from_millis(100)

@@ -114,6 +114,11 @@ impl Wire {
         })
     }
 
+    /// Waits until `deadline` from here on, and no longer for the one it was connected with.
+    pub(super) fn until(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
     /// Sends all of `bytes`.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let sent = self.hurry().and_then(|()| match &mut self.stream {

@@ -1,4 +1,4 @@
-//! Tests with real peers: mail servers, oathtool, zbarimg, other shells, other accounts, and kill -9.
+//! Tests with real peers: mail servers, message centres, oathtool, zbarimg, other shells, other accounts, and kill -9.
 //!
 //! `cargo test --features peer-tests --test peer`; `.ci/run` installs what they need. A peer that is missing is a
 //! failure that names it, never a test that quietly passes.
@@ -27,6 +27,8 @@ mod oathtool;
 mod qr;
 mod sendmail;
 mod shells;
+mod smpp;
+mod smsc;
 mod smtp;
 mod smtpd;
 #[path = "../cli/world.rs"]
