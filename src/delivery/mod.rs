@@ -9,7 +9,6 @@ pub mod outbox;
 mod conversation;
 mod letter;
 mod local;
-#[cfg_attr(not(test), expect(dead_code, reason = "no noun calls it yet"))]
 mod smpp;
 mod smtp;
 mod wire;
@@ -240,10 +239,16 @@ fn by_sms(
             let input = format!("{}\n", sms.text).into_bytes();
             local::to_program(program, &arguments, input, deadline, ear)
         }
-        Transport::Twilio(_) | Transport::Http(_) | Transport::Smpp(_) => {
-            let _ = secret;
-            Err(Failure::permanent("not yet"))
+        Transport::Smpp(server) => {
+            let mut reference = [0u8; 1];
+            store.source().fill(&mut reference)?;
+            let server = server.clone();
+            let name = wire::named(&server.host, server.port);
+            converse(&name, deadline, ear, move |talk| {
+                smpp::send(&server, secret.as_ref(), &sms, reference[0], deadline, talk)
+            })
         }
+        Transport::Twilio(_) | Transport::Http(_) => Err(Failure::permanent("not yet")),
     })
 }
 

@@ -2,102 +2,12 @@
 //! never a wrong code, and no try is counted for it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
+use std::net::TcpStream;
 
 use snapbox::str;
 
+use crate::mail_server::{Server, polite, polite_of};
 use crate::world::{Done, World};
-
-/// A server on this machine that behaves as `behave` says.
-struct Server {
-    port: u16,
-    thread: JoinHandle<String>,
-}
-
-impl Server {
-    /// One that takes a single connection.
-    fn new(behave: impl Fn(TcpStream) -> String + Send + 'static) -> Server {
-        Server::of(1, behave)
-    }
-
-    /// One that takes so many connections, one after another; returns what all of them came to.
-    fn of(times: usize, behave: impl Fn(TcpStream) -> String + Send + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let thread = std::thread::spawn(move || {
-            (0..times)
-                .map(|_| behave(listener.accept().unwrap().0))
-                .collect()
-        });
-        Server { port, thread }
-    }
-
-    /// Answers each command as `answer` says, from the greeting on; returns what the client said.
-    fn answering(answer: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> Server {
-        Server::answering_of(1, answer)
-    }
-
-    fn answering_of(
-        times: usize,
-        answer: impl Fn(&str) -> Option<&'static str> + Send + 'static,
-    ) -> Server {
-        Server::of(times, move |stream| {
-            let mut writer = stream.try_clone().unwrap();
-            let mut heard = String::new();
-            let mut lines = BufReader::new(stream).lines();
-            let mut said = answer("");
-            while let Some(text) = said {
-                if writer.write_all(text.as_bytes()).is_err() {
-                    break;
-                }
-                let mut letter = text.starts_with("354");
-                said = None;
-                while let Some(Ok(line)) = lines.next() {
-                    heard.push_str(&line);
-                    heard.push('\n');
-                    if letter && line != "." {
-                        continue;
-                    }
-                    letter = false;
-                    said = answer(&line);
-                    break;
-                }
-            }
-            heard
-        })
-    }
-
-    /// The port is another one each time.
-    fn redact(&self, done: &mut Done) {
-        let port = self.port.to_string();
-        for text in [&mut done.line, &mut done.stdout, &mut done.stderr] {
-            *text = text.replace(&port, "[PORT]");
-        }
-    }
-}
-
-/// A well-behaved server, but for what `refuse` begins with.
-fn polite(refuse: &'static str, with: &'static str) -> Server {
-    polite_of(1, refuse, with)
-}
-
-fn polite_of(times: usize, refuse: &'static str, with: &'static str) -> Server {
-    Server::answering_of(times, move |line| {
-        if !refuse.is_empty() && line.starts_with(refuse) {
-            return Some(with);
-        }
-        Some(match line.split([' ', ':']).next().unwrap_or_default() {
-            "" => "220 test ESMTP\r\n",
-            "EHLO" => "250-test\r\n250 AUTH PLAIN LOGIN\r\n",
-            "AUTH" => "235 2.7.0 welcome\r\n",
-            "DATA" => "354 go on\r\n",
-            "." => "250 2.0.0 queued as 4F2A\r\n",
-            "QUIT" => "221 bye\r\n",
-            _ => "250 2.1.0 fine\r\n",
-        })
-    })
-}
 
 /// How often a message is tried that is refused for now.
 const TRIES: usize = 3;
@@ -209,9 +119,9 @@ fn a_server_that_speaks_something_else() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -286,9 +196,9 @@ fn a_server_that_puts_off() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: 451 4.7.1 greylisted, come back later
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: 451 4.7.1 greylisted, come back later","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }

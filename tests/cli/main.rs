@@ -30,6 +30,7 @@ mod confirmation_all;
 mod confirmation_mail;
 mod deadlock;
 mod delivery;
+mod delivery_hostile;
 mod environment;
 mod escalation;
 mod fences;
@@ -49,6 +50,7 @@ mod login_start;
 mod login_tries;
 mod login_verify;
 mod login_words;
+mod mail_server;
 mod mailbox;
 mod mailbox_edit;
 #[cfg(unix)]
@@ -69,6 +71,7 @@ mod recovery_codes;
 #[cfg(unix)]
 mod sendmail;
 mod setting;
+mod sms_delivery;
 mod sms_provider;
 mod store;
 #[cfg(unix)]

@@ -29,13 +29,61 @@ fn list_and_show() {
         .stdin("bob-pw\n")
         .exits(18);
     world.ok("mailbox test trial --to me@example.com -q");
-    world.run("outbox list").shows(str![[r#""#]]);
-    world.run("outbox list -o ndjson").shows(str![[r#""#]]);
+    world.run("outbox list").shows(str![[r#"
+$ twofa outbox list
+? 0
+--- stdout
+ID  AT                    USER   METHOD  RECIPIENT          SENDER  STATE     ERROR
+3   2026-01-01T00:01:00Z  –      email   me@example.com     trial   accepted  –
+2   2026-01-01T00:01:00Z  bob    email   bob@example.com    trial   accepted  –
+1   2026-01-01T00:00:00Z  alice  email   alice@example.com  trial   failed    the directory `[DIR]/mail` is not there
+
+"#]]);
+    world.run("outbox list -o ndjson").shows(str![[r#"
+$ twofa outbox list -o ndjson
+? 0
+--- stdout
+{"id":3,"at":"2026-01-01T00:01:00Z","user":null,"method":"email","recipient":"me@example.com","template":null,"sender":"trial","state":"accepted","tries":1,"receipt":"2026-01-01T000100Z-39b7c4cb26554ff9.eml","error":null,"closed_at":"2026-01-01T00:01:00Z"}
+{"id":2,"at":"2026-01-01T00:01:00Z","user":"bob","method":"email","recipient":"bob@example.com","template":"2FA verification code","sender":"trial","state":"accepted","tries":1,"receipt":"2026-01-01T000100Z-b327f8099fb4a307.eml","error":null,"closed_at":"2026-01-01T00:01:00Z"}
+{"id":1,"at":"2026-01-01T00:00:00Z","user":"alice","method":"email","recipient":"alice@example.com","template":"2FA verification code","sender":"trial","state":"failed","tries":3,"receipt":null,"error":"the directory `[DIR]/mail` is not there","closed_at":"2026-01-01T00:00:00Z"}
+
+"#]]);
     world
         .run("outbox list -o csv --state failed")
-        .shows(str![[r#""#]]);
-    world.run("outbox show 1").shows(str![[r#""#]]);
-    world.run("outbox show 99").shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa outbox list -o csv --state failed
+? 0
+--- stdout
+id,at,user,method,recipient,template,sender,state,tries,receipt,error,closed_at
+1,2026-01-01T00:00:00Z,alice,email,alice@example.com,2FA verification code,trial,failed,3,,the directory `[DIR]/mail` is not there,2026-01-01T00:00:00Z
+
+"#]]);
+    world.run("outbox show 1").shows(str![[r#"
+$ twofa outbox show 1
+? 0
+--- stdout
+id         1
+at         2026-01-01T00:00:00Z
+user       alice
+method     email
+recipient  alice@example.com
+template   2FA verification code
+sender     trial
+state      failed
+tries      3
+receipt    –
+error      the directory `[DIR]/mail` is not there
+closed at  2026-01-01T00:00:00Z
+
+"#]]);
+    world.run("outbox show 99").shows(str![[r#"
+$ twofa outbox show 99
+? 3
+--- stderr
+error: there is no message 99
+ hint: `twofa outbox list` shows them
+
+"#]]);
     for (filter, count) in [
         ("--user alice", 1),
         ("--user bob --state accepted", 1),
@@ -61,17 +109,69 @@ fn retry_sends_a_new_code() {
     let world = failed();
     let old = world.text("SELECT hex(code_hash) FROM challenge");
     // It fails as it did before, and says so.
-    world.run("outbox retry 1 -o json").shows(str![[r#""#]]);
+    world.run("outbox retry 1 -o json").shows(str![[r#"
+$ twofa outbox retry 1 -o json
+? 1
+--- stderr
+error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
+ hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"5dozipjwnsvoppvxa3dk4zuo74","methods":[]}}
+
+"#]]);
     back(&world);
-    world.run("outbox retry 1 -o json").shows(str![[r#""#]]);
+    world.run("outbox retry 1 -o json").shows(str![[r#"
+$ twofa outbox retry 1 -o json
+? 0
+--- stdout
+{
+  "id": 3,
+  "at": "2026-01-01T00:00:00Z",
+  "user": "alice",
+  "method": "email",
+  "recipient": "alice@example.com",
+  "template": "2FA verification code",
+  "sender": "trial",
+  "state": "accepted",
+  "tries": 1,
+  "receipt": "2026-01-01T000000Z-6c765e1499fb0972.eml",
+  "error": null,
+  "closed_at": "2026-01-01T00:00:00Z",
+  "changed": true,
+  "warnings": []
+}
+--- stderr
+A new code was sent to alice@example.com as message 3.
+
+"#]]);
     assert_ne!(old, world.text("SELECT hex(code_hash) FROM challenge"));
     let challenge = world.text("SELECT token FROM challenge");
     let code = world.code();
     // What was sent is not sent once more, and neither is what it took the place of.
-    world.run("outbox retry 3").shows(str![[r#""#]]);
-    world.run("outbox retry 1").shows(str![[r#""#]]);
+    world.run("outbox retry 3").shows(str![[r#"
+$ twofa outbox retry 3
+? 4
+--- stderr
+error: the message was accepted by its server
+ hint: `twofa login resend CHALLENGE` sends another code
+
+"#]]);
+    world.run("outbox retry 1").shows(str![[r#"
+$ twofa outbox retry 1
+? 4
+--- stderr
+error: a later message took its place
+ hint: `twofa outbox list --user alice` shows it
+
+"#]]);
     world.ok(&format!("login verify {challenge} --code {code}"));
-    world.run("outbox retry 2").shows(str![[r#""#]]);
+    world.run("outbox retry 2").shows(str![[r#"
+$ twofa outbox retry 2
+? 4
+--- stderr
+error: what the message was for is over
+ hint: `twofa login start alice` begins anew
+
+"#]]);
     world.run("outbox retry 7").exits(3);
     let retried = world.json("audit list --event outbox.retried");
     assert_eq!(retried.as_array().unwrap().len(), 2, "{retried}");
@@ -81,7 +181,14 @@ fn retry_sends_a_new_code() {
 fn a_test_message_is_not_retried() {
     let world = World::with_email();
     world.ok("mailbox test trial --to me@example.com");
-    world.run("outbox retry 1").shows(str![[r#""#]]);
+    world.run("outbox retry 1").shows(str![[r#"
+$ twofa outbox retry 1
+? 4
+--- stderr
+error: a test message is not sent once more
+ hint: `twofa mailbox test NAME` and `twofa sms-provider test NAME` send another
+
+"#]]);
 }
 
 /// A command that was killed while it sent leaves a row of which nobody knows.
@@ -89,7 +196,14 @@ fn a_test_message_is_not_retried() {
 fn what_a_killed_command_left() {
     let world = failed();
     world.sql("UPDATE outbox SET state = 'pending', closed_at = NULL, error = NULL");
-    world.run("outbox retry 1").shows(str![[r#""#]]);
+    world.run("outbox retry 1").shows(str![[r#"
+$ twofa outbox retry 1
+? 4
+--- stderr
+error: the message may be on its way
+ hint: try again in 60 s
+
+"#]]);
     assert_eq!(world.json("outbox show 1")["state"], "pending");
     back(&world);
     world.later(60);

@@ -9,36 +9,172 @@ fn add_show_list_edit_remove() {
     let world = World::new();
     world
         .run("sms-provider add trial --file sms --from Example")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add trial --file sms --from Example
+? 0
+--- stdout
+name     trial
+kind     file
+from     Example
+path     [DIR]/sms
+changed  yes
+--- stderr
+The SMS provider `trial` was added.
+Next: `twofa sms-provider test trial`, then `twofa setting set SmsProvider trial`.
+
+"#]]);
     // Again is fine, in another spelling too; something else of that name is not.
     world
         .run("sms-provider add TRIAL --file sms --from Example -o ndjson")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add TRIAL --file sms --from Example -o ndjson
+? 0
+--- stdout
+{"name":"trial","kind":"file","from":"Example","account":null,"username":null,"secret":null,"url":null,"method":null,"headers":null,"body":null,"success":null,"receipt":null,"host":null,"port":null,"tls":null,"system_type":null,"ca_file":null,"path":"[DIR]/sms","arguments":null,"changed":false,"warnings":[]}
+--- stderr
+The SMS provider `trial` is like that already.
+Next: `twofa sms-provider test trial`, then `twofa setting set SmsProvider trial`.
+
+"#]]);
     world
         .run("sms-provider add trial --file elsewhere")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add trial --file elsewhere
+? 4
+--- stderr
+error: the SMS provider `trial` exists and has another from, path
+ hint: `twofa sms-provider edit trial` changes it
+
+"#]]);
     world
         .run("sms-provider add carrier --smpp smsc.example.com:2775 --username ops --password-stdin --tls tls --system-type VMA -o json")
         .stdin("smpp-pw\n")
-        .shows(str![[r#""#]]);
-    world.run("sms-provider list").shows(str![[r#""#]]);
-    world.run("sms-provider list -o csv").shows(str![[r#""#]]);
-    world.run("sms-provider show carier").shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add carrier --smpp smsc.example.com:2775 --username ops --password-stdin --tls tls --system-type VMA -o json
+? 0
+--- stdout
+{
+  "name": "carrier",
+  "kind": "smpp",
+  "from": null,
+  "account": null,
+  "username": "ops",
+  "secret": "set",
+  "url": null,
+  "method": null,
+  "headers": null,
+  "body": null,
+  "success": null,
+  "receipt": null,
+  "host": "smsc.example.com",
+  "port": 2775,
+  "tls": "tls",
+  "system_type": "VMA",
+  "ca_file": null,
+  "path": null,
+  "arguments": null,
+  "changed": true,
+  "warnings": []
+}
+--- stderr
+The SMS provider `carrier` was added.
+Next: `twofa sms-provider test carrier`, then `twofa setting set SmsProvider carrier`.
+
+"#]]);
+    world.run("sms-provider list").shows(str![[r#"
+$ twofa sms-provider list
+? 0
+--- stdout
+NAME     KIND  FROM     URL  HOST              PATH
+carrier  smpp  –        –    smsc.example.com  –
+trial    file  Example  –    –                 [DIR]/sms
+
+"#]]);
+    world.run("sms-provider list -o csv").shows(str![[r#"
+$ twofa sms-provider list -o csv
+? 0
+--- stdout
+name,kind,from,account,username,secret,url,method,headers,body,success,receipt,host,port,tls,system_type,ca_file,path,arguments
+carrier,smpp,,,ops,set,,,,,,,smsc.example.com,2775,tls,VMA,,,
+trial,file,Example,,,,,,,,,,,,,,,[DIR]/sms,
+
+"#]]);
+    world.run("sms-provider show carier").shows(str![[r#"
+$ twofa sms-provider show carier
+? 3
+--- stderr
+error: no SMS provider is named `carier`
+ hint: did you mean `carrier`?
+
+"#]]);
     world
         .run("sms-provider edit carrier --from +493012345678 --no-system-type --name Carrier")
-        .shows(str![[r#""#]]);
-    world
-        .run("sms-provider remove Carrier")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit carrier --from +493012345678 --no-system-type --name Carrier
+? 0
+--- stdout
+name      Carrier
+kind      smpp
+from      +493012345678
+username  ops
+secret    set
+host      smsc.example.com
+port      2775
+tls       tls
+changed   yes
+--- stderr
+The SMS provider `Carrier` was changed.
+Next: `twofa sms-provider test Carrier`, then `twofa setting set SmsProvider Carrier`.
+
+"#]]);
+    world.run("sms-provider remove Carrier").shows(str![[r#"
+$ twofa sms-provider remove Carrier
+? 2
+--- stderr
+error: are you sure? The SMS provider `Carrier` will be removed.
+ hint: say yes with --yes
+
+"#]]);
     world
         .run("sms-provider remove Carrier --yes")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider remove Carrier --yes
+? 0
+--- stdout
+name      Carrier
+kind      smpp
+from      +493012345678
+username  ops
+secret    set
+host      smsc.example.com
+port      2775
+tls       tls
+changed   yes
+--- stderr
+The SMS provider `Carrier` was removed.
+
+"#]]);
     world
         .run("sms-provider remove Carrier --yes")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider remove Carrier --yes
+? 3
+--- stderr
+error: no SMS provider is named `Carrier`
+ hint: `twofa sms-provider list` lists what there is
+
+"#]]);
     world
         .run("sms-provider remove Carrier --yes --if-exists -o ndjson")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider remove Carrier --yes --if-exists -o ndjson
+? 0
+--- stdout
+{"name":"Carrier","changed":false,"warnings":[]}
+--- stderr
+There is no SMS provider `Carrier`.
+
+"#]]);
     // The password is sealed, and stands nowhere else.
     assert!(!world.json("audit list").to_string().contains("smpp-pw"));
 }
@@ -47,15 +183,42 @@ fn add_show_list_edit_remove() {
 fn a_provider_in_use_stays() {
     let world = World::new();
     world.ok("sms-provider add trial --file sms");
-    world
-        .run("setting set SmsProvider trail")
-        .shows(str![[r#""#]]);
-    world
-        .run("setting set SmsProvider Trial")
-        .shows(str![[r#""#]]);
-    world
-        .run("sms-provider remove trial --yes")
-        .shows(str![[r#""#]]);
+    world.run("setting set SmsProvider trail").shows(str![[r#"
+$ twofa setting set SmsProvider trail
+? 3
+--- stderr
+error: no SMS provider is named `trail`
+ hint: did you mean `trial`?
+
+"#]]);
+    world.run("setting set SmsProvider Trial").shows(str![[r#"
+$ twofa setting set SmsProvider Trial
+? 0
+--- stdout
+code      SmsProvider
+name      SMS provider
+type      sms-provider
+unit      –
+value     trial
+default   –
+modified  yes
+minimum   –
+maximum   –
+meaning   The provider that SMS are sent through.
+note      –
+changed   yes
+--- stderr
+SmsProvider is trial.
+
+"#]]);
+    world.run("sms-provider remove trial --yes").shows(str![[r#"
+$ twofa sms-provider remove trial --yes
+? 4
+--- stderr
+error: the setting `SmsProvider` points at the SMS provider `trial`
+ hint: `twofa setting set SmsProvider OTHER`, or `twofa setting reset SmsProvider`, first
+
+"#]]);
     // A new name is the setting's too.
     world.ok("sms-provider edit trial --name other");
     assert_eq!(world.ok("setting get SmsProvider").stdout, "other\n");
@@ -80,7 +243,7 @@ fn what_is_wrong_is_said_before_anything_is_asked() {
         "sms-provider add x --twilio --account AC1 --from +493012345678",
         "sms-provider add x --command ./send --arg '#Text#'",
         "sms-provider add x --file sms --from 'A name of fifteen'",
-        "sms-provider add x --file sms --from -rf",
+        "sms-provider add x --file sms --from=-rf",
         "sms-provider test x",
     ] {
         let done = world.run(line).stdin("secret\n").done();
@@ -93,16 +256,43 @@ fn what_is_wrong_is_said_before_anything_is_asked() {
     }
     world
         .run("sms-provider add x --file sms --method POST")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add x --file sms --method POST
+? 2
+--- stderr
+error: --method goes with --http
+
+"#]]);
     world
         .run("sms-provider add x --command ./send --arg '#Text#'")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add x --command ./send --arg #Text#
+? 4
+--- stderr
+error: an argument cannot hold `#Text#`: everybody on the machine sees the arguments of a program
+ hint: the words come on the program's standard input
+
+"#]]);
     world
-        .run("sms-provider add x --file sms --from -rf")
-        .shows(str![[r#""#]]);
+        .run("sms-provider add x --file sms --from=-rf")
+        .shows(str![[r#"
+$ twofa sms-provider add x --file sms --from=-rf
+? 4
+--- stderr
+error: `-rf` is no sender of an SMS
+ hint: it is a number such as +493012345678, a short code, or up to 11 letters and digits
+
+"#]]);
     world
         .run("sms-provider add x --twilio --account AC1")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider add x --twilio --account AC1
+? 2
+--- stderr
+error: token of the account is needed
+ hint: give it with --token-stdin
+
+"#]]);
     assert_eq!(world.number("SELECT count(*) FROM sms_provider"), 0);
 }
 
@@ -116,16 +306,41 @@ fn another_server_needs_the_secret_anew() {
         .succeeds();
     world
         .run("sms-provider edit c --smpp b.example.com:2775")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit c --smpp b.example.com:2775
+? 2
+--- stderr
+error: password of the provider is needed
+ hint: give it with --password-stdin
+
+"#]]);
     world.run("sms-provider edit c --tls none").exits(2);
     world
         .run("sms-provider edit c --password-stdin -o ndjson")
         .stdin("pw\n")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit c --password-stdin -o ndjson
+? 0
+--- stdout
+{"name":"c","kind":"smpp","from":null,"account":null,"username":"ops","secret":"set","url":null,"method":null,"headers":null,"body":null,"success":null,"receipt":null,"host":"a.example.com","port":2775,"tls":"tls","system_type":null,"ca_file":null,"path":null,"arguments":null,"changed":false,"warnings":[]}
+--- stderr
+The SMS provider `c` is like that already.
+Next: `twofa sms-provider test c`, then `twofa setting set SmsProvider c`.
+
+"#]]);
     world
         .run("sms-provider edit c --password-stdin -o ndjson")
         .stdin("other\n")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit c --password-stdin -o ndjson
+? 0
+--- stdout
+{"name":"c","kind":"smpp","from":null,"account":null,"username":"ops","secret":"set","url":null,"method":null,"headers":null,"body":null,"success":null,"receipt":null,"host":"a.example.com","port":2775,"tls":"tls","system_type":null,"ca_file":null,"path":null,"arguments":null,"changed":true,"warnings":[]}
+--- stderr
+The SMS provider `c` was changed.
+Next: `twofa sms-provider test c`, then `twofa setting set SmsProvider c`.
+
+"#]]);
     let change = &world.json("audit list --event sms_provider.edited")[0]["detail"];
     assert_eq!(
         change.to_string(),
@@ -139,114 +354,79 @@ fn test_writes_a_message_and_shows_each_step() {
     world.ok("sms-provider add trial --file sms --from Example");
     world
         .run("sms-provider test trial --to +493012345678")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider test trial --to +493012345678
+? 0
+--- stdout
+provider   trial
+to         +493012345678
+delivered  yes
+receipt    2026-01-01T000000Z-705be1047ba534f1.sms
+--- stderr
+= wrote [DIR]/sms/2026-01-01T000000Z-705be1047ba534f1.sms
+The test message to +493012345678 was accepted.
+Next: `twofa setting set SmsProvider trial`.
+
+"#]]);
     world
         .run("sms-provider test trial --to +19999999999 -o json")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider test trial --to +19999999999 -o json
+? 0
+--- stdout
+{
+  "provider": "trial",
+  "to": "+19999999999",
+  "delivered": true,
+  "receipt": "2026-01-01T000000Z-4221aa56a46373f0.sms",
+  "conversation": [
+    {
+      "from": "note",
+      "text": "wrote [DIR]/sms/2026-01-01T000000Z-4221aa56a46373f0.sms"
+    }
+  ],
+  "warnings": [
+    {
+      "kind": "phone_improbable",
+      "message": "no numbering plan knows the phone `+19999999999`: look at it once more.",
+      "hint": null
+    }
+  ]
+}
+--- stderr
+= wrote [DIR]/sms/2026-01-01T000000Z-4221aa56a46373f0.sms
+warning: no numbering plan knows the phone `+19999999999`: look at it once more.
+The test message to +19999999999 was accepted.
+Next: `twofa setting set SmsProvider trial`.
+
+"#]]);
     world
         .run("sms-provider test trial --to 030123")
-        .shows(str![[r#""#]]);
-    world.run("sms-provider test trial").shows(str![[r#""#]]);
-    snapbox::assert_data_eq!(world.note(), str![[r#""#]]);
-}
+        .shows(str![[r#"
+$ twofa sms-provider test trial --to 030123
+? 4
+--- stderr
+error: `030123` is no phone number: it is + and 7 to 15 digits, the first not 0
+ hint: write it as +493012345678, without spaces
 
-/// A program gets the words on its standard input, the number as an argument, and no shell in between.
-#[cfg(unix)]
-#[test]
-fn a_program_of_this_machine() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let world = World::new();
-    world.write(
-        "send",
-        "#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\ncat > words\nenv > environment\necho \"  id-77 \"\n",
-    );
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(world.file("send"), mode).unwrap();
-    world.ok("sms-provider add local --command ./send --arg --to --arg '#Phone#' --arg '$(id)#Sender#;#PhoneDigits#' --from 'Ex. 1'");
-    world
-        .run("sms-provider test local --to +493012345678 -o json")
-        .shows(str![[r#""#]]);
-    let read = |name: &str| std::fs::read_to_string(world.file(name)).unwrap();
-    assert_eq!(
-        read("arguments"),
-        "--to\n+493012345678\n$(id)Ex. 1;493012345678\n"
-    );
-    assert_eq!(
-        read("words"),
-        "This message shows that the SMS provider \"local\" can send.\n"
-    );
-    assert!(
-        !read("environment").contains("TWOFA_"),
-        "{}",
-        read("environment")
-    );
+"#]]);
+    world.run("sms-provider test trial").shows(str![[r#"
+$ twofa sms-provider test trial
+? 2
+--- stderr
+error: you have no phone the message could go to
+ hint: name one with --to NUMBER
 
-    world.write(
-        "send",
-        "#!/bin/sh\ncat > /dev/null\necho 'no credit left' >&2\nexit 3\n",
-    );
-    world
-        .run("sms-provider test local --to +493012345678 -q")
-        .shows(str![[r#""#]]);
-    world.write(
-        "send",
-        "#!/bin/sh\ncat > /dev/null\necho busy >&2\nexit 75\n",
-    );
-    let error = world
-        .run("sms-provider test local --to +493012345678 -q -o json")
-        .exits(1)
-        .error();
-    assert_eq!(error["temporary"], true, "{error}");
-}
+"#]]);
+    snapbox::assert_data_eq!(
+        world.note(),
+        str![[r#"
+To: +19999999999
+From: Example
+Date: 2026-01-01T00:00:00Z
 
-/// From the first number to the login, by SMS.
-#[test]
-fn a_code_by_sms_logs_in() {
-    let world = World::peopled();
-    world.ok("user edit alice --phone +493012345678");
-    world.ok("sms-provider add trial --file sms");
-    world.ok("setting set SmsProvider trial SmsSenderName Example");
-    world.ok("method enable sms --primary");
-    world.ok("method enable email");
-    world.ok("setting set Enable2FA on --yes");
-    world
-        .run("login start alice --password-stdin -o json")
-        .stdin("alice-pw\n")
-        .shows(str![[r#""#]]);
-    snapbox::assert_data_eq!(world.note(), str![[r#""#]]);
-    let challenge = world.text("SELECT token FROM challenge");
-    world
-        .run(&format!(
-            "login verify {challenge} --code {} -o ndjson",
-            world.note_code()
-        ))
-        .shows(str![[r#""#]]);
-    // Whoever has no phone is asked by mail.
-    let verdict = world
-        .run("login start bob --password-stdin -o json")
-        .stdin("bob-pw\n")
-        .json(18);
-    assert_eq!(verdict["method"], "email");
-}
+This message shows that the SMS provider "trial" can send.
 
-/// Where nothing can be sent, the answer says so at once, and what else this user has.
-#[test]
-fn what_cannot_be_sent_names_the_other_methods() {
-    let world = World::peopled();
-    world.ok("user edit alice --phone +493012345678");
-    world.ok("sms-provider add trial --file sms");
-    world.ok("setting set SmsProvider trial");
-    world.ok("method enable sms --primary");
-    world.ok("method enable email");
-    world.ok("setting set Enable2FA on --yes");
-    std::fs::remove_dir(world.file("sms")).unwrap();
-    world
-        .run("login start alice --password-stdin -o json")
-        .stdin("alice-pw\n")
-        .shows(str![[r#""#]]);
-    let challenge = world.text("SELECT token FROM challenge");
-    world.ok(&format!("login resend {challenge} --method email"));
-    let code = world.code();
-    world.ok(&format!("login verify {challenge} --code {code}"));
-    assert_eq!(world.tries("alice"), 0);
+"#]]
+    );
 }

@@ -53,6 +53,8 @@ enum Body {
     Thing {
         row: Row,
         table: Option<String>,
+        /// Whether a table shows the fields that are `null`.
+        nothing: bool,
     },
     List {
         columns: &'static [&'static str],
@@ -122,6 +124,7 @@ impl Answer {
         Ok(Answer::new(Body::Thing {
             row: row(thing)?,
             table: None,
+            nothing: true,
         }))
     }
 
@@ -171,6 +174,14 @@ impl Answer {
         width: Option<u16>,
     ) -> Result<Answer> {
         Ok(self.shown_as(table(columns, rows, width)?))
+    }
+
+    /// Leaves out of the table format what a thing of its kind does not have.
+    pub fn shown_without_nothing(mut self) -> Answer {
+        if let Body::Thing { nothing, .. } = &mut self.body {
+            *nothing = false;
+        }
+        self
     }
 
     /// What the table format shows instead of the fields.
@@ -262,7 +273,16 @@ fn write(body: Body, format: Format, width: Option<u16>, out: &mut dyn Write) ->
             Ok(())
         }
         Body::Bytes(bytes) => Ok(out.write_all(&bytes)?),
-        Body::Thing { row, table } => thing(row, table, format, width, out),
+        Body::Thing {
+            mut row,
+            table,
+            nothing,
+        } => {
+            if format == Format::Table && !nothing {
+                row.retain(|_, value| !value.is_null());
+            }
+            thing(row, table, format, width, out)
+        }
         Body::List {
             columns,
             table,

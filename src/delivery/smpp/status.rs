@@ -154,6 +154,8 @@ impl Status {
     pub(super) const OK: Status = Status(0x00);
     pub(super) const UNKNOWN_COMMAND: Status = Status(0x03);
     pub(super) const WRONG_BIND: Status = Status(0x04);
+    /// A carrier that takes one bind at a time says so of the second of two logins at once.
+    const ALREADY_BOUND: Status = Status(0x05);
     const SYSTEM_ERROR: Status = Status(0x08);
     const QUEUE_FULL: Status = Status(0x14);
     const THROTTLED: Status = Status(0x58);
@@ -162,6 +164,7 @@ impl Status {
     /// Whether trying again may help.
     pub(super) fn is_temporary(self) -> bool {
         [
+            Status::ALREADY_BOUND,
             Status::SYSTEM_ERROR,
             Status::QUEUE_FULL,
             Status::THROTTLED,
@@ -233,6 +236,6 @@ mod tests {
         let again: Vec<u32> = (0..=0x500)
             .filter(|number| Status(*number).is_temporary())
             .collect();
-        assert_eq!(again, [0x08, 0x14, 0x58, 0x64]);
+        assert_eq!(again, [0x05, 0x08, 0x14, 0x58, 0x64]);
     }
 }

@@ -163,12 +163,17 @@ pub fn run(context: &mut Context, verb: SmsProvider) -> Result<Answer> {
         SmsProvider::Show(named) => {
             let session = context.session()?;
             let have = sms_provider::find(&session.store, &named.name)?;
-            Answer::thing(&ProviderRow::from(&have))
+            shown(&have)
         }
         SmsProvider::Edit(args) => edit(context, &args),
         SmsProvider::Remove(args) => remove(context, &args),
         SmsProvider::Test(args) => test(context, &args),
     }
+}
+
+/// A provider of one kind has few of the fields that there are.
+fn shown(provider: &Stored) -> Result<Answer> {
+    Ok(Answer::thing(&ProviderRow::from(provider))?.shown_without_nothing())
 }
 
 /// The token or password, where there is a use for one: from the options, or asked for.
@@ -266,7 +271,7 @@ fn put(
         (true, None) => format!("The SMS provider `{name}` was added."),
         (true, Some(_)) => format!("The SMS provider `{name}` was changed."),
     };
-    Ok(Answer::thing(&ProviderRow::from(&stored))?
+    Ok(shown(&stored)?
         .changed(changed, done.warnings)
         .say(sentence)
         .say(format!(
@@ -330,12 +335,10 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let plan = RemoveProvider { id: have.id };
     let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     let changed = done.changed();
-    Ok(Answer::thing(&ProviderRow::from(&have))?
-        .changed(changed, done.warnings)
-        .say(format!(
-            "The SMS provider `{}` was removed.",
-            visible(&have.name)
-        )))
+    Ok(shown(&have)?.changed(changed, done.warnings).say(format!(
+        "The SMS provider `{}` was removed.",
+        visible(&have.name)
+    )))
 }
 
 fn test(context: &mut Context, args: &Test) -> Result<Answer> {
