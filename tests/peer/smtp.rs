@@ -242,17 +242,17 @@ fn every_refusal_has_its_own_words() {
     snapbox::assert_data_eq!(
         said.join("\n"),
         snapbox::str![[r#"
-the mailbox `ops` could not send: SERVER refused: permanent error (535): 5.7.8 Authentication credentials invalid
-the mailbox `ops` could not send: SERVER refused: permanent error (530): 5.7.0 Authentication required
-the mailbox `ops` could not send: the certificate of SERVER is not good: UnknownIssuer (trusted: the certificates in `[DIR]/other.ca.pem`)
+the mailbox `ops` could not send: SERVER refused: 535 5.7.8 Authentication credentials invalid
+the mailbox `ops` could not send: SERVER refused: 530 5.7.0 Authentication required
+the mailbox `ops` could not send: the certificate of SERVER is not good: it was issued by nobody who is trusted (trusted: the certificates in `[DIR]/other.ca.pem`)
 the mailbox `ops` could not send: the CA file `[DIR]/absent.pem` cannot be used: No such file or directory (os error 2)
 the mailbox `ops` could not send: the CA file `[DIR]/empty.pem` cannot be used: there is no certificate in it
-the mailbox `ops` could not send: the certificate of SERVER is not good: UnknownIssuer (trusted: the system's certificates)
+the mailbox `ops` could not send: the certificate of SERVER is not good: it was issued by nobody who is trusted (trusted: the system's certificates)
 the mailbox `ops` could not send: the certificate of SERVER is not good: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("mail.example.com") (trusted: the certificates in `[DIR]/elsewhere.ca.pem`)
 the mailbox `ops` could not send: SERVER does not offer STARTTLS, and nothing was sent without it
-the mailbox `ops` could not send: SERVER does not speak TLS from the first byte; it may offer STARTTLS
-the mailbox `ops` could not send: SERVER refused: permanent error (552): 5.2.2 mailbox full
-the mailbox `ops` could not send: SERVER refused for now: transient error (451): 4.7.1 try again later
+the mailbox `ops` could not send: SERVER does not speak TLS from the first byte
+the mailbox `ops` could not send: SERVER refused: 552 5.2.2 mailbox full
+the mailbox `ops` could not send: SERVER refused for now: 451 4.7.1 try again later
 the mailbox `ops` could not send: SERVER: nothing listens there
 "#]]
     );
