@@ -248,11 +248,12 @@ pub fn list(
         (filter.since.is_some(), "outbox.created_at >= :since"),
         (filter.until.is_some(), "outbox.created_at < :until"),
     ];
-    let conditions: String = wanted
+    let conditions = wanted
         .iter()
         .filter(|(given, _)| *given)
-        .map(|(_, condition)| format!(" AND {condition}"))
-        .collect();
+        .fold(String::new(), |text, (_, condition)| {
+            text + " AND " + condition
+        });
     let mut query = store.db().prepare(&format!(
         "SELECT {COLUMNS} FROM outbox LEFT JOIN user ON user.id = outbox.user
          WHERE 1{conditions} ORDER BY outbox.id DESC LIMIT :limit"

@@ -188,22 +188,41 @@ pub struct MailboxRow {
     pub path: Option<String>,
 }
 
-impl std::convert::From<&Mailbox> for MailboxRow {
-    fn from(mailbox: &Mailbox) -> Self {
-        let smtp = mailbox.transport.smtp();
+/// The fields of [`MailboxRow`].
+pub const FIELDS: &[&str] = &[
+    "name", "kind", "from", "host", "port", "tls", "username", "auth", "password", "ca_file",
+    "path",
+];
+
+impl MailboxRow {
+    /// The row of a mailbox that is, or that shall be.
+    fn of(
+        name: &str,
+        from: &From,
+        transport: &Transport,
+        password: Option<&'static str>,
+    ) -> MailboxRow {
+        let smtp = transport.smtp();
         MailboxRow {
-            name: mailbox.name.clone(),
-            kind: mailbox.transport.kind(),
-            from: mailbox.from.to_string(),
+            name: name.to_owned(),
+            kind: transport.kind(),
+            from: from.to_string(),
             host: smtp.map(|smtp| smtp.host.clone()),
             port: smtp.map(|smtp| smtp.port),
             tls: smtp.map(|smtp| smtp.tls.code()),
             username: smtp.and_then(|smtp| smtp.username.clone()),
             auth: smtp.and_then(|smtp| smtp.auth).map(Auth::code),
-            password: mailbox.password.as_ref().map(|_| "set"),
+            password,
             ca_file: smtp.and_then(|smtp| smtp.ca_file.clone()),
-            path: mailbox.transport.path().map(str::to_owned),
+            path: transport.path().map(str::to_owned),
         }
+    }
+}
+
+impl std::convert::From<&Mailbox> for MailboxRow {
+    fn from(mailbox: &Mailbox) -> Self {
+        let password = mailbox.password.as_ref().map(|_| "set");
+        MailboxRow::of(&mailbox.name, &mailbox.from, &mailbox.transport, password)
     }
 }
 
@@ -260,58 +279,17 @@ impl PutMailbox {
             )
             .hint("give it with --password-stdin"));
         }
-        let old = have.map(MailboxRow::from);
-        let was = |field: &dyn Fn(&MailboxRow) -> Value| old.as_ref().map_or(Value::Null, field);
+        let json = |row: MailboxRow| serde_json::to_value(row).unwrap_or_default();
+        let old = have.map(|have| json(MailboxRow::from(have)));
+        let password = self.password_word(store, have)?;
+        let new = json(MailboxRow::of(&name, &self.from, &self.transport, password));
         let (op, event, key) = match have {
-            None => (Op::Add, Event::MAILBOX_ADDED, name.clone()),
+            None => (Op::Add, Event::MAILBOX_ADDED, name),
             Some(have) => (Op::Edit, Event::MAILBOX_EDITED, have.name.clone()),
         };
-        let mut change = Change::new("mailbox", key, op, event)
-            .field("name", was(&|row| row.name.clone().into()), name)
-            .field("kind", was(&|row| row.kind.into()), self.transport.kind())
-            .field(
-                "from",
-                was(&|row| row.from.clone().into()),
-                self.from.to_string(),
-            )
-            .field(
-                "host",
-                was(&|row| row.host.clone().into()),
-                smtp.map(|smtp| smtp.host.clone()),
-            )
-            .field(
-                "port",
-                was(&|row| row.port.into()),
-                smtp.map(|smtp| smtp.port),
-            )
-            .field(
-                "tls",
-                was(&|row| row.tls.into()),
-                smtp.map(|smtp| smtp.tls.code()),
-            )
-            .field(
-                "username",
-                was(&|row| row.username.clone().into()),
-                smtp.and_then(|smtp| smtp.username.clone()),
-            )
-            .field(
-                "auth",
-                was(&|row| row.auth.into()),
-                smtp.and_then(|smtp| smtp.auth).map(Auth::code),
-            )
-            .field(
-                "ca_file",
-                was(&|row| row.ca_file.clone().into()),
-                smtp.and_then(|smtp| smtp.ca_file.clone()),
-            )
-            .field(
-                "path",
-                was(&|row| row.path.clone().into()),
-                self.transport.path(),
-            );
-        let before = was(&|row| row.password.into());
-        change = change.field("password", before, self.password_word(store, have)?);
-        Ok(change.if_any())
+        Ok(Change::new("mailbox", key, op, event)
+            .fields_of(FIELDS, &old.unwrap_or_default(), &new)
+            .if_any())
     }
 
     /// What a change says of the password. A secret carries no bytes: another password shows as `set` becoming

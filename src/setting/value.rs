@@ -113,11 +113,10 @@ impl Shape {
         match self {
             Shape::Bool => "bool",
             Shape::Int { .. } => "int",
-            Shape::Text { .. } => "text",
+            Shape::Text { .. } | Shape::SmsSender => "text",
             Shape::Mailbox => "mailbox",
             Shape::Template { .. } => "template",
             Shape::Provider => "sms-provider",
-            Shape::SmsSender => "text",
             Shape::Idp => "idp",
         }
     }

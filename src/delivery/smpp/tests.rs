@@ -417,7 +417,7 @@ fn a_centre_that_goes_away_in_the_middle() {
     assert_eq!(said.len(), 4, "{said:#?}");
     // One that goes with our words unread is a reset.
     let centre = Centre::new(|caller| {
-        std::thread::sleep(Duration::from_millis(50));
+        let _ = caller.0.peek(&mut [0]);
         drop(caller);
     });
     let (came, _) = sends(centre.port, "");
@@ -433,11 +433,13 @@ fn drop_by_drop_costs_the_deadline() {
             sequence: submit.sequence,
             body: vec![b'x'; 64],
         };
+        let pause = Some(Duration::from_millis(100));
+        caller.0.set_read_timeout(pause).unwrap();
         for byte in answer.encode() {
-            if caller.0.write_all(&[byte]).is_err() {
+            // Nothing comes, and that takes the pause.
+            if caller.0.write_all(&[byte]).is_err() || caller.0.peek(&mut [0]).is_ok() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
     });
     let (came, _) = within(Duration::from_secs(1), server(centre.port), sms(""));

@@ -7,7 +7,7 @@ use twofa::delivery::{self, Sender};
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::mailbox::{
-    self, Auth, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls,
+    self, Auth, FIELDS, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls,
     Transport,
 };
 use twofa::name::{argument, visible};
@@ -176,10 +176,6 @@ pub struct Test {
     to: Option<String>,
 }
 
-const COLUMNS: &[&str] = &[
-    "name", "kind", "from", "host", "port", "tls", "username", "auth", "password", "ca_file",
-    "path",
-];
 const TABLE: &[&str] = &["name", "kind", "from", "host", "path"];
 
 pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
@@ -191,7 +187,7 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
                 .iter()
                 .map(MailboxRow::from)
                 .collect();
-            Ok(Answer::list(COLUMNS, TABLE, rows))
+            Ok(Answer::list(FIELDS, TABLE, rows))
         }
         Mailbox::Show(named) => {
             let session = context.session()?;

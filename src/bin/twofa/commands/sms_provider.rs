@@ -29,13 +29,13 @@ use crate::ui::{Lines, Wanted, read_file};
 )]
 pub enum SmsProvider {
     /// Add an SMS provider
-    Add(Add),
+    Add(Box<Add>),
     /// List SMS providers
     List,
     /// Show one SMS provider
     Show(Named),
     /// Change an SMS provider
-    Edit(Edit),
+    Edit(Box<Edit>),
     /// Remove an SMS provider
     Remove(Remove),
     /// Send a test message, show each step, and say what came of it
