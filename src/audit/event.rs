@@ -56,6 +56,8 @@ events! {
     MAILBOX_EDITED "mailbox.edited" "a mailbox was edited";
     MAILBOX_REMOVED "mailbox.removed" "a mailbox was removed";
     MAILBOX_TESTED "mailbox.tested" "a test message was sent";
+    TEMPLATE_CHANGED "template.changed" "the words of a template were changed in a language";
+    TEMPLATE_RESET "template.reset" "the words of a template went back to the shipped ones in a language";
     AUTHENTICATOR_STARTED "authenticator.started" "connecting an authenticator app was begun";
     AUTHENTICATOR_WRONG "authenticator.wrong" "a code that should confirm an authenticator app was wrong";
     AUTHENTICATOR_CONNECTED "authenticator.connected" "an authenticator app was connected";

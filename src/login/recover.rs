@@ -178,7 +178,7 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
         ("RecoveryToken", token.expose()),
         ("RecoveryTokenTTL", minutes.as_str()),
     ];
-    let words = template::render(template, &values)?;
+    let words = template::render(tx, template, &user.language, &values)?;
     let to = user.address().unwrap_or_default().to_owned();
     let outgoing = outbox::Outgoing {
         challenge: challenge.id,
