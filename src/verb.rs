@@ -305,8 +305,8 @@ pub const VERBS: &[Verb] = &[
     ),
     row("template list", Op(CanManageLookups), Opens::Read, false),
     row("template show", Op(CanManageLookups), Opens::Read, false),
-    row("template set", Op(CanManageLookups), Opens::Write, false),
     row("template edit", Op(CanManageLookups), Opens::Write, false),
+    row("template set", Op(CanManageLookups), Opens::Write, false),
     row("template reset", Op(CanManageLookups), Opens::Write, false),
     row("template preview", Op(CanManageLookups), Opens::Read, false),
     row(

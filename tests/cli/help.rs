@@ -315,6 +315,7 @@ TWOFA_CONFIRM_CHALLENGE   --confirm-challenge   The challenge a code was sent fo
 TWOFA_OVERRIDE            --override            Go without confirmation (root and the store's owner only; needs --reason)
 NO_COLOR                  --color never         Set to anything, it turns colour off
 XDG_DATA_HOME             --db                  Where the store of an ordinary account is, in twofa/twofa.db
+VISUAL                    template edit         The editor and its arguments; without it EDITOR, then vi
 
 "#]]);
 }
@@ -363,6 +364,8 @@ mailbox.added                a mailbox was added
 mailbox.edited               a mailbox was edited
 mailbox.removed              a mailbox was removed
 mailbox.tested               a test message was sent
+template.changed             the words of a template were changed in a language
+template.reset               the words of a template went back to the shipped ones in a language
 authenticator.started        connecting an authenticator app was begun
 authenticator.wrong          a code that should confirm an authenticator app was wrong
 authenticator.connected      an authenticator app was connected

@@ -34,20 +34,22 @@ pub enum Template {
     List,
     /// Show the words of a template
     Show(Worded),
+    /// Change the words of a template in your editor
+    ///
+    /// It is the command of the variable VISUAL, else of EDITOR, else vi.
+    Edit(Worded),
     /// Change the words of a template
     ///
     /// What is not given stays as it is. A language that has no words yet needs all of them. The code's macro stays in
     /// every part; `template list` shows the macros of each template.
     Set(Set),
-    /// Change the words of a template in your editor
-    ///
-    /// It is the command of the variable VISUAL, else of EDITOR, else vi.
-    Edit(Worded),
     /// Go back to the shipped words of a template
     ///
     /// A language that ships none has no words any more.
     Reset(Reset),
     /// Show a template as a user would get it; nothing is sent
+    ///
+    /// That is in the user's language, else in the one it is a variant of (pt for pt-br), else in English.
     Preview(Preview),
 }
 
@@ -308,9 +310,9 @@ fn reset(context: &mut Context, args: &Reset) -> Result<Answer> {
     if args.all {
         let row: TemplateRow = template::find(&session.store, &row.name)?;
         let sentence = if changed {
-            format!("Every language of `{name}` has the shipped words again.")
+            format!("`{name}` has the shipped words in every language again, and no others.")
         } else {
-            format!("Every language of `{name}` has the shipped words already.")
+            format!("`{name}` has the shipped words in every language already, and no others.")
         };
         return Ok(Answer::thing(&row)?
             .changed(changed, done.warnings)
