@@ -194,20 +194,18 @@ pub fn error(error: &Error, choice: Color, json: bool) {
     }
 }
 
-impl Ui {
-    /// Asks whoever sits at the terminal whether to go on; the default is no.
-    ///
-    /// # Errors
-    /// [`Kind::MissingAnswer`] where the terminal goes away.
-    pub fn wants(&self, question: &str) -> Result<bool> {
-        // A whole line is read: of a "yes" whose first letter is enough, the rest would go to the shell.
-        let answer: String = Input::new()
-            .with_prompt(format!("{question} [y/N]"))
-            .allow_empty(true)
-            .interact_text()
-            .map_err(unanswered)?;
-        Ok(matches!(fold(&answer).as_str(), "y" | "yes"))
-    }
+/// Asks whoever sits at the terminal; the default is no.
+///
+/// # Errors
+/// [`Kind::MissingAnswer`] where the terminal goes away.
+pub fn wants(question: &str) -> Result<bool> {
+    // A whole line is read: of a "yes" whose first letter is enough, the rest would go to the shell.
+    let answer: String = Input::new()
+        .with_prompt(format!("{question} [y/N]"))
+        .allow_empty(true)
+        .interact_text()
+        .map_err(unanswered)?;
+    Ok(matches!(fold(&answer).as_str(), "y" | "yes"))
 }
 
 impl Ask for Ui {
@@ -225,7 +223,7 @@ impl Ask for Ui {
             self.color,
             &format!("{question}\nWithout asking: {} --yes\n", self.typed),
         );
-        if self.wants("Are you sure?")? {
+        if wants("Are you sure?")? {
             Ok(())
         } else {
             Err(Error::new(Kind::Declined, "nothing was changed"))

@@ -286,7 +286,7 @@ fn edit(context: &mut Context, args: &Worded) -> Result<Answer> {
             Ok(plan) => break plan,
             Err(error) if error.kind() == Kind::InvalidValue => {
                 ui::error(&error, context.globals.color, false);
-                if !context.ui.wants("Edit it again?")? {
+                if !ui::wants("Edit it again?")? {
                     return Err(Error::new(Kind::Declined, "nothing was changed"));
                 }
             }
