@@ -110,7 +110,10 @@ impl Verb {
     /// Whether an account that acts for the store's owner through sudo may run it at all.
     #[must_use]
     pub fn is_delegable(&self) -> bool {
-        self.opens != Opens::Create && self.needs != OwnerAsAdministrator
+        // An editor can run anything, with the owner's rights.
+        self.opens != Opens::Create
+            && self.needs != OwnerAsAdministrator
+            && self.path != "template edit"
     }
 }
 
@@ -346,6 +349,9 @@ pub const VERBS: &[Verb] = &[
     ),
     row("template list", Op(CanManageLookups), Opens::Read, false),
     row("template show", Op(CanManageLookups), Opens::Read, false),
+    row("template edit", Op(CanManageLookups), Opens::Write, false),
+    row("template set", Op(CanManageLookups), Opens::Write, false),
+    row("template reset", Op(CanManageLookups), Opens::Write, false),
     row("template preview", Op(CanManageLookups), Opens::Read, false),
     row(
         "login start",

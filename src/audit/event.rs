@@ -61,6 +61,8 @@ events! {
     SMS_PROVIDER_REMOVED "sms_provider.removed" "an SMS provider was removed";
     SMS_PROVIDER_TESTED "sms_provider.tested" "a test message was sent by SMS";
     OUTBOX_RETRIED "outbox.retried" "an administrator had a message sent once more";
+    TEMPLATE_CHANGED "template.changed" "the words of a template were changed in a language";
+    TEMPLATE_RESET "template.reset" "the words of a template went back to the shipped ones in a language";
     AUTHENTICATOR_STARTED "authenticator.started" "connecting an authenticator app was begun";
     AUTHENTICATOR_WRONG "authenticator.wrong" "a code that should confirm an authenticator app was wrong";
     AUTHENTICATOR_CONNECTED "authenticator.connected" "an authenticator app was connected";

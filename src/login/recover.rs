@@ -182,7 +182,7 @@ fn written(tx: &Tx<'_>, settings: &Settings, user: User, challenge: i64) -> Resu
         ("RecoveryToken", token.expose()),
         ("RecoveryTokenTTL", minutes.as_str()),
     ];
-    let words = template::render(template, &values)?;
+    let words = template::render(tx, template, &user.language, &values)?;
     let to = user.address().unwrap_or_default().to_owned();
     let outgoing = outbox::Outgoing {
         challenge: Some(challenge),

@@ -168,7 +168,7 @@ fn enqueue(
     challenge: i64,
 ) -> Result<(i64, Secret, template::Words)> {
     let code = challenge::new_code(tx, challenge, method)?;
-    let words = words(system, person, &sender.template, &code)?;
+    let words = words(tx, system, person, &sender.template, &code)?;
     let outgoing = outbox::Outgoing {
         challenge: Some(challenge),
         user: Some(person.user.id),
@@ -249,6 +249,7 @@ fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
 }
 
 fn words(
+    store: &Store,
     system: &System,
     person: &Person,
     template: &str,
@@ -261,7 +262,7 @@ fn words(
         ("SecondFactorCode", code.expose()),
         ("SecondFactorCodeTTL", &ttl),
     ];
-    template::render(template, &values)
+    template::render(store, template, &user.language, &values)
 }
 
 fn too_soon(store: &Store, system: &System, challenge: &Challenge, method: Method) -> Result<()> {

@@ -1,15 +1,35 @@
 //! Templates: the words in which a code leaves us.
 //!
-//! A template has a subject, a text, and for emails an optional HTML part. `#Macro#` stands for a value. What promises
-//! safety: a value put into HTML is escaped, and a line break never reaches a subject. The texts shipped with the
-//! program are English.
+//! A template has words in several languages: a subject, a text, and for emails an optional HTML part. `#Macro#` stands
+//! for a value. The program ships words in some languages, English among them; the store keeps those that differ. Whoever
+//! gets a message gets it in their language, else in the language theirs is a variant of, else in English.
+//!
+//! What promises safety: words without their code are refused; a value put into HTML is escaped, and stands nowhere
+//! but where that is enough; a line break never reaches a subject.
+
+mod document;
+mod edit;
+mod fill;
+mod markup;
+mod rules;
+mod shipped;
+
+use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension as _, named_params};
 use serde::Serialize;
 
+pub use self::edit::{Draft, Html, ResetWords, SetWords};
+pub use self::rules::LONGEST;
+
+use self::fill::{escaped, fill, plain};
+use self::shipped::{Shipped, shipped};
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 use crate::store::Store;
+
+/// The language that every template has words in.
+pub const FALLBACK: &str = "en";
 
 /// Words with macros in them, or with the values in their places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,41 +42,6 @@ pub struct Words {
     pub html: Option<String>,
 }
 
-struct Shipped {
-    name: &'static str,
-    subject: Option<&'static str>,
-    text: &'static str,
-    html: Option<&'static str>,
-    macros: &'static [&'static str],
-}
-
-/// Macros of a message that carries a code.
-const CODE_MACROS: &[&str] = &["Username", "SecondFactorCode", "SecondFactorCodeTTL"];
-
-static SHIPPED: &[Shipped] = &[
-    Shipped {
-        name: "2FA verification code",
-        subject: Some("Your verification code"),
-        text: include_str!("en/verification-code.txt"),
-        html: Some(include_str!("en/verification-code.html")),
-        macros: CODE_MACROS,
-    },
-    Shipped {
-        name: "2FA SMS code",
-        subject: None,
-        text: include_str!("en/sms-code.txt"),
-        html: None,
-        macros: CODE_MACROS,
-    },
-    Shipped {
-        name: "Password recovery",
-        subject: Some("Your new password"),
-        text: include_str!("en/password-recovery.txt"),
-        html: None,
-        macros: &["Username", "RecoveryToken", "RecoveryTokenTTL"],
-    },
-];
-
 /// A template as `list` gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TemplateRow {
@@ -64,8 +49,10 @@ pub struct TemplateRow {
     pub name: String,
     /// `email` or `sms`.
     pub kind: String,
-    /// The languages it has words in.
-    pub languages: Vec<&'static str>,
+    /// The languages it has words in, English first.
+    pub languages: Vec<String>,
+    /// Those of them in which they are not the shipped ones.
+    pub modified: Vec<String>,
     /// The macros it may use.
     pub macros: Vec<&'static str>,
     /// Row id.
@@ -81,22 +68,12 @@ pub struct TemplateText {
     /// `email` or `sms`.
     pub kind: String,
     /// The language of the words.
-    pub language: &'static str,
+    pub language: String,
+    /// Whether they are other than the shipped ones.
+    pub modified: bool,
     /// The words.
     #[serde(flatten)]
     pub words: Words,
-}
-
-fn shipped(name: &str) -> Result<&'static Shipped> {
-    SHIPPED
-        .iter()
-        .find(|shipped| shipped.name == name)
-        .ok_or_else(|| {
-            Error::new(
-                Kind::Storage,
-                format!("the template `{}` has no words", visible(name)),
-            )
-        })
 }
 
 /// Every template.
@@ -112,13 +89,21 @@ pub fn list(store: &Store) -> Result<Vec<TemplateRow>> {
     })?;
     rows.map(|row| {
         let (id, name, kind) = row?;
-        let macros = shipped(&name)?.macros.to_vec();
+        let template = shipped(&name)?;
+        let stored = stored(store, id)?;
+        let mut modified = Vec::new();
+        for (language, words) in &stored {
+            if template.words(language)?.as_ref() != Some(words) {
+                modified.push(language.clone());
+            }
+        }
         Ok(TemplateRow {
             id,
-            name,
             kind,
-            languages: vec!["en"],
-            macros,
+            languages: all_languages(template, &stored),
+            modified: english_first(modified.into_iter().collect()),
+            macros: template.macros.to_vec(),
+            name,
         })
     })
     .collect()
@@ -181,139 +166,203 @@ pub(crate) fn reference(
     }
 }
 
-/// The words of a template, macros and all.
+/// The languages that any template has words in, for completion.
 ///
 /// # Errors
 /// [`Kind::Storage`].
-pub fn words(name: &str) -> Result<Words> {
-    let shipped = shipped(name)?;
-    Ok(Words {
-        subject: shipped.subject.map(str::to_owned),
-        text: shipped.text.to_owned(),
-        html: shipped.html.map(str::to_owned),
-    })
+pub fn languages(store: &Store) -> Result<Vec<String>> {
+    let all = list(store)?;
+    Ok(english_first(
+        all.into_iter().flat_map(|row| row.languages).collect(),
+    ))
 }
 
-/// The words with the values in their places. Values are never searched for macros.
+/// The words of exactly this language, macros and all.
+///
+/// # Errors
+/// [`Kind::NotFound`] with the languages there are.
+pub fn show(store: &Store, template: &TemplateRow, language: &str) -> Result<TemplateText> {
+    in_force(store, template, language)?.ok_or_else(|| no_words(template, language))
+}
+
+/// The words that somebody with this language gets, macros and all.
 ///
 /// # Errors
 /// [`Kind::Storage`].
-pub fn render(name: &str, values: &[(&str, &str)]) -> Result<Words> {
-    let words = words(name)?;
-    Ok(Words {
-        subject: words
-            .subject
-            .map(|subject| fill(&subject, values, one_line)),
-        text: fill(&words.text, values, str::to_owned),
-        html: words.html.map(|html| fill(&html, values, escaped)),
+pub fn fallen_back(store: &Store, template: &TemplateRow, language: &str) -> Result<TemplateText> {
+    for language in lookup_order(language) {
+        if let Some(found) = in_force(store, template, language)? {
+            return Ok(found);
+        }
+    }
+    Err(no_words(template, language))
+}
+
+/// The words that somebody with this language gets, with the values in their places.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn preview(
+    store: &Store,
+    template: &TemplateRow,
+    language: &str,
+    values: &[(&str, &str)],
+) -> Result<TemplateText> {
+    let found = fallen_back(store, template, language)?;
+    Ok(TemplateText {
+        words: found.words.filled(values),
+        ..found
     })
 }
 
-/// Puts `values`, treated by `treat`, in the place of their macros.
-fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('#') {
-        let (before, from) = rest.split_at(at);
-        filled.push_str(before);
-        let known = values.iter().find_map(|(name, value)| {
-            let after = from[1..].strip_prefix(name)?.strip_prefix('#')?;
-            Some((value, after))
-        });
-        if let Some((value, after)) = known {
-            filled.push_str(&treat(value));
-            rest = after;
-        } else {
-            filled.push('#');
-            rest = &from[1..];
+/// The words of the template `name` that somebody with this language gets, with the values in their places.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn render(
+    store: &Store,
+    name: &str,
+    language: &str,
+    values: &[(&str, &str)],
+) -> Result<Words> {
+    let template = shipped(name)?;
+    let id: i64 = store
+        .db()
+        .prepare_cached("SELECT id FROM template WHERE name_key = :key")?
+        .query_row(named_params! { ":key": fold(name) }, |row| row.get(0))?;
+    for language in lookup_order(language) {
+        let words = match stored_in(store, id, language)? {
+            Some(words) => Some(words),
+            None => template.words(language)?,
+        };
+        if let Some(words) = words {
+            return Ok(words.filled(values));
         }
     }
-    filled.push_str(rest);
-    filled
+    Err(Error::new(
+        Kind::Storage,
+        format!("the template `{}` has no words", visible(name)),
+    ))
 }
 
-fn one_line(value: &str) -> String {
-    value
-        .chars()
-        .map(|c| {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
-/// What HTML takes as markup, as entities (WHATWG HTML, section 13.1.2.3 and 13.1.2.4).
-fn escaped(value: &str) -> String {
-    let mut safe = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(c),
+impl Words {
+    /// With the values in their places. Values are never searched for macros.
+    fn filled(&self, values: &[(&str, &str)]) -> Words {
+        Words {
+            subject: self
+                .subject
+                .as_ref()
+                .map(|subject| fill(subject, values, plain)),
+            text: fill(&self.text, values, plain),
+            html: self.html.as_ref().map(|html| fill(html, values, escaped)),
         }
     }
-    safe
+}
+
+/// The languages to look for words in: the tag itself, then without its last part until none is left, then English (RFC
+/// 4647, section 3.4).
+fn lookup_order(language: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(language), |tag| {
+        tag.rsplit_once('-').map(|(shorter, _)| shorter)
+    })
+    .chain([FALLBACK])
+}
+
+/// The words of exactly this language: those of the store, else the shipped ones.
+fn in_force(store: &Store, template: &TemplateRow, language: &str) -> Result<Option<TemplateText>> {
+    let ours = shipped(&template.name)?.words(language)?;
+    let stored = stored_in(store, template.id, language)?;
+    let modified = stored.is_some() && stored != ours;
+    Ok(stored.or(ours).map(|words| TemplateText {
+        name: template.name.clone(),
+        kind: template.kind.clone(),
+        language: language.to_owned(),
+        modified,
+        words,
+    }))
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Words> {
+    Ok(Words {
+        subject: row.get("subject")?,
+        text: row.get("text")?,
+        html: row.get("html")?,
+    })
+}
+
+/// The words that the store keeps in exactly this language.
+fn stored_in(store: &Store, template: i64, language: &str) -> Result<Option<Words>> {
+    Ok(store
+        .db()
+        .prepare_cached(
+            "SELECT subject, text, html FROM template_words WHERE template = :template AND language = :language",
+        )?
+        .query_row(
+            named_params! { ":template": template, ":language": language },
+            read,
+        )
+        .optional()?)
+}
+
+/// All words that the store keeps of a template, by language.
+fn stored(store: &Store, template: i64) -> Result<Vec<(String, Words)>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT language, subject, text, html FROM template_words WHERE template = :template ORDER BY language",
+    )?;
+    let rows = query.query_map(named_params! { ":template": template }, |row| {
+        Ok((row.get("language")?, read(row)?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn languages_of(store: &Store, template: &TemplateRow) -> Result<Vec<String>> {
+    let stored = stored(store, template.id)?;
+    Ok(all_languages(shipped(&template.name)?, &stored))
+}
+
+fn all_languages(template: &Shipped, stored: &[(String, Words)]) -> Vec<String> {
+    let ours = template
+        .translations
+        .iter()
+        .map(|translation| translation.language.to_owned());
+    let kept = stored.iter().map(|(language, _)| language.clone());
+    english_first(ours.chain(kept).collect())
+}
+
+fn english_first(languages: BTreeSet<String>) -> Vec<String> {
+    let (mut sorted, others): (Vec<_>, Vec<_>) = languages
+        .into_iter()
+        .partition(|language| language == FALLBACK);
+    sorted.extend(others);
+    sorted
+}
+
+fn no_words(template: &TemplateRow, language: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!(
+            "the template `{}` has no words in `{}`",
+            visible(&template.name),
+            visible(language)
+        ),
+    )
+    .hint(format!("it has words in {}", template.languages.join(", ")))
+    .with("languages", template.languages.clone())
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
-    fn values_take_the_place_of_macros_and_are_not_searched() {
-        let values = [
-            ("Username", "#SecondFactorCode# <b>"),
-            ("SecondFactorCode", "123456"),
-            ("SecondFactorCodeTTL", "60"),
-        ];
-        assert_eq!(
-            fill(
-                "#Username#: #SecondFactorCode# (#SecondFactorCodeTTL#) #Other# #",
-                &values,
-                str::to_owned
-            ),
-            "#SecondFactorCode# <b>: 123456 (60) #Other# #"
-        );
-        let words = render("2FA verification code", &values).unwrap();
-        assert!(words.text.contains("    123456\n"));
-        assert!(
-            words
-                .html
-                .unwrap()
-                .contains("Hello #SecondFactorCode# &lt;b&gt;,")
-        );
-    }
-
-    #[test]
-    fn every_code_template_has_its_code() {
-        for shipped in SHIPPED {
-            let needed = if shipped.macros.contains(&"SecondFactorCode") {
-                "#SecondFactorCode#"
-            } else {
-                "#RecoveryToken#"
-            };
-            for part in [Some(shipped.text), shipped.html].into_iter().flatten() {
-                assert!(part.contains(needed), "{}", shipped.name);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_never_breaks_a_subject_or_the_markup(value in any::<String>()) {
-            let subject = fill("Code for #Username#", &[("Username", &value)], one_line);
-            prop_assert!(!subject.contains(['\r', '\n', '\0']));
-            let html = fill("<p>#Username#</p>", &[("Username", &value)], escaped);
-            let inside = &html[3..html.len() - 4];
-            prop_assert!(!inside.contains(['<', '>', '"', '\'']));
+    fn a_language_falls_back_to_what_it_is_a_variant_of() {
+        for (language, order) in [
+            ("en", vec!["en", "en"]),
+            ("pt-br", vec!["pt-br", "pt", "en"]),
+            ("zh-hant-tw", vec!["zh-hant-tw", "zh-hant", "zh", "en"]),
+            ("", vec!["", "en"]),
+        ] {
+            assert_eq!(lookup_order(language).collect::<Vec<_>>(), order);
         }
     }
 }

@@ -206,6 +206,72 @@ fn a_delegated_caller_names_nothing() {
     }
 }
 
+/// What a delegated caller changes comes as an option or on standard input: no file is theirs to name, and an editor
+/// runs whatever it is told to.
+#[test]
+fn a_delegated_caller_starts_no_editor() {
+    let Some((world, _)) = world() else {
+        return;
+    };
+    world.ok("user edit bob --os-user daemon");
+    world.ok("permission grant CanManageLookups --user bob");
+    std::fs::create_dir(world.file("twofa")).unwrap();
+    for name in ["", "twofa.db", "twofa.db.key"] {
+        let path = world.file("twofa").join(name);
+        if !name.is_empty() {
+            std::fs::rename(world.file(name), &path).unwrap();
+        }
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let run = |line: &str| {
+        let mut command = world.run(line).command();
+        for name in ["TWOFA_DB", "TWOFA_TEST_NOW", "TWOFA_TEST_SEED"] {
+            command.env_remove(name);
+        }
+        command
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .env("XDG_DATA_HOME", world.path())
+            .env("SUDO_UID", "1")
+            .env("EDITOR", "true");
+        let mut child = command.spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(b"#SecondFactorCode#");
+        let output = child.wait_with_output().unwrap();
+        Done {
+            line: line.to_owned(),
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    };
+    run("template edit '2FA SMS code'").shows(str![[r#"
+$ twofa template edit '2FA SMS code'
+? 5
+--- stderr
+error: `twofa template edit` is not for delegated callers
+ hint: only root and the store's owner choose the store, its key, files and programs
+
+"#]]);
+    run("template set '2FA SMS code' --text-file secret").shows(str![[r#"
+$ twofa template set '2FA SMS code' --text-file secret
+? 5
+--- stderr
+error: the option --text-file is not for delegated callers
+ hint: only root and the store's owner choose the store, its key, files and programs
+
+"#]]);
+    run("template set '2FA SMS code' --text-file - -o ndjson").shows(str![[r##"
+$ twofa template set '2FA SMS code' --text-file - -o ndjson
+? 0
+--- stdout
+{"name":"2FA SMS code","kind":"sms","language":"en","modified":true,"subject":null,"text":"#SecondFactorCode#","html":null,"changed":true,"warnings":[]}
+--- stderr
+The words of `2FA SMS code` in `en` were changed.
+Next: `twofa template preview '2FA SMS code' --language en`.
+
+"##]]);
+}
+
 /// What one operation is not worth: to be an administrator, by any door, or to take their second factor from them.
 #[test]
 fn an_operation_is_worth_what_it_says() {

@@ -44,6 +44,7 @@ fn declared(world: &World) -> String {
         "SELECT group_concat(\"group\" || ' ' || user) FROM group_user",
         "SELECT group_concat(operation || position || access || coalesce(user, '') || coalesce(\"group\", '')) FROM grantee",
         "SELECT group_concat(name || from_address || coalesce(path, '')) FROM mailbox",
+        "SELECT count(*) || '' FROM template_words",
         "SELECT count(*) || '' FROM authenticator_setup",
         "SELECT count(*) || '' FROM recovery_code",
         "SELECT group_concat(token || coalesce(closed_as, '')) FROM challenge",

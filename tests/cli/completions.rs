@@ -165,6 +165,11 @@ fn names_come_from_the_store() {
         told(&world, "twofa template show pass"),
         ["Password recovery"]
     );
+    world.ok("template set '2FA SMS code' --language de-at --text '#SecondFactorCode#'");
+    assert_eq!(
+        told(&world, "twofa template preview '2FA SMS code' --language d"),
+        ["de", "de-at"]
+    );
     assert_eq!(told(&world, "twofa setting set 2FAmailbox "), ["trial"]);
     assert_eq!(told(&world, "twofa audit list --user b"), ["bob"]);
 }

@@ -81,6 +81,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     // The store names its first administrator in the transaction that makes them.
     ("sms_provider", &["sms_provider/edit.rs"]),
     ("store", &["store/create.rs", "user/edit.rs"]),
+    ("template_words", &["template/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),
     // A password is a noun of its own in a column of the user; tries count, lock and deactivate; the log keeps there
     // where a user's events begin.

@@ -317,6 +317,7 @@ TWOFA_CONFIRM_CHALLENGE   --confirm-challenge   The challenge a code was sent fo
 TWOFA_OVERRIDE            --override            Go without confirmation (root and the store's owner only; needs --reason)
 NO_COLOR                  --color never         Set to anything, it turns colour off
 XDG_DATA_HOME             --db                  Where the store of an ordinary account is, in twofa/twofa.db
+VISUAL                    template edit         The editor and its arguments; without it EDITOR, then vi
 
 "#]]);
 }
@@ -370,6 +371,8 @@ sms_provider.edited          an SMS provider was edited
 sms_provider.removed         an SMS provider was removed
 sms_provider.tested          a test message was sent by SMS
 outbox.retried               an administrator had a message sent once more
+template.changed             the words of a template were changed in a language
+template.reset               the words of a template went back to the shipped ones in a language
 authenticator.started        connecting an authenticator app was begun
 authenticator.wrong          a code that should confirm an authenticator app was wrong
 authenticator.connected      an authenticator app was connected

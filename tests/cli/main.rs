@@ -78,6 +78,10 @@ mod store;
 mod store_full;
 mod template;
 #[cfg(unix)]
+mod template_edit;
+mod template_language;
+mod template_set;
+#[cfg(unix)]
 mod terminal;
 mod user;
 mod user_edit;

@@ -12,7 +12,7 @@ fn recoverable() -> World {
 }
 
 /// Waits until every message has left: each round is a query and no pause.
-fn settled(world: &World) {
+pub fn settled(world: &World) {
     for _ in 0..100_000 {
         let left = "SELECT (SELECT count(*) FROM recovery_request WHERE user IS NOT NULL)
              + (SELECT count(*) FROM outbox WHERE state = 'pending')";

@@ -158,6 +158,9 @@ It opens:
   method primary
   template list
   template show
+  template edit
+  template set
+  template reset
   template preview
 
 "#]]);

@@ -450,6 +450,7 @@ fn a_store_that_is_busy_for_a_moment() {
         let other = rusqlite::Connection::open(path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         ready.send(()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "so long it holds the lock")]
         std::thread::sleep(std::time::Duration::from_millis(200));
         other.execute_batch("COMMIT").unwrap();
     });

@@ -6,20 +6,25 @@ use std::time::{Duration, Instant};
 
 use expectrl::{Eof, Expect as _, Regex, session::OsSession};
 
-use crate::world::World;
+use crate::world::{Run, World};
 
 /// How long a prompt may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A command on a terminal of its own.
-struct Terminal {
+pub struct Terminal {
     session: OsSession,
     seen: String,
 }
 
 impl Terminal {
-    fn new(world: &World, line: &str, columns: u16) -> Terminal {
-        let twofa = world.run(line).command();
+    pub fn new(world: &World, line: &str, columns: u16) -> Terminal {
+        Terminal::of(world, &world.run(line), columns)
+    }
+
+    /// A command with variables of its own.
+    pub fn of(world: &World, run: &Run<'_>, columns: u16) -> Terminal {
+        let twofa = run.command();
         // The terminal gets its width when whoever made it is done with it, and before the command looks at it.
         let mut command = Command::new("/bin/sh");
         command
@@ -50,7 +55,7 @@ impl Terminal {
 
     /// Waits for a text.
     #[track_caller]
-    fn sees(&mut self, text: &str) {
+    pub fn sees(&mut self, text: &str) {
         let pattern = Regex(regex_escape(text));
         match self.session.expect(pattern) {
             Ok(captures) => {
@@ -76,12 +81,12 @@ impl Terminal {
         self.types(secret);
     }
 
-    fn types(&mut self, line: &str) {
+    pub fn types(&mut self, line: &str) {
         self.session.send(format!("{line}\r")).unwrap();
     }
 
     /// Waits for the end; returns all that was seen and the exit status.
-    fn ends(mut self) -> (String, i32) {
+    pub fn ends(mut self) -> (String, i32) {
         match self.session.expect(Eof) {
             Ok(captures) => self
                 .seen

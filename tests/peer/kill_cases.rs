@@ -253,6 +253,17 @@ pub const CASES: &[Case] = &[
     one("mailbox test", World::peopled, |_| {
         Line::new("mailbox test trial --to carol@example.com", "")
     }),
+    one("template set", World::peopled, |_| {
+        Line::new(
+            "template set '2FA SMS code' --text-file -",
+            "#SecondFactorCode#",
+        )
+    }),
+    one("template reset", World::peopled, |world| {
+        world.ok("template set '2FA SMS code' --text '#SecondFactorCode#'");
+        world.ok("template set '2FA SMS code' --language es --text '#SecondFactorCode#'");
+        Line::new("template reset '2FA SMS code' --all", "")
+    }),
     Case {
         commits: 4,
         ..one("login start", World::with_email, |_| {

@@ -156,6 +156,10 @@ impl Kannel {
             if std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&wanted)) {
                 return kannel;
             }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "another program takes its time to start"
+            )]
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("Kannel did not start: {}", kannel.log());

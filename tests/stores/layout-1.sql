@@ -152,6 +152,18 @@ CREATE TABLE template (
     kind     TEXT    NOT NULL CHECK (kind IN ('email', 'sms'))
 ) STRICT;
 
+-- Words that differ from the shipped ones, or that no words are shipped for.
+CREATE TABLE template_words (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    template   INTEGER NOT NULL REFERENCES template (id),
+    language   TEXT    NOT NULL,                                -- a tag in lower case, as user.language; a language without words falls back to a shorter tag, then to 'en'
+    subject    TEXT,                                            -- email
+    text       TEXT    NOT NULL,                                -- with macros: #Username#
+    html       TEXT,                                            -- email: the other form of the same message; NULL: none
+    changed_at INTEGER NOT NULL,
+    UNIQUE (template, language)
+) STRICT;
+
 -- Where codes leave by mail.
 CREATE TABLE mailbox (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,

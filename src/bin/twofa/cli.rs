@@ -39,7 +39,12 @@ const ANSWERS: &str = "Answers";
 const CONFIRMATION: &str = "Confirmation of administrator actions";
 
 /// Where `-` is a stream: a command and the id of its argument. To every other argument it is a file of that name.
-pub const STREAMS: &[(&str, &str)] = &[("authenticator connect", "out"), ("user import", "file")];
+pub const STREAMS: &[(&str, &str)] = &[
+    ("authenticator connect", "out"),
+    ("template set", "html_file"),
+    ("template set", "text_file"),
+    ("user import", "file"),
+];
 
 /// Options every command takes.
 #[derive(Debug, Clone, Args)]

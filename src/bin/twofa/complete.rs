@@ -185,6 +185,11 @@ pub fn templates() -> ArgValueCompleter {
     })
 }
 
+/// Languages that a template has words in.
+pub fn languages() -> ArgValueCompleter {
+    named(template::languages)
+}
+
 /// 2FA methods.
 pub fn methods() -> ArgValueCandidates {
     ArgValueCandidates::new(|| fixed(Method::ALL.map(Method::code)))

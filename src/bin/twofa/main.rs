@@ -9,6 +9,7 @@ mod answer;
 mod cli;
 mod commands;
 mod complete;
+mod editor;
 mod process;
 mod qr;
 mod sending;

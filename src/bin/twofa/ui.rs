@@ -205,6 +205,20 @@ pub fn error(error: &Error, choice: Color, json: bool) {
     }
 }
 
+/// Asks whoever sits at the terminal; the default is no.
+///
+/// # Errors
+/// [`Kind::MissingAnswer`] where the terminal goes away.
+pub fn wants(question: &str) -> Result<bool> {
+    // A whole line is read: of a "yes" whose first letter is enough, the rest would go to the shell.
+    let answer: String = Input::new()
+        .with_prompt(format!("{question} [y/N]"))
+        .allow_empty(true)
+        .interact_text()
+        .map_err(unanswered)?;
+    Ok(matches!(fold(&answer).as_str(), "y" | "yes"))
+}
+
 impl Ask for Ui {
     fn sure(&mut self, question: &str) -> Result<()> {
         if self.yes {
@@ -220,15 +234,10 @@ impl Ask for Ui {
             self.color,
             &format!("{question}\nWithout asking: {} --yes\n", self.typed),
         );
-        // A whole line is read: of a "yes" whose first letter is enough, the rest would go to the shell.
-        let answer: String = Input::new()
-            .with_prompt("Are you sure? [y/N]")
-            .allow_empty(true)
-            .interact_text()
-            .map_err(unanswered)?;
-        match fold(&answer).as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Error::new(Kind::Declined, "nothing was changed")),
+        if wants("Are you sure?")? {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Declined, "nothing was changed"))
         }
     }
 

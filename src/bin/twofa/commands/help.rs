@@ -113,6 +113,11 @@ fn environment() -> Vec<EnvironmentRow> {
             "--db",
             "Where the store of an ordinary account is, in twofa/twofa.db",
         ),
+        (
+            "VISUAL",
+            "template edit",
+            "The editor and its arguments; without it EDITOR, then vi",
+        ),
     ] {
         rows.push(EnvironmentRow {
             variable: variable.to_owned(),
