@@ -210,7 +210,7 @@ pub fn render(name: &str, values: &[(&str, &str)]) -> Result<Words> {
 }
 
 /// Puts `values`, treated by `treat`, in the place of their macros.
-fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> String {
+pub(crate) fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('#') {
