@@ -6,6 +6,8 @@
 pub(crate) mod outbox;
 
 mod conversation;
+#[cfg_attr(not(test), expect(dead_code, reason = "called once the noun is there"))]
+mod http;
 mod local;
 mod smtp;
 mod wire;
