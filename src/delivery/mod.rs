@@ -7,6 +7,7 @@
 pub mod outbox;
 
 mod conversation;
+mod http;
 mod letter;
 mod local;
 mod smpp;
@@ -248,7 +249,18 @@ fn by_sms(
                 smpp::send(&server, secret.as_ref(), &sms, reference[0], deadline, talk)
             })
         }
-        Transport::Twilio(_) | Transport::Http(_) => Err(Failure::permanent("not yet")),
+        Transport::Twilio(server) => {
+            let server = server.clone();
+            converse(&wire::of_url(&server.url), deadline, ear, move |talk| {
+                http::send_twilio(&server, secret.as_ref(), &sms, deadline, talk)
+            })
+        }
+        Transport::Http(server) => {
+            let server = server.clone();
+            converse(&wire::of_url(&server.url), deadline, ear, move |talk| {
+                http::send_http(&server, secret.as_ref(), &sms, deadline, talk)
+            })
+        }
     })
 }
 

@@ -162,15 +162,41 @@ impl Wire {
         Ok(self.waiting.drain(..count).collect())
     }
 
-    /// Reads on.
+    /// What has come, as much of it as `into` holds; nothing once the server has closed.
+    pub(super) fn some(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+        if self.waiting.is_empty() && !self.read_on()? {
+            return Ok(0);
+        }
+        let count = self.waiting.len().min(into.len());
+        for (place, byte) in into.iter_mut().zip(self.waiting.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+
+    /// Whether it is under TLS.
+    pub(super) fn is_secured(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
+    /// Reads on; the server has more to say.
     fn more(&mut self) -> Result<(), Failure> {
+        if self.read_on()? {
+            Ok(())
+        } else {
+            Err(closed(&self.server))
+        }
+    }
+
+    /// Reads on, unless the server has closed.
+    fn read_on(&mut self) -> Result<bool, Failure> {
         let mut chunk = [0; CHUNK];
         let read = self.hurry().and_then(|()| match &mut self.stream {
             Stream::Plain(socket) => socket.read(&mut chunk),
             Stream::Tls(socket) => socket.read(&mut chunk),
         });
         match read {
-            Ok(0) => Err(closed(&self.server)),
+            Ok(0) => Ok(false),
             Ok(count) if count > self.allowed => Err(Failure::temporary(format!(
                 "{} sent more than {} KiB",
                 self.server,
@@ -179,8 +205,10 @@ impl Wire {
             Ok(count) => {
                 self.allowed -= count;
                 self.waiting.extend_from_slice(&chunk[..count]);
-                Ok(())
+                Ok(true)
             }
+            // Many servers end TLS without the word for it.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(broken(&self.server, self.deadline, &error)),
         }
     }
@@ -200,6 +228,15 @@ pub(super) fn named(host: &str, port: u16) -> String {
     } else {
         format!("{host}:{port}")
     }
+}
+
+/// The server of an address, as [`named`] writes it.
+pub(super) fn of_url(text: &str) -> String {
+    url::Url::parse(text).ok().map_or_else(String::new, |url| {
+        let host = url.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        named(host, url.port_or_known_default().unwrap_or(0))
+    })
 }
 
 /// The socket waits no longer than what is left.
@@ -320,7 +357,7 @@ fn met(session: &ClientConnection) -> String {
     format!("{version}, {cipher}{certificate}")
 }
 
-fn closed(server: &str) -> Failure {
+pub(super) fn closed(server: &str) -> Failure {
     Failure::temporary(format!("{server} closed the connection"))
 }
 

@@ -4,6 +4,7 @@
 //! a directory (the embedded way, for trying things out). Tokens and passwords are sealed.
 
 mod edit;
+pub(crate) mod http;
 mod transport;
 
 use rusqlite::types::Type;

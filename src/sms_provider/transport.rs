@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Tls;
 use crate::name::{self, visible};
+use crate::template::fill;
 use crate::user::rules::phone;
 
 /// A REST interface in Twilio's shape.
@@ -142,9 +143,39 @@ impl Transport {
             Transport::Command { arguments, .. } => {
                 arguments.iter().try_for_each(|text| of_a_program(text))
             }
-            Transport::Twilio(_) | Transport::Http(_) | Transport::File { .. } => Ok(()),
+            Transport::Twilio(twilio) => twilio.check(),
+            Transport::Http(http) => {
+                http.headers.iter().try_for_each(keeps_nothing_secret)?;
+                http.check(has_secret)
+            }
+            Transport::File { .. } => Ok(()),
         }
     }
+}
+
+/// A header that names a secret holds `#Token#`: what else stands there would be kept in the clear, and shown.
+fn keeps_nothing_secret((name, value): &(String, String)) -> Result<()> {
+    const SECRET: [&str; 6] = [
+        "authorization",
+        "token",
+        "key",
+        "secret",
+        "password",
+        "cookie",
+    ];
+    let name = name.to_ascii_lowercase();
+    if value.contains("#Token#") || !SECRET.iter().any(|word| name.contains(word)) {
+        return Ok(());
+    }
+    // The value is not repeated.
+    Err(Error::new(
+        Kind::InvalidValue,
+        format!(
+            "the header `{}` holds a secret in the clear",
+            visible(&name)
+        ),
+    )
+    .hint("write #Token# in its place, and give the secret with --token-stdin"))
 }
 
 /// Whether a secret would go to another server, or in clear where it did not.
@@ -231,29 +262,14 @@ pub fn sender(text: &str) -> Result<String> {
     .hint("it is a number such as +493012345678, a short code, or up to 11 letters and digits"))
 }
 
-/// The macros of an argument of a program.
-const MACROS: [&str; 3] = ["#Phone#", "#PhoneDigits#", "#Sender#"];
-
-/// An argument with the values in the places of its macros. A value is never searched for macros.
+/// An argument of a program with the values in the places of its macros.
 pub(crate) fn argument(text: &str, to: &str, from: Option<&str>) -> String {
-    let values = [to, to.trim_start_matches('+'), from.unwrap_or_default()];
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let found = MACROS
-            .iter()
-            .zip(values)
-            .find_map(|(name, value)| rest.strip_prefix(name).map(|after| (value, after)));
-        if let Some((value, after)) = found {
-            filled.push_str(value);
-            rest = after;
-        } else {
-            let mut chars = rest.chars();
-            filled.extend(chars.next());
-            rest = chars.as_str();
-        }
-    }
-    filled
+    let values = [
+        ("Phone", to),
+        ("PhoneDigits", to.trim_start_matches('+')),
+        ("Sender", from.unwrap_or_default()),
+    ];
+    fill(text, &values, str::to_owned)
 }
 
 /// An argument of a program may not hold the words: every account of the machine can read it while the program runs.

@@ -27,7 +27,7 @@ pub(super) fn macros(text: &str) -> Vec<(Range<usize>, &str)> {
 }
 
 /// Puts `values`, treated by `treat`, in the place of their macros. What has no value stays as it is.
-pub(super) fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> String {
+pub(crate) fn fill(text: &str, values: &[(&str, &str)], treat: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut done = 0;
     for (place, name) in macros(text) {

@@ -22,7 +22,8 @@ use serde::Serialize;
 pub use self::edit::{Draft, Html, ResetWords, SetWords};
 pub use self::rules::LONGEST;
 
-use self::fill::{escaped, fill, plain};
+pub(crate) use self::fill::fill;
+use self::fill::{escaped, plain};
 use self::shipped::{Shipped, shipped};
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};

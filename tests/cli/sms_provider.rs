@@ -430,3 +430,35 @@ This message shows that the SMS provider "trial" can send.
 "#]]
     );
 }
+
+/// What is sealed is the token, and nothing secret is kept beside it.
+#[test]
+fn an_interface_over_http() {
+    let world = World::new();
+    world
+        .run("sms-provider add api --http https://sms.example.com/v1/send --header 'Authorization: Bearer #Token#' --body '{\"to\":\"#Phone#\",\"text\":\"#Text#\"}' --success 'status=200,202 /status=queued|sent' --receipt /id --token-stdin")
+        .stdin("api-token\n")
+        .shows(str![[r#""#]]);
+    for line in [
+        "sms-provider add x --http https://sms.example.com/?text=#Text#&to=#Phone#&key=abc --header 'X-Api-Key: abc'",
+        "sms-provider add x --http https://u:abc@sms.example.com/?text=#Text#&to=#Phone#",
+        "sms-provider add x --http ftp://sms.example.com/ --body '#Phone# #Text#'",
+        "sms-provider add x --http https://sms.example.com/ --body '{\"to\":\"#Phone#\",\"text\":#Text#}'",
+        "sms-provider add x --http https://sms.example.com/ --body 'to=#Phone#&text=#Txt#'",
+        "sms-provider add x --http https://sms.example.com/ --header X --body 'to=#Phone#&text=#Text#'",
+        "sms-provider add x --http https://sms.example.com/ --success gut --body 'to=#Phone#&text=#Text#'",
+        "sms-provider add x --http https://sms.example.com/",
+    ] {
+        let done = world.run(line).done();
+        assert_eq!(done.code, Some(4), "{line}\n{}", done.stderr);
+        assert!(!done.stderr.contains("abc"), "{line}\n{}", done.stderr);
+        assert!(done.stderr.contains("\n hint: "), "{line}\n{}", done.stderr);
+    }
+    world
+        .run("sms-provider edit api --no-headers")
+        .shows(str![[r#""#]]);
+    world
+        .run("sms-provider edit api --http https://evil.example.com/")
+        .shows(str![[r#""#]]);
+    assert!(!world.json("audit list").to_string().contains("api-token"));
+}
