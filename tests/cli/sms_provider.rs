@@ -438,7 +438,25 @@ fn an_interface_over_http() {
     world
         .run("sms-provider add api --http https://sms.example.com/v1/send --header 'Authorization: Bearer #Token#' --body '{\"to\":\"#Phone#\",\"text\":\"#Text#\"}' --success 'status=200,202 /status=queued|sent' --receipt /id --token-stdin")
         .stdin("api-token\n")
-        .shows(str![[r#""#]]);
+        .shows(str![[r##"
+$ twofa sms-provider add api --http https://sms.example.com/v1/send --header Authorization: Bearer #Token# --body {"to":"#Phone#","text":"#Text#"} --success status=200,202 /status=queued|sent --receipt /id --token-stdin
+? 0
+--- stdout
+name     api
+kind     http
+secret   set
+url      https://sms.example.com/v1/send
+method   POST
+headers  Authorization: Bearer #Token#
+body     {"to":"#Phone#","text":"#Text#"}
+success  status=200,202 /status=queued|sent
+receipt  /id
+changed  yes
+--- stderr
+The SMS provider `api` was added.
+Next: `twofa sms-provider test api`, then `twofa setting set SmsProvider api`.
+
+"##]]);
     for line in [
         "sms-provider add x --http https://sms.example.com/?text=#Text#&to=#Phone#&key=abc --header 'X-Api-Key: abc'",
         "sms-provider add x --http https://u:abc@sms.example.com/?text=#Text#&to=#Phone#",
@@ -456,9 +474,23 @@ fn an_interface_over_http() {
     }
     world
         .run("sms-provider edit api --no-headers")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit api --no-headers
+? 4
+--- stderr
+error: the token is sent nowhere
+ hint: put #Token# into a header, such as --header 'Authorization: Bearer #Token#', or into the body
+
+"#]]);
     world
         .run("sms-provider edit api --http https://evil.example.com/")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa sms-provider edit api --http https://evil.example.com/
+? 2
+--- stderr
+error: another account, another server, or no protection, needs the secret anew
+ hint: give it with --token-stdin
+
+"#]]);
     assert!(!world.json("audit list").to_string().contains("api-token"));
 }
