@@ -57,7 +57,7 @@ fn is_telling(word: &str) -> bool {
 /// A text as it is, and as URLs, forms, JSON and XML have it.
 fn forms(text: &str) -> Vec<String> {
     let url = percent(text);
-    let form = Place::Form.write(text);
+    let form = Place::Form.escape(text);
     let escaped = ascii(&json(text));
     vec![
         text.to_owned(),
@@ -74,8 +74,8 @@ fn forms(text: &str) -> Vec<String> {
             .replace('<', "&lt;")
             .replace('>', "&gt;")
             .replace('"', "&quot;"),
-        Place::Header.write(text),
-        Place::Plain.write(text).replace(['\r', '\n'], " "),
+        Place::Header.escape(text),
+        Place::Plain.escape(text).replace(['\r', '\n'], " "),
     ]
 }
 

@@ -44,11 +44,11 @@ impl Place {
 
     /// `template` with `values` in the place of their macros. Values are never searched for macros.
     pub(super) fn fill(self, template: &str, values: &[(&str, &str)]) -> String {
-        template::fill(template, values, |value| self.write(value))
+        template::fill(template, values, |value| self.escape(value))
     }
 
     /// `value` as it stands in this place.
-    pub(super) fn write(self, value: &str) -> String {
+    pub(super) fn escape(self, value: &str) -> String {
         match self {
             Place::Url => percent(value),
             Place::Header => value
@@ -268,10 +268,10 @@ mod tests {
             prop_assert_eq!(pairs[0].1.as_ref(), value.as_str());
             prop_assert_eq!(url.fragment(), None);
 
-            let filled = Place::Header.write(&value);
+            let filled = Place::Header.escape(&value);
             prop_assert!(filled.chars().all(|c| matches!(c, ' '..='~')));
 
-            let filled = Place::Xml.write(&value);
+            let filled = Place::Xml.escape(&value);
             prop_assert!(!filled.contains(['<', '>', '"', '\'']) && filled.is_ascii());
             let kept: String = value
                 .chars()
@@ -279,7 +279,7 @@ mod tests {
                 .collect();
             prop_assert_eq!(decoded(&filled), kept);
 
-            let filled = Place::Plain.write(&value);
+            let filled = Place::Plain.escape(&value);
             prop_assert!(!filled.contains(|c: char| c.is_control() && c != '\n' && c != '\r'));
         }
     }
