@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::Read as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ureq::http::{Request, Response, StatusCode};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -37,6 +37,9 @@ const LONGEST_RECEIPT: usize = 200;
 
 /// How much of an answer is repeated in a failure, in characters.
 const LONGEST_EXCERPT: usize = 200;
+
+/// How much is repeated of what is no answer, in characters.
+const LONGEST_GARBAGE: usize = 60;
 
 /// The longest failure, in characters.
 const LONGEST_FAILURE: usize = 600;
@@ -218,8 +221,9 @@ fn exchange(
     if let Some(body) = &request.body {
         talk.note(format!("a body of {} bytes", body.len()));
     }
-    let agent = agent(wire, deadline);
-    let failed = |error| failure(error, &name(request), deadline);
+    let heard = Heard::default();
+    let agent = agent(wire, heard.clone(), deadline);
+    let failed = |error| failure(error, request, &heard, deadline);
     let response = run(&agent, request).map_err(failed)?;
     let (head, body) = response.into_parts();
     talk.server(format!(
@@ -259,7 +263,7 @@ fn exchange(
 }
 
 /// An agent that speaks over `wire`, once, and does nothing of its own accord.
-fn agent(wire: Wire, deadline: Deadline) -> Agent {
+fn agent(wire: Wire, heard: Heard, deadline: Deadline) -> Agent {
     let config = Config::builder()
         .http_status_as_error(false)
         .proxy(None)
@@ -270,7 +274,7 @@ fn agent(wire: Wire, deadline: Deadline) -> Agent {
         .user_agent(concat!("twofa/", env!("CARGO_PKG_VERSION")))
         .timeout_global(Some(deadline.left()))
         .build();
-    Agent::with_parts(config, Once(Mutex::new(Some(wire))), Nowhere)
+    Agent::with_parts(config, Once(Mutex::new(Some((wire, heard)))), Nowhere)
 }
 
 fn run(agent: &Agent, prepared: &Prepared) -> Result<Response<Body>, ureq::Error> {
@@ -289,7 +293,8 @@ fn run(agent: &Agent, prepared: &Prepared) -> Result<Response<Body>, ureq::Error
 
 /// What ureq says, in the words that mail has for it. Its own words may repeat the request, so they are not used where
 /// it was the request that could not be written.
-fn failure(error: ureq::Error, server: &str, deadline: Deadline) -> Failure {
+fn failure(error: ureq::Error, request: &Prepared, heard: &Heard, deadline: Deadline) -> Failure {
+    let server = &name(request);
     match error {
         ureq::Error::Other(error) => match error.downcast::<Broken>() {
             Ok(broken) => broken.0,
@@ -302,9 +307,32 @@ fn failure(error: ureq::Error, server: &str, deadline: Deadline) -> Failure {
             MOST_HEAD / 1024
         )),
         ureq::Error::Protocol(_) | ureq::Error::BodyStalled => {
-            Failure::temporary(format!("{server} does not speak HTTP"))
+            let answer = one_line(&request.mask.hide(&heard.text()), LONGEST_GARBAGE);
+            Failure::temporary(format!(
+                "{server} does not speak HTTP: it answered `{answer}`"
+            ))
         }
         _ => Failure::permanent(format!("the request to {server} cannot be written")),
+    }
+}
+
+/// How an answer begins, for what cannot be read as one.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    /// How much is kept, in bytes: more than is told, so that what is cut off is not half of what must be hidden.
+    const KEPT: usize = 4096;
+
+    fn keep(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Heard::KEPT.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+    }
+
+    fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
     }
 }
 
@@ -325,7 +353,7 @@ fn broken(failure: Failure) -> ureq::Error {
 }
 
 /// Hands out the one connection that there is.
-struct Once(Mutex<Option<Wire>>);
+struct Once(Mutex<Option<(Wire, Heard)>>);
 
 impl fmt::Debug for Once {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -342,8 +370,9 @@ impl Connector for Once {
         _: Option<()>,
     ) -> Result<Option<OverWire>, ureq::Error> {
         let mut wire = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(wire.take().map(|wire| OverWire {
+        Ok(wire.take().map(|(wire, heard)| OverWire {
             wire,
+            heard,
             buffers: LazyBuffers::new(BUFFER, BUFFER),
         }))
     }
@@ -367,6 +396,7 @@ impl Resolver for Nowhere {
 /// A wire as ureq wants it. It keeps its own deadline.
 struct OverWire {
     wire: Wire,
+    heard: Heard,
     buffers: LazyBuffers,
 }
 
@@ -388,10 +418,9 @@ impl Transport for OverWire {
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        let count = self
-            .wire
-            .some(self.buffers.input_append_buf())
-            .map_err(broken)?;
+        let input = self.buffers.input_append_buf();
+        let count = self.wire.some(input).map_err(broken)?;
+        self.heard.keep(&input[..count]);
         self.buffers.input_appended(count);
         Ok(count > 0)
     }

@@ -18,6 +18,8 @@
 
 mod accounts;
 mod helpdesk;
+mod http_provider;
+mod httpd;
 mod kill;
 mod kill_cases;
 #[path = "../cli/lines.rs"]

@@ -343,18 +343,27 @@ fn an_answer_that_says_yes_and_means_no_is_a_failure() {
 
 #[test]
 fn what_is_no_http_is_said_to() {
-    let garbage = "~ SERVER does not speak HTTP";
     let closed = "~ SERVER closed the connection";
     refusals(&[
-        ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), garbage),
-        ("HTTP/1.1 twohundred OK\r\n\r\n".to_owned(), garbage),
+        (
+            "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+            "~ SERVER does not speak HTTP: it answered `SSH-2.0-OpenSSH_9.2`",
+        ),
+        (
+            format!("+OK {} {TEXT}\r\n", "x".repeat(44)),
+            "~ SERVER does not speak HTTP: it answered `+OK xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ****`",
+        ),
+        (
+            "HTTP/1.1 twohundred OK\r\n\r\n".to_owned(),
+            "~ SERVER does not speak HTTP: it answered `HTTP/1.1 twohundred OK`",
+        ),
         (
             "HTTP/1.1 201 Created\r\nContent-Length: x\r\n\r\n".to_owned(),
-            garbage,
+            "~ SERVER does not speak HTTP: it answered `HTTP/1.1 201 Created  Content-Length: x`",
         ),
         (
             "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
-            garbage,
+            "~ SERVER does not speak HTTP: it answered `HTTP/1.1 201 Created  Transfer-Encoding: chunked    zz`",
         ),
         (String::new(), closed),
         ("HTTP/1.1 201 Crea".to_owned(), closed),
@@ -372,7 +381,7 @@ fn what_is_no_http_is_said_to() {
         ),
         (
             format!("HTTP/1.1 201 Created\r\n{}\r\n", "X-Y: z\r\n".repeat(3_000)),
-            garbage,
+            "~ SERVER does not speak HTTP: it answered `HTTP/1.1 201 Created  X-Y: z  X-Y: z  X-Y: z  X-Y: z  X-Y: z`",
         ),
     ]);
 }

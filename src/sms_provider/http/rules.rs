@@ -146,16 +146,10 @@ impl Http {
                 "the body is not XML that has every macro in text or in an attribute",
                 "write it as <sms to=\"#Phone#\">#Text#</sms>",
             )),
-            Some(Place::Form)
-                if body
-                    .trim_end_matches(['\r', '\n'])
-                    .contains(char::is_control) =>
-            {
-                Err(bad(
-                    "a form has no line breaks or other control characters",
-                    "write it as to=#Phone#&text=#Text#",
-                ))
-            }
+            Some(Place::Form) if !is_form(body) => Err(bad(
+                "the body is no form: pairs of name=value with & between them, in one line",
+                "write it as to=#Phone#&text=#Text#, or name its type with --header 'Content-Type: …'",
+            )),
             Some(_) => Ok(()),
         }
     }
@@ -266,6 +260,12 @@ pub(super) fn url(text: &str) -> Result<Address> {
             "write it as https://api.example.com/sms, without blanks and without a part behind `#`; macros stand in its path and query",
         )
     })
+}
+
+/// Whether a body has the shape of a form, but for the end of the file that it comes from.
+fn is_form(body: &str) -> bool {
+    let body = body.trim_end_matches(['\r', '\n']);
+    !body.contains(char::is_control) && body.split('&').all(|pair| pair.contains('='))
 }
 
 /// The charset that a type names.

@@ -185,7 +185,12 @@ const BROKEN: &[(Change, bool, &str)] = &[
     (
         |h| h.body = Some("to=#Phone#\n&text=#Text#".into()),
         true,
-        "a form has no line breaks or other control characters",
+        "the body is no form: pairs of name=value with & between them, in one line",
+    ),
+    (
+        |h| h.body = Some("<sms to='#Phone#'>#Text#</sms>&".into()),
+        true,
+        "the body is no form: pairs of name=value with & between them, in one line",
     ),
     (
         |h| h.body = Some("to=#Phone#&text=#Txt#".into()),
