@@ -92,7 +92,7 @@ fn refused(world: &World, port: u16, to: &str) -> String {
 fn logs_in(world: &World, provider: &Provider, field: &str) {
     world.ok("setting set SmsProvider carrier");
     world.ok("method enable sms --primary");
-    world.ok("setting set Enable2FA on --yes");
+    world.ok("setting set Enable2FA on --yes --allow-lockout");
     let before = provider.messages().len();
     let done = world
         .run("login start alice --password-stdin -o json")
@@ -211,7 +211,7 @@ fn a_form_and_a_query_with_a_login() {
     assert_eq!(text, text.trim());
     logs_in(&world, &provider, "text");
 
-    world.ok("setting reset SmsProvider");
+    world.ok("setting reset SmsProvider --allow-lockout");
     world.ok("sms-provider remove carrier --yes");
     carrier(
         &world,
@@ -336,7 +336,7 @@ fn a_provider_that_never_ends_costs_the_life_of_the_code() {
         carrier_like_twilio(&world, &format!("http://127.0.0.1:{}", provider.port), "");
         world.ok("setting set SmsProvider carrier SecondFactorCodeTTL 2");
         world.ok("method enable sms --primary");
-        world.ok("setting set Enable2FA on --yes");
+        world.ok("setting set Enable2FA on --yes --allow-lockout");
         #[expect(
             clippy::disallowed_methods,
             reason = "a test measures by the machine's clock"

@@ -218,7 +218,11 @@ fn tls_with_a_certificate_of_our_own_ca() {
         words.starts_with("permanent: SERVER is not good: "),
         "{words}"
     );
-    world.ok("sms-provider edit carrier --tls none");
+    world.run("sms-provider edit carrier --tls none").exits(2);
+    world
+        .run("sms-provider edit carrier --tls none --password-stdin")
+        .stdin(&format!("{}\n", LOGIN.1))
+        .succeeds();
     refused(&world, centre.port);
     assert_eq!(centre.messages().len(), taken);
 }

@@ -213,8 +213,13 @@ fn secret(
     }
     let keeps =
         have.is_some_and(|have| have.has_secret() && !transport.wants_secret_anew(&have.transport));
+    let had = have.is_some_and(Stored::has_secret);
     if by_password || (named && !keeps) {
-        let prompt = "Password of the provider";
+        let prompt = if by_password || !had {
+            "Password of the provider"
+        } else {
+            "The password, which is not kept for another server or without protection,"
+        };
         return context
             .password(&way.password, lines, prompt, false)
             .map(Some);
