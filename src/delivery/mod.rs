@@ -264,6 +264,13 @@ fn by_sms(
     })
 }
 
+/// In how many parts a message goes to a phone, each of which is paid for: one holds 160 characters of the GSM alphabet, or
+/// 70 where one of them is not in it.
+#[must_use]
+pub fn sms_parts(text: &str) -> usize {
+    smpp::parts(text)
+}
+
 /// What a test message came to.
 #[derive(Debug)]
 pub struct Tested {

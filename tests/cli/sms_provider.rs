@@ -310,7 +310,7 @@ fn another_server_needs_the_secret_anew() {
 $ twofa sms-provider edit c --smpp b.example.com:2775
 ? 2
 --- stderr
-error: password of the provider is needed
+error: the password, which is not kept for another server or without protection, is needed
  hint: give it with --password-stdin
 
 "#]]);

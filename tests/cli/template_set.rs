@@ -247,3 +247,29 @@ error: standard input can be only one of the text, the HTML and the confirmation
     world.run(&format!("{set} --text a --text-file b")).exits(2);
     assert_eq!(world.number("SELECT count(*) FROM template_words"), 0);
 }
+
+/// Each part of an SMS is paid for.
+#[test]
+fn words_that_make_more_than_one_sms_are_warned_of() {
+    let world = World::new();
+    let long = "x".repeat(150);
+    let set = |text: &str| world.json(&format!("template set '2FA SMS code' --text '{text}'"));
+    let warned = |answer: &serde_json::Value| answer["warnings"][0]["message"].clone();
+    assert_eq!(
+        warned(&set(&format!("{long} #SecondFactorCode#"))),
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        warned(&set(&format!("{long} xxxxxxxxxx #SecondFactorCode#"))),
+        "these words make 2 SMS of each."
+    );
+    // A letter that the GSM alphabet does not have halves what one part holds.
+    assert_eq!(
+        warned(&set(&format!("{} ś #SecondFactorCode#", "x".repeat(62)))),
+        "these words make 2 SMS of each."
+    );
+    assert_eq!(
+        warned(&set("#Username#: #SecondFactorCode# ś")),
+        serde_json::Value::Null
+    );
+}

@@ -250,9 +250,50 @@ pub const CASES: &[Case] = &[
         world.ok("mailbox add spare --file mail --from ops@example.com");
         Line::new("mailbox remove spare --yes --if-exists", "")
     }),
-    one("mailbox test", World::peopled, |_| {
-        Line::new("mailbox test trial --to carol@example.com", "")
+    Case {
+        commits: 2,
+        ..one("mailbox test", World::peopled, |_| {
+            Line::new("mailbox test trial --to carol@example.com", "")
+        })
+    },
+    one("sms-provider add", World::peopled, |_| {
+        Line::new(
+            "sms-provider add ops --smpp smsc.example.com:2775 --username ops --password-stdin",
+            "sms-pw\n",
+        )
     }),
+    one("sms-provider edit", World::peopled, |world| {
+        world.ok("sms-provider add text --file sms");
+        Line::new(
+            "sms-provider edit text --twilio --account AC1 --token-stdin --from +493012345678",
+            "sms-pw\n",
+        )
+    }),
+    one("sms-provider remove", World::peopled, |world| {
+        world.ok("sms-provider add text --file sms");
+        Line::new("sms-provider remove text --yes --if-exists", "")
+    }),
+    Case {
+        commits: 2,
+        ..one("sms-provider test", World::peopled, |world| {
+            world.ok("sms-provider add text --file sms");
+            Line::new("sms-provider test text --to +493012345678", "")
+        })
+    },
+    Case {
+        commits: 3,
+        // A code that was sent cannot be sent once more; one that may be on its way must be waited for.
+        again: &[4],
+        ..one("outbox retry", World::with_email, |world| {
+            std::fs::rename(world.file("mail"), world.file("away")).unwrap();
+            world
+                .run("login start alice --password-stdin")
+                .stdin("alice-pw\n")
+                .exits(1);
+            std::fs::rename(world.file("away"), world.file("mail")).unwrap();
+            Line::new("outbox retry 1", "")
+        })
+    },
     one("template set", World::peopled, |_| {
         Line::new(
             "template set '2FA SMS code' --text-file -",

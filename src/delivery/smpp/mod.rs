@@ -50,6 +50,14 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// How long before the deadline we give up ourselves, to tell how far it came: part of a message may have gone.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// In how many parts a message goes to a phone.
+pub(super) fn parts(text: &str) -> usize {
+    match alphabet::encode(text, 0) {
+        Ok(encoded) => encoded.parts.len(),
+        Err(parts) => parts,
+    }
+}
+
 /// Sends `sms` through the centre. Returns what it calls the parts, and all that passes between us is told to `talk`,
 /// but for the password and the words. `reference` is any number: it tells the parts of one long message from those of
 /// another.

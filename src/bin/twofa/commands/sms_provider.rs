@@ -50,8 +50,29 @@ pub struct Named {
     name: String,
 }
 
+/// What `--http` understands.
+const MACROS: &str = "Over HTTP, these stand for their values, written as their place wants them:
+  #Phone#        the number, as +493012345678
+  #PhoneDigits#  the same without the +
+  #Text#         the words
+  #Sender#       whom the message is from
+  #Token#        the token, in headers and the body only
+
+A rule of success is conditions with blanks between them, which all must hold:
+  status=200,202           the status is one of these; without it, any from 200 to 299
+  /messages/0/status=0|ok  the JSON value at this pointer is one of these
+  text~accepted            the answer has these words in it; %20 stands for a blank
+
+Examples:
+  twofa sms-provider add api --http https://sms.example.com/send --token-file token \\
+      --header 'Authorization: Bearer #Token#' --body '{\"to\": \"#Phone#\", \"text\": \"#Text#\"}' \\
+      --success 'status=202 /status=queued' --receipt /id
+  twofa sms-provider add form --http https://sms.example.com/ --username ops --password-stdin \\
+      --body 'to=#PhoneDigits#&from=#Sender#&text=#Text#' --success text~OK";
+
 /// `sms-provider add`.
 #[derive(Debug, Args)]
+#[command(after_long_help = MACROS)]
 pub struct Add {
     /// Name of the new SMS provider
     #[arg(value_name = "NAME")]
@@ -62,6 +83,7 @@ pub struct Add {
 
 /// `sms-provider edit`.
 #[derive(Debug, Args)]
+#[command(after_long_help = MACROS)]
 pub struct Edit {
     #[command(flatten)]
     named: Named,

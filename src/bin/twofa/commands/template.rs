@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use twofa::actor::Session;
 use twofa::change::Committed;
+use twofa::delivery;
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::name::{argument, visible};
-use twofa::plan::Plan as _;
+use twofa::plan::{Plan as _, Warning};
 use twofa::setting::{self, Settings};
+use twofa::store::Store;
 use twofa::template::{
     self, Draft, FALLBACK, Html, LONGEST, ResetWords, SetWords, TemplateRow, TemplateText,
 };
@@ -172,6 +174,8 @@ fn written(
     mut done: Committed,
 ) -> Result<Answer> {
     done.warnings.extend(plan.warnings(&session.store)?);
+    done.warnings
+        .extend(long(session, &plan.template, &plan.language)?);
     // A language whose words were not changed may still have none.
     let found = template::fallen_back(&session.store, &plan.template, &plan.language)?;
     let (changed, name) = (done.changed(), &plan.template.name);
@@ -334,6 +338,39 @@ fn reset(context: &mut Context, args: &Reset) -> Result<Answer> {
         .say(sentence))
 }
 
+/// Whoever has a name of usual length gets the words in one SMS, or there is something to say.
+fn long(session: &Session, row: &TemplateRow, language: &str) -> Result<Option<Warning>> {
+    if row.kind != "sms" {
+        return Ok(None);
+    }
+    let found = filled(&session.store, row, language, "Alexandra Anderson")?;
+    let parts = delivery::sms_parts(&found.words.text);
+    Ok((parts > 1).then(|| Warning {
+        kind: "long_sms",
+        message: format!("these words make {parts} SMS of each."),
+        hint: Some(
+            "one holds 160 characters, or 70 with letters that the GSM alphabet does not have"
+                .to_owned(),
+        ),
+    }))
+}
+
+/// The words that somebody of this name and language gets, with a code and a token that nothing accepts.
+fn filled(store: &Store, row: &TemplateRow, language: &str, name: &str) -> Result<TemplateText> {
+    let settings = Settings::load(store)?;
+    let life = |setting| settings.number(setting).to_string();
+    let seconds = life(&setting::SECOND_FACTOR_CODE_TTL);
+    let minutes = life(&setting::RECOVERY_TTL);
+    let values = [
+        ("Username", name),
+        ("SecondFactorCode", "123456"),
+        ("SecondFactorCodeTTL", seconds.as_str()),
+        ("RecoveryToken", "example-token"),
+        ("RecoveryTokenTTL", minutes.as_str()),
+    ];
+    template::preview(store, row, language, &values)
+}
+
 fn preview(context: &Context, args: &Preview) -> Result<Answer> {
     let session = context.session()?;
     let row = template::find(&session.store, &args.named.name)?;
@@ -345,20 +382,8 @@ fn preview(context: &Context, args: &Preview) -> Result<Answer> {
         Some(tag) => language(tag)?,
         None => user.language.clone(),
     };
-    let settings = Settings::load(&session.store)?;
-    let life = |setting| settings.number(setting).to_string();
-    let seconds = life(&setting::SECOND_FACTOR_CODE_TTL);
-    let minutes = life(&setting::RECOVERY_TTL);
     let name = user.name.as_deref().unwrap_or(&user.login);
-    // A code and a token that nothing accepts.
-    let values = [
-        ("Username", name),
-        ("SecondFactorCode", "123456"),
-        ("SecondFactorCodeTTL", seconds.as_str()),
-        ("RecoveryToken", "example-token"),
-        ("RecoveryTokenTTL", minutes.as_str()),
-    ];
-    let found = template::preview(&session.store, &row, &language, &values)?;
+    let found = filled(&session.store, &row, &language, name)?;
     let answer = shown(context, &found)?;
     Ok(if found.language == language {
         answer
