@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::audit::Event;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::name::{argument, visible};
 use crate::store::{Store, Tx};
 
 /// What is done to a thing.
@@ -162,6 +163,37 @@ impl Change {
         });
         Some(Value::Object(fields.collect()))
     }
+}
+
+/// What it comes to that a thing is added whose name is taken: nothing, where it is the same but for the spelling of its
+/// name; else a conflict. `what` is its noun in a sentence, `command` on the command line.
+///
+/// # Errors
+/// [`Kind::Conflict`].
+pub(crate) fn added_again(
+    what: &str,
+    command: &str,
+    name: &str,
+    changes: Vec<Change>,
+) -> Result<Vec<Change>> {
+    let differs: Vec<&str> = changes
+        .iter()
+        .flat_map(|change| &change.fields)
+        .map(|field| field.name)
+        .filter(|field| *field != "name")
+        .collect();
+    if differs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = format!(
+        "the {what} `{}` exists and has another {}",
+        visible(name),
+        differs.join(", ")
+    );
+    Err(Error::new(Kind::Conflict, message).hint(format!(
+        "`twofa {command} edit {}` changes it",
+        argument(name)
+    )))
 }
 
 /// Whose way to log in a plan could touch: what the guards compare before and after.

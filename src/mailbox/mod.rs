@@ -16,7 +16,7 @@ pub use self::transport::{Auth, From, Smtp, Tls, Transport};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
-use crate::plan::{Change, Op, Plan, Reach};
+use crate::plan::{Change, Op, Plan, Reach, added_again};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::vault::Label;
@@ -329,28 +329,7 @@ impl Plan for PutMailbox {
         }
         let changes = self.change(store, have.as_ref())?;
         let Some(have) = have else { return Ok(changes) };
-        // Another spelling of the name is no difference here.
-        let differs: Vec<&str> = changes
-            .iter()
-            .flat_map(|change| &change.fields)
-            .map(|field| field.name)
-            .filter(|name| *name != "name")
-            .collect();
-        if differs.is_empty() {
-            return Ok(Vec::new());
-        }
-        Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "the mailbox `{}` exists and has another {}",
-                visible(&have.name),
-                differs.join(", ")
-            ),
-        )
-        .hint(format!(
-            "`twofa mailbox edit {}` changes it",
-            name::argument(&have.name)
-        )))
+        added_again("mailbox", "mailbox", &have.name, changes)
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {

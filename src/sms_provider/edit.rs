@@ -9,7 +9,7 @@ use super::{FIELDS, ProviderRow, SECRET, SmsProvider, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
-use crate::plan::{Change, Op, Plan, Reach};
+use crate::plan::{Change, Op, Plan, Reach, added_again};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 
@@ -105,28 +105,7 @@ impl Plan for PutProvider {
             };
         }
         let Some(have) = have else { return Ok(changes) };
-        // Another spelling of the name is no difference here.
-        let differs: Vec<&str> = changes
-            .iter()
-            .flat_map(|change| &change.fields)
-            .map(|field| field.name)
-            .filter(|name| *name != "name")
-            .collect();
-        if differs.is_empty() {
-            return Ok(Vec::new());
-        }
-        Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "the SMS provider `{}` exists and has another {}",
-                visible(&have.name),
-                differs.join(", ")
-            ),
-        )
-        .hint(format!(
-            "`twofa sms-provider edit {}` changes it",
-            name::argument(&have.name)
-        )))
+        added_again("SMS provider", "sms-provider", &have.name, changes)
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {

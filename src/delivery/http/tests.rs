@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::thread::{JoinHandle, sleep};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::super::conversation::tests::overheard;
@@ -464,9 +464,12 @@ fn a_slow_server_costs_the_deadline() {
         "HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n",
     ] {
         let (port, heard) = server(move |mut stream| {
+            let pause = Some(Duration::from_millis(50));
+            stream.set_read_timeout(pause).unwrap();
             let mut sent = stream.write_all(head.as_bytes());
             while sent.is_ok() {
-                sleep(Duration::from_millis(50));
+                // What was asked is read; then nothing comes, and that takes the pause.
+                let _ = stream.read(&mut [0; 4096]);
                 sent = stream.write_all(b"x");
             }
         });
