@@ -171,6 +171,11 @@ fn names_come_from_the_store() {
         ["de", "de-at"]
     );
     assert_eq!(told(&world, "twofa setting set 2FAmailbox "), ["trial"]);
+    world.ok("sms-provider add text --file sms");
+    assert_eq!(told(&world, "twofa sms-provider test t"), ["text"]);
+    assert_eq!(told(&world, "twofa setting set SmsProvider "), ["text"]);
+    world.ok("mailbox test trial --to me@example.com");
+    assert_eq!(told(&world, "twofa outbox show 1"), ["1"]);
     assert_eq!(told(&world, "twofa audit list --user b"), ["bob"]);
 }
 

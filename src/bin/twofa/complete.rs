@@ -15,6 +15,7 @@ use clap_complete::env::Shells;
 use twofa::actor::Session;
 use twofa::challenge;
 use twofa::clock::System;
+use twofa::delivery::outbox::{self, Filter};
 use twofa::error::{Kind, Result};
 use twofa::method::Method;
 use twofa::setting::{self, Shape};
@@ -157,6 +158,22 @@ pub fn operations() -> ArgValueCandidates {
 /// Mailboxes.
 pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
+}
+
+/// Numbers of the newest messages.
+pub fn messages() -> ArgValueCompleter {
+    named(|store| {
+        let newest = Filter {
+            limit: Some(50),
+            ..Filter::default()
+        };
+        let mut numbers = Vec::new();
+        outbox::list(store, &newest, &mut |message| {
+            numbers.push(message.id.to_string());
+            Ok(())
+        })?;
+        Ok(numbers)
+    })
 }
 
 /// Names of SMS providers.

@@ -77,7 +77,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct One {
     /// The number of the message
-    #[arg(value_name = "MESSAGE")]
+    #[arg(value_name = "MESSAGE", add = complete::messages())]
     message: i64,
 }
 
