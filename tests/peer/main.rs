@@ -26,6 +26,8 @@ mod kill_cases;
 mod lines;
 mod machine;
 mod oathtool;
+mod postfix;
+mod postfix_cases;
 mod qr;
 mod sendmail;
 mod shells;

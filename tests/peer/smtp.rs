@@ -26,8 +26,13 @@ fn with_login(world: &World, tls: &str, certificate: &str) -> Server {
     Server::start(&world.file(&format!("in-{certificate}")), &options)
 }
 
-/// A mailbox `ops` for it.
+/// A mailbox `ops` for a server at `port`.
 fn mailbox(world: &World, port: u16, options: &str) {
+    mailbox_at(world, &format!("127.0.0.1:{port}"), options);
+}
+
+/// A mailbox `ops` for a server.
+pub fn mailbox_at(world: &World, server: &str, options: &str) {
     let login = if options.contains("--username") {
         LOGIN.1
     } else {
@@ -35,7 +40,7 @@ fn mailbox(world: &World, port: u16, options: &str) {
     };
     world
         .run(&format!(
-            "mailbox add ops --smtp smtp://127.0.0.1:{port} --from 'Ops <ops@example.com>' {options}"
+            "mailbox add ops --smtp smtp://{server} --from 'Ops <ops@example.com>' {options}"
         ))
         .stdin(&format!("{login}\n"))
         .succeeds();
@@ -43,8 +48,13 @@ fn mailbox(world: &World, port: u16, options: &str) {
 
 /// The error of `mailbox test`: its message, the port left out.
 fn refused(world: &World, port: u16) -> String {
+    refused_to(world, &format!("127.0.0.1:{port}"), "carol@example.com")
+}
+
+/// The error of `mailbox test` to a recipient: its message, the server left out.
+pub fn refused_to(world: &World, server: &str, to: &str) -> String {
     let done = world
-        .run("mailbox test ops --to carol@example.com -o json")
+        .run(&format!("mailbox test ops --to {to} -o json"))
         .exits(1);
     assert_eq!(done.stdout, "");
     let last = done.stderr.lines().last().unwrap_or_default();
@@ -56,29 +66,37 @@ fn refused(world: &World, port: u16) -> String {
     let message = error["error"]["message"].as_str().unwrap();
     assert!(!message.contains(LOGIN.1), "{message}");
     message
-        .replace(&format!("127.0.0.1:{port}"), "SERVER")
+        .replace(server, "SERVER")
         .replace(&world.path().display().to_string(), "[DIR]")
 }
 
 /// Alice logs in with the code that the server got.
 fn logs_in(world: &World, server: &Server) {
+    let before = server.messages().len();
+    logs_in_by(world, || {
+        assert_eq!(server.messages().len(), before + 1);
+        server.last()
+    });
+}
+
+/// Alice logs in with the code in the message that `received` then gives, which is returned.
+pub fn logs_in_by(world: &World, received: impl FnOnce() -> String) -> String {
     world.ok("setting set 2FAmailbox ops");
     world.ok("method enable email --primary");
     world.ok("setting set Enable2FA on --yes");
-    let before = server.messages().len();
     let verdict = world
         .run("login start alice --password-stdin -o json")
         .stdin("alice-pw\n")
         .json(18);
     assert_eq!(verdict["method"], "email", "{verdict}");
-    assert_eq!(server.messages().len(), before + 1);
-    let message = server.last();
+    let message = received();
     let challenge = verdict["challenge"].as_str().unwrap();
     let code = code(&message);
     let verify = format!("login verify {challenge} --code {code} -o json");
     let granted = world.run(&verify).json(0);
     assert_eq!(granted["outcome"], "granted", "{granted}");
     world.run(&verify).json(12);
+    message
 }
 
 #[test]
@@ -144,6 +162,38 @@ fn tls_from_the_first_byte_with_a_login() {
     let message = server.last();
     assert!(message.contains("X-Peer-Tls: yes"), "{message}");
     assert!(message.contains("X-Peer-Login: ops"), "{message}");
+}
+
+#[test]
+fn an_access_token() {
+    let (world, server) = protected("starttls");
+    mailbox(
+        &world,
+        server.port,
+        "--tls starttls --username ops --auth xoauth2 --password-stdin --ca-file good.ca.pem",
+    );
+    let tested = world.json("mailbox test ops --to carol@example.com");
+    let conversation = tested["conversation"].to_string();
+    assert!(
+        conversation.contains(r#""AUTH XOAUTH2 ****""#) && !conversation.contains("AUTH PLAIN "),
+        "{conversation}"
+    );
+    logs_in(&world, &server);
+    let message = server.last();
+    assert!(message.contains("X-Peer-Login: ops"), "{message}");
+
+    world
+        .run("mailbox edit ops --password-stdin")
+        .stdin("expired\n")
+        .succeeds();
+    let before = server.messages().len();
+    snapbox::assert_data_eq!(
+        refused(&world, server.port),
+        snapbox::str![[
+            r#"the mailbox `ops` could not send: SERVER refused: 535 5.7.8 Authentication credentials invalid"#
+        ]]
+    );
+    assert_eq!(server.messages().len(), before);
 }
 
 #[test]

@@ -6,6 +6,7 @@ the envelope in front of it.
 
 import argparse
 import asyncio
+import base64
 import pathlib
 import ssl
 import sys
@@ -27,6 +28,19 @@ options = parser.parse_args()
 class Handler:
     def __init__(self):
         self.count = 0
+
+    async def auth_XOAUTH2(self, server, args):
+        """The password is the access token. What is wrong with one is a question, which is answered with nothing."""
+        login, token = options.username or "", options.password or ""
+        good = f"user={login}\x01auth=Bearer {token}\x01\x01".encode()
+        if len(args) == 2 and base64.b64decode(args[1]) == good:
+            return AuthResult(
+                success=True, auth_data=LoginPassword(login.encode(), token.encode())
+            )
+        answer = await server.challenge_auth('{"status":"401","schemes":"bearer"}')
+        if answer != b"":
+            return AuthResult(success=False, message="501 5.5.2 Nothing was expected")
+        return AuthResult(success=False, handled=False)
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if options.refuse:
