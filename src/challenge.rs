@@ -327,20 +327,34 @@ fn void_where(tx: &Tx<'_>, user: i64, which: &str) -> Result<()> {
     Ok(())
 }
 
-/// Draws the token of a recovery that was opened, which from then on lives for `life` seconds.
-pub(crate) fn new_token(tx: &Tx<'_>, challenge: i64, life: i64) -> Result<Secret> {
+/// Draws a new token for a recovery; an earlier one is void at once, and the new one is not valid before
+/// [`token_accepted`].
+pub(crate) fn new_token(tx: &Tx<'_>, challenge: i64) -> Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new([0u8; 20]);
     tx.source().fill(&mut *bytes)?;
     let token = data_encoding::BASE32_NOPAD
         .encode(&*bytes)
         .to_ascii_lowercase();
     let token = Secret::new(token);
-    let (now, hash) = (tx.now(), hash(tx, challenge, &token)?);
     tx.db().execute(
-        "UPDATE challenge SET code_hash = :hash, accepted_at = :now, code_expires_at = :expires, expires_at = :expires WHERE id = :id",
-        named_params! { ":hash": hash, ":now": now, ":expires": now.plus(life), ":id": challenge },
+        "UPDATE challenge SET code_hash = :hash, accepted_at = NULL, code_expires_at = NULL WHERE id = :id",
+        named_params! { ":hash": hash(tx, challenge, &token)?, ":id": challenge },
     )?;
     Ok(token)
+}
+
+/// The server took `token`: it is valid from now on, for `life` seconds, unless a newer one has replaced it meanwhile or
+/// the recovery was closed.
+pub(crate) fn token_accepted(tx: &Tx<'_>, challenge: i64, token: &Secret, life: i64) -> Result<()> {
+    let now = tx.now();
+    tx.db().execute(
+        "UPDATE challenge SET accepted_at = :now, code_expires_at = :expires, expires_at = :expires
+         WHERE id = :id AND code_hash = :hash AND closed_at IS NULL",
+        named_params! {
+            ":now": now, ":expires": now.plus(life), ":id": challenge, ":hash": hash(tx, challenge, token)?,
+        },
+    )?;
+    Ok(())
 }
 
 /// The open recovery of a user that a token answers.
@@ -351,7 +365,8 @@ pub(crate) fn of_token(store: &Store, user: i64, token: &Secret) -> Result<Optio
     let folded = Secret::new(token.expose().to_ascii_lowercase());
     let mut query = store.db().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM challenge
-         WHERE user = :user AND expires_at > :now AND closed_at IS NULL AND purpose = 'recovery'"
+         WHERE user = :user AND expires_at > :now AND closed_at IS NULL AND purpose = 'recovery'
+             AND accepted_at <= :now"
     ))?;
     let open = query
         .query_map(named_params! { ":user": user, ":now": store.now() }, read)?

@@ -4,13 +4,14 @@
 //! whoever says a line leaves the secrets out of it. What promises an end is [`converse`]: a name server that hangs, or a
 //! server that answers drop by drop, costs the deadline and no more.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::Failure;
+use crate::sms_provider::http::Mask;
 
 /// Who says a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,9 +107,12 @@ enum Told {
     Ended(Result<String, Failure>),
 }
 
-/// Where a conversation puts its lines.
+/// Where a conversation puts its lines. What is secret is hidden in them before any is cut: a server may repeat it.
 #[derive(Clone)]
-pub(super) struct Talk(mpsc::Sender<Told>);
+pub(super) struct Talk {
+    give: mpsc::Sender<Told>,
+    mask: Arc<Mask>,
+}
 
 impl Talk {
     /// What we tell the server. The caller puts `****` in the place of a secret.
@@ -127,13 +131,14 @@ impl Talk {
     }
 
     fn say(&self, from: Speaker, text: &str) {
+        let text = self.mask.hide(text);
         let mut kept: String = text.chars().take(LONGEST).collect();
         let more = text.chars().count().saturating_sub(LONGEST);
         if more > 0 {
             kept.push_str(&format!(" … and {more} characters more"));
         }
         // Whoever waited may have given up.
-        let _ = self.0.send(Told::Said(Line { from, text: kept }));
+        let _ = self.give.send(Told::Said(Line { from, text: kept }));
     }
 }
 
@@ -142,14 +147,16 @@ impl Talk {
 pub(super) fn converse(
     server: &str,
     deadline: Deadline,
+    mask: &Arc<Mask>,
     ear: Ear<'_>,
     work: impl FnOnce(&Talk) -> Result<String, Failure> + Send + 'static,
 ) -> Result<String, Failure> {
     let (give, take) = mpsc::channel();
+    let mask = Arc::clone(mask);
     thread::spawn(move || {
-        let talk = Talk(give);
+        let talk = Talk { give, mask };
         let came = work(&talk);
-        let _ = talk.0.send(Told::Ended(came));
+        let _ = talk.give.send(Told::Ended(came));
     });
     loop {
         match take.recv_timeout(deadline.left()) {
@@ -181,7 +188,8 @@ pub(super) mod tests {
             said.push(format!("{mark} {}", line.text));
         };
         let deadline = Deadline::within(Duration::from_secs(10));
-        let came = converse("the server", deadline, &mut ear, work);
+        let mask = Arc::new(Mask::new(&[], ""));
+        let came = converse("the server", deadline, &mask, &mut ear, work);
         (came, said)
     }
 
@@ -202,7 +210,8 @@ pub(super) mod tests {
     fn who_never_ends_costs_the_deadline() {
         let (hold, held) = mpsc::channel::<()>();
         let deadline = Deadline::within(Duration::from_millis(20));
-        let came = converse("it", deadline, &mut |_| {}, move |_| {
+        let mask = Arc::new(Mask::new(&[], ""));
+        let came = converse("it", deadline, &mask, &mut |_| {}, move |_| {
             let _ = held.recv();
             Ok(String::new())
         });

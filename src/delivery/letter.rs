@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::Message;
-use lettre::address::Address;
+use lettre::address::{Address, Envelope};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox as Party, MultiPart, SinglePart};
 
@@ -67,7 +67,11 @@ fn written(
         data_encoding::HEXLOWER.encode(&random),
         from.domain()
     );
+    // Read out of the headers, an address in quotes would not be found again.
+    let envelope = Envelope::new(Some(from.clone()), vec![to.clone()])
+        .map_err(|error| unfit("the message cannot be addressed", &error))?;
     let builder = Message::builder()
+        .envelope(envelope)
         .from(Party::new(mailbox.from.name.clone(), from.clone()))
         .to(Party::new(None, to.clone()))
         .subject(words.subject.clone().unwrap_or_default())

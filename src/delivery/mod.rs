@@ -14,6 +14,7 @@ mod smpp;
 mod smtp;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::conversation::{Ear, Line, Speaker};
@@ -25,7 +26,9 @@ use crate::audit::{Entry, Event, Outcome, append};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::{self, Mailbox};
 use crate::name::{argument, unabridged, visible};
+use crate::secret::Secret;
 use crate::setting::{self, Settings};
+use crate::sms_provider::http::Mask;
 use crate::sms_provider::{self, SmsProvider};
 use crate::store::Store;
 use crate::template::Words;
@@ -163,7 +166,13 @@ pub(crate) fn send(
     }
 }
 
-/// One try.
+/// The longest receipt that is kept, in characters.
+const LONGEST_RECEIPT: usize = 200;
+
+/// The longest failure that is kept, in characters.
+const LONGEST_FAILURE: usize = 600;
+
+/// One try. Whatever the way: what comes back holds no secret, no code and no line break, and has an end.
 fn once(
     store: &Store,
     sender: &Sender,
@@ -172,10 +181,69 @@ fn once(
     deadline: Deadline,
     ear: Ear<'_>,
 ) -> Result<std::result::Result<String, Failure>> {
+    let mask = Arc::new(mask(store, sender, words)?);
+    let mut ear = |line: &Line| {
+        ear(&Line {
+            from: line.from,
+            text: mask.hide(&line.text),
+        });
+    };
+    let came = match sender {
+        Sender::Mailbox(mailbox) => by_mail(store, mailbox, to, words, deadline, &mask, &mut ear)?,
+        Sender::Provider(provider) => {
+            by_sms(store, provider, to, words, deadline, &mask, &mut ear)?
+        }
+    };
+    Ok(match came {
+        Ok(receipt) => Ok(one_line(&mask.hide(&receipt), LONGEST_RECEIPT)),
+        Err(failure) => Err(Failure {
+            said: one_line(&mask.hide(&failure.said), LONGEST_FAILURE),
+            ..failure
+        }),
+    })
+}
+
+/// What a server or a program may repeat, and nobody may read: the secret that it was given, and the words.
+fn mask(store: &Store, sender: &Sender, words: &Words) -> Result<Mask> {
+    let mut secrets: Vec<Secret> = Vec::new();
     match sender {
-        Sender::Mailbox(mailbox) => by_mail(store, mailbox, to, words, deadline, ear),
-        Sender::Provider(provider) => by_sms(store, provider, to, words, deadline, ear),
+        Sender::Mailbox(mailbox) => {
+            if let (Some(password), Some(username)) =
+                (mailbox.password(store)?, mailbox.transport.username())
+            {
+                let password = password.expose();
+                // PLAIN and XOAUTH2 write name and secret as one.
+                secrets.push(Secret::new(format!("\0{username}\0{password}")));
+                secrets.push(Secret::new(format!(
+                    "user={username}\u{1}auth=Bearer {password}\u{1}\u{1}"
+                )));
+                secrets.push(Secret::new(password.to_owned()));
+            }
+        }
+        Sender::Provider(provider) => secrets.extend(provider.secret(store)?),
     }
+    let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+    let parts = [
+        Some(&words.text),
+        words.subject.as_ref(),
+        words.html.as_ref(),
+    ];
+    let text: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    Ok(Mask::new(&secrets, &text.join("\n")))
+}
+
+/// `text` without line breaks and control characters, and not longer than this.
+fn one_line(text: &str, longest: usize) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(longest)
+        .collect();
+    let more = text.chars().count().saturating_sub(longest);
+    if more > 0 {
+        line.push_str(&format!(" … and {more} characters more"));
+    }
+    line
 }
 
 fn by_mail(
@@ -184,6 +252,7 @@ fn by_mail(
     to: &str,
     words: &Words,
     deadline: Deadline,
+    mask: &Arc<Mask>,
     ear: Ear<'_>,
 ) -> Result<std::result::Result<String, Failure>> {
     use crate::mailbox::Transport;
@@ -203,7 +272,7 @@ fn by_mail(
             let password = mailbox.password(store)?;
             let server = server.clone();
             let name = wire::named(&server.host, server.port);
-            converse(&name, deadline, ear, move |talk| {
+            converse(&name, deadline, mask, ear, move |talk| {
                 smtp::send(&server, password.as_ref(), &letter, deadline, talk)
             })
         }
@@ -216,6 +285,7 @@ fn by_sms(
     to: &str,
     words: &Words,
     deadline: Deadline,
+    mask: &Arc<Mask>,
     ear: Ear<'_>,
 ) -> Result<std::result::Result<String, Failure>> {
     use crate::sms_provider::Transport;
@@ -245,21 +315,29 @@ fn by_sms(
             store.source().fill(&mut reference)?;
             let server = server.clone();
             let name = wire::named(&server.host, server.port);
-            converse(&name, deadline, ear, move |talk| {
+            converse(&name, deadline, mask, ear, move |talk| {
                 smpp::send(&server, secret.as_ref(), &sms, reference[0], deadline, talk)
             })
         }
         Transport::Twilio(server) => {
             let server = server.clone();
-            converse(&wire::of_url(&server.url), deadline, ear, move |talk| {
-                http::send_twilio(&server, secret.as_ref(), &sms, deadline, talk)
-            })
+            converse(
+                &wire::of_url(&server.url),
+                deadline,
+                mask,
+                ear,
+                move |talk| http::send_twilio(&server, secret.as_ref(), &sms, deadline, talk),
+            )
         }
         Transport::Http(server) => {
             let server = server.clone();
-            converse(&wire::of_url(&server.url), deadline, ear, move |talk| {
-                http::send_http(&server, secret.as_ref(), &sms, deadline, talk)
-            })
+            converse(
+                &wire::of_url(&server.url),
+                deadline,
+                mask,
+                ear,
+                move |talk| http::send_http(&server, secret.as_ref(), &sms, deadline, talk),
+            )
         }
     })
 }

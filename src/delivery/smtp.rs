@@ -4,6 +4,8 @@
 //! wire below them, which has an end, and the order in which they are said, so that each step can be shown and a failure
 //! tells how far it came. Nothing is ever sent in clear that the mailbox wants protected.
 
+use std::time::Duration;
+
 use lettre::address::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Starttls};
@@ -25,6 +27,9 @@ const LONGEST_LINE: usize = 2_000;
 /// The most lines of one answer. Servers have about twenty things to say at EHLO.
 const MOST_LINES: usize = 200;
 
+/// How long the answer to QUIT is waited for.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// The most questions that a server asks before it knows who logs in. LOGIN has two.
 const MOST_QUESTIONS: usize = 3;
 
@@ -41,7 +46,10 @@ pub(super) fn send(
         session.log_in(server, username, password)?;
     }
     let receipt = session.hand_over(letter)?;
-    // It is accepted: whatever the server says from here on changes nothing.
+    // It is accepted: whatever the server says from here on changes nothing, and is waited for only so long that whoever
+    // waits for us still hears of it.
+    let patience = GOODBYE.min(deadline.left() / 2);
+    session.wire.until(Deadline::within(patience));
     let _ = session
         .say(&Quit.to_string())
         .and_then(|()| session.answer());
@@ -247,7 +255,7 @@ impl<'a> Session<'a> {
         Failure::permanent(format!(
             "{} does not speak SMTP: it answered `{}`",
             self.name,
-            line.chars().take(200).collect::<String>().trim()
+            line.trim()
         ))
     }
 }

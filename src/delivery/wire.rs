@@ -323,6 +323,9 @@ fn refused(server: &str, ca_file: Option<&str>, error: &rustls::Error) -> Failur
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     "it is not valid yet".to_owned()
                 }
+                other if other.to_string().contains("CaUsedAsEndEntity") => {
+                    "it is that of an authority, and not of a server".to_owned()
+                }
                 other => other.to_string(),
             };
             format!("the certificate of {server} is not good: {why} (trusted: {trusted})")

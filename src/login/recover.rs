@@ -140,6 +140,10 @@ struct Mail {
     words: template::Words,
     /// Its row of the outbox.
     row: i64,
+    challenge: i64,
+    token: Secret,
+    /// How long the token lives once the server has it, in seconds.
+    life: i64,
 }
 
 /// Takes up a request, which nobody else does then, and keeps the message that will carry the token. `None`: it names
@@ -173,7 +177,7 @@ fn take_up(tx: &Tx<'_>, who: &Who, request: i64) -> Result<Option<Mail>> {
 fn written(tx: &Tx<'_>, settings: &Settings, user: User, challenge: i64) -> Result<Mail> {
     let mailbox = sender(tx, settings)?;
     let minutes = settings.number(&setting::RECOVERY_TTL);
-    let token = challenge::new_token(tx, challenge, minutes * 60)?;
+    let token = challenge::new_token(tx, challenge)?;
     let template = settings.text(&setting::RECOVERY_TEMPLATE);
     let name = user.name.as_deref().unwrap_or(&user.login);
     let minutes = minutes.to_string();
@@ -200,6 +204,9 @@ fn written(tx: &Tx<'_>, settings: &Settings, user: User, challenge: i64) -> Resu
         to,
         words,
         row,
+        challenge,
+        token,
+        life: settings.number(&setting::RECOVERY_TTL) * 60,
     })
 }
 
@@ -216,20 +223,24 @@ pub fn deliver(session: &Session, request: i64) -> Result<()> {
     }
 }
 
-/// Mails a new token of a recovery whose mail did not leave.
+/// Mails a new token of a recovery whose mail did not leave; `waits` judges, under the write lock, that it still waits.
 ///
 /// # Errors
 /// [`Kind::Delivery`]; storage and key errors.
-pub(crate) fn again(session: &Session, challenge: &Challenge) -> Result<()> {
+pub(crate) fn again(session: &Session, waits: &dyn Fn(&Store) -> Result<Challenge>) -> Result<()> {
     let mail = session.store.write(|tx| {
+        if let Err(denied) = session.permit_in(tx, None)? {
+            return Ok(Err(denied));
+        }
+        let challenge = waits(tx)?;
         let settings = Settings::load(tx)?;
         let user = user::get(tx, challenge.user)?;
         if let Some(why) = barred(&settings, &user) {
             let message = format!("this user may not recover their password ({why})");
             return Err(Error::new(Kind::InvalidValue, message));
         }
-        written(tx, &settings, user, challenge.id)
-    })?;
+        written(tx, &settings, user, challenge.id).map(Ok)
+    })??;
     let came = leave(session, &mail)?;
     came.outcome
         .map(drop)
@@ -246,6 +257,9 @@ fn leave(session: &Session, mail: &Mail) -> Result<Came> {
             Err(_) => (Event::RECOVERY_FAILED, Outcome::Failed),
         };
         outbox::close(tx, mail.row, &came)?;
+        if came.outcome.is_ok() {
+            challenge::token_accepted(tx, mail.challenge, &mail.token, mail.life)?;
+        }
         let entry = Entry::new(event, outcome)
             .user(mail.user.id, mail.user.login.as_str())
             .detail(serde_json::json!({

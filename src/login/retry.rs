@@ -10,6 +10,7 @@ use crate::challenge::{self, Challenge, Purpose, Standing};
 use crate::delivery::outbox::{self, Message, State};
 use crate::error::{Error, Kind, Result};
 use crate::name::argument;
+use crate::store::Store;
 use crate::user;
 
 /// Sends what `message` was about to the same user by the same method. Returns the new message.
@@ -19,36 +20,61 @@ use crate::user;
 /// [`Kind::TooSoon`], [`Kind::SendLimit`], [`Kind::Delivery`].
 pub fn retry(session: &Session, message: i64) -> Result<Message> {
     let store = &session.store;
-    let have = outbox::show(store, message)?;
-    let challenge = waits(session, &have)?;
+    let (have, challenge) = waits(store, message)?;
+    let sent = if challenge.purpose == Purpose::Recovery {
+        // Under the write lock it is judged once more: of several at once one is sent.
+        recover::again(session, &|tx| {
+            waits(tx, message).map(|(_, challenge)| challenge)
+        })
+    } else {
+        again(session, &have, &challenge)
+    };
+    let outcome = match &sent {
+        Ok(()) => Outcome::Ok,
+        Err(error) if error.kind() == Kind::Delivery => Outcome::Failed,
+        Err(_) => Outcome::Refused,
+    };
     store.write(|tx| {
-        let entry = Entry::new(Event::OUTBOX_RETRIED, Outcome::Ok)
+        let entry = Entry::new(Event::OUTBOX_RETRIED, outcome)
             .user_id(Some(challenge.user))
             .subject(have.user.as_deref().unwrap_or_default())
             .detail(serde_json::json!({ "message": message }));
+        let entry = match &sent {
+            Ok(()) => entry,
+            Err(error) => entry.reason(error.kind().code()),
+        };
         append(tx, &session.who(), &entry)
     })?;
-    if challenge.purpose == Purpose::Recovery {
-        recover::again(session, &challenge)?;
-    } else {
-        let system = System::load(store)?;
-        let person = Person::load(store, user::get(store, challenge.user)?)?;
-        let usable = decide::usable(&system, &person);
-        if !usable.contains(&have.method) {
-            return Err(Error::new(
-                Kind::MethodNotUsable,
-                format!("this user cannot use {} now", have.method.name()),
-            ));
-        }
-        let again = Question::Again(&challenge);
-        second::ask(store, &session.who(), &system, &person, have.method, again)?;
-    }
+    sent?;
     outbox::newest(store, challenge.id)
 }
 
-/// The question that still waits for what a message should have brought.
-fn waits(session: &Session, have: &Message) -> Result<Challenge> {
+/// Asks once more by the method of a message.
+fn again(session: &Session, have: &Message, challenge: &Challenge) -> Result<()> {
     let store = &session.store;
+    let system = System::load(store)?;
+    let person = Person::load(store, user::get(store, challenge.user)?)?;
+    if !decide::usable(&system, &person).contains(&have.method) {
+        return Err(Error::new(
+            Kind::MethodNotUsable,
+            format!("this user cannot use {} now", have.method.name()),
+        ));
+    }
+    let question = Question::Again(challenge);
+    second::ask(
+        store,
+        &session.who(),
+        &system,
+        &person,
+        have.method,
+        question,
+    )
+    .map(drop)
+}
+
+/// A message, and the question that still waits for what it should have brought.
+fn waits(store: &Store, message: i64) -> Result<(Message, Challenge)> {
+    let have = outbox::show(store, message)?;
     let no = |why: &str, hint: String| Err(Error::new(Kind::InvalidValue, why).hint(hint));
     let Some(login) = &have.user else {
         return no(
@@ -60,7 +86,7 @@ fn waits(session: &Session, have: &Message) -> Result<Challenge> {
         State::Accepted => {
             return no(
                 "the message was accepted by its server",
-                "`twofa login resend CHALLENGE` sends another code".to_owned(),
+                "whoever waits for it asks for another: `twofa login resend`, or the command they ran".to_owned(),
             );
         }
         State::Pending => {
@@ -84,6 +110,6 @@ fn waits(session: &Session, have: &Message) -> Result<Challenge> {
             "a later message took its place",
             format!("`twofa outbox list --user {}` shows it", argument(login)),
         ),
-        Some(challenge) => Ok(challenge),
+        Some(challenge) => Ok((have, challenge)),
     }
 }

@@ -275,7 +275,7 @@ impl PutMailbox {
         {
             return Err(Error::new(
                 Kind::Usage,
-                "another server, or no protection, needs the password anew",
+                "another server, another name, or no protection, needs the password anew",
             )
             .hint("give it with --password-stdin"));
         }

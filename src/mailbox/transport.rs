@@ -229,7 +229,13 @@ impl Transport {
         };
         let moved = (&new.host, new.port) != (&had.host, had.port);
         let bared = new.tls == Tls::None && had.tls != Tls::None;
-        new.username.is_some() && (moved || bared)
+        let renamed = had.username.is_some() && new.username != had.username;
+        new.username.is_some() && (moved || bared || renamed)
+    }
+
+    /// Who logs in at the server.
+    pub(crate) fn username(&self) -> Option<&str> {
+        self.smtp()?.username.as_deref()
     }
 
     pub(super) fn smtp(&self) -> Option<&Smtp> {

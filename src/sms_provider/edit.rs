@@ -41,7 +41,7 @@ impl PutProvider {
 
     /// Whether there will be a secret.
     fn has_secret(&self, have: Option<&SmsProvider>) -> bool {
-        self.transport.takes_secret() && (self.secret.is_some() || self.keeps_secret(have))
+        self.secret.is_some() || (self.transport.uses_secret() && self.keeps_secret(have))
     }
 
     fn have(&self, store: &Store) -> Result<Option<SmsProvider>> {
@@ -57,7 +57,8 @@ impl PutProvider {
             sender(from)?;
         }
         let has_secret = self.has_secret(have);
-        if self.secret.is_none() && have.is_some_and(SmsProvider::has_secret) && !has_secret {
+        if self.transport.uses_secret() && have.is_some_and(SmsProvider::has_secret) && !has_secret
+        {
             return Err(Error::new(
                 Kind::Usage,
                 "another account, another server, or no protection, needs the secret anew",

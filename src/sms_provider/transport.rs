@@ -1,5 +1,6 @@
 //! How an SMS provider is reached, as it is stored.
 
+use super::http;
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Tls;
 use crate::name::{self, visible};
@@ -109,20 +110,32 @@ impl Transport {
         }
     }
 
-    /// Whether a secret kept for `had` must be given again: one account's is not for another to learn, nor for a network
-    /// that was kept from reading it.
+    /// Whether a secret has anywhere to go.
+    #[must_use]
+    pub fn uses_secret(&self) -> bool {
+        match self {
+            Transport::Twilio(_) | Transport::Smpp(_) => true,
+            Transport::Http(http) => http.username.is_some() || http.holders().next().is_some(),
+            Transport::Command { .. } | Transport::File { .. } => false,
+        }
+    }
+
+    /// Whether a secret kept for `had` must be given again: whoever edits a provider without knowing its secret must not
+    /// have it sent to another server, as another account, unprotected, or where they could read it.
     #[must_use]
     pub fn wants_secret_anew(&self, had: &Transport) -> bool {
         match (self, had) {
             (Transport::Twilio(new), Transport::Twilio(had)) => {
-                new.account != had.account || moved(&new.url, &had.url)
+                (&new.account, &new.url) != (&had.account, &had.url)
             }
             (Transport::Http(new), Transport::Http(had)) => {
-                new.username.is_some() != had.username.is_some() || moved(&new.url, &had.url)
+                (&new.url, &new.method, &new.username) != (&had.url, &had.method, &had.username)
+                    || !new.holders().eq(had.holders())
             }
             (Transport::Smpp(new), Transport::Smpp(had)) => {
                 let bared = new.tls == Tls::None && had.tls != Tls::None;
-                (&new.host, new.port) != (&had.host, had.port) || bared
+                (&new.host, new.port, &new.username) != (&had.host, had.port, &had.username)
+                    || bared
             }
             _ => true,
         }
@@ -133,6 +146,12 @@ impl Transport {
     /// # Errors
     /// [`Kind::InvalidValue`], [`Kind::Usage`] with the rule that is broken.
     pub(super) fn check(&self, has_secret: bool) -> Result<()> {
+        if has_secret && !self.takes_secret() {
+            return Err(Error::new(
+                Kind::Usage,
+                "a program and a directory take no token and no password",
+            ));
+        }
         if self.takes_secret() && !has_secret && !matches!(self, Transport::Http(_)) {
             return Err(
                 Error::new(Kind::MissingAnswer, "a secret is needed").hint(self.secret_option())
@@ -144,44 +163,24 @@ impl Transport {
                 arguments.iter().try_for_each(|text| of_a_program(text))
             }
             Transport::Twilio(twilio) => twilio.check(),
-            Transport::Http(http) => {
-                http.headers.iter().try_for_each(keeps_nothing_secret)?;
-                http.check(has_secret)
-            }
+            Transport::Http(http) => http
+                .keeps_nothing_secret()
+                .and_then(|()| http.check(has_secret)),
             Transport::File { .. } => Ok(()),
         }
     }
 }
 
-/// A header that names a secret holds `#Token#`: what else stands there would be kept in the clear, and shown.
-fn keeps_nothing_secret((name, value): &(String, String)) -> Result<()> {
-    const SECRET: [&str; 6] = [
-        "authorization",
-        "token",
-        "key",
-        "secret",
-        "password",
-        "cookie",
-    ];
-    let name = name.to_ascii_lowercase();
-    if value.contains("#Token#") || !SECRET.iter().any(|word| name.contains(word)) {
-        return Ok(());
+impl Http {
+    /// The names and words of the places that hold the secret.
+    fn holders(&self) -> impl Iterator<Item = (&str, &str)> {
+        let body = self.body.as_deref().map(|body| ("", body));
+        let headers = self.headers.iter();
+        headers
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(body)
+            .filter(|(_, words)| words.contains("#Token#"))
     }
-    // The value is not repeated.
-    Err(Error::new(
-        Kind::InvalidValue,
-        format!(
-            "the header `{}` holds a secret in the clear",
-            visible(&name)
-        ),
-    )
-    .hint("write #Token# in its place, and give the secret with --token-stdin"))
-}
-
-/// Whether a secret would go to another server, or in clear where it did not.
-fn moved(new: &str, had: &str) -> bool {
-    let origin = |url: &str| url::Url::parse(url).map(|url| url.origin()).ok();
-    origin(new) != origin(had)
 }
 
 impl Smpp {
@@ -280,12 +279,17 @@ fn of_a_program(text: &str) -> Result<()> {
             "an argument has a null character in it",
         ));
     }
-    if text.contains("#Text#") {
-        return Err(Error::new(
+    match http::macros(text)?
+        .into_iter()
+        .find(|name| matches!(*name, "Text" | "Token"))
+    {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
             Kind::InvalidValue,
-            "an argument cannot hold `#Text#`: everybody on the machine sees the arguments of a program",
+            format!(
+                "an argument cannot hold `#{name}#`: everybody on the machine sees the arguments of a program"
+            ),
         )
-        .hint("the words come on the program's standard input"));
+        .hint("the words come on the program's standard input")),
     }
-    Ok(())
 }

@@ -159,6 +159,10 @@ pub(super) fn listed(macros: &[&str]) -> String {
 fn check_markup(html: &str) -> Result<()> {
     let spans = markup::spans(html).map_err(|what| match what {
         Broken::Open(what) => broken(format!("the HTML has {what} that does not end")),
+        Broken::Style => broken(
+            "a style cannot hold `[`, `\\` or `@import`: with these it could give a code away"
+                .to_owned(),
+        ),
         Broken::Refused(name) => broken(format!(
             "the HTML has the element `{name}`, which no message may have"
         )),

@@ -211,9 +211,9 @@ fn a_server_whose_words_would_paint_the_terminal() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \u{1b}[2Jgone
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1  [2Jgone
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1  [2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }

@@ -31,6 +31,7 @@ mod confirmation_mail;
 mod deadlock;
 mod delivery;
 mod delivery_hostile;
+mod delivery_secrets;
 mod environment;
 mod escalation;
 mod fences;

@@ -140,7 +140,7 @@ $ twofa outbox retry 1 -o json
   "warnings": []
 }
 --- stderr
-A new code was sent to alice@example.com as message 3.
+It was sent to alice@example.com once more, with a new code, as message 3.
 
 "#]]);
     assert_ne!(old, world.text("SELECT hex(code_hash) FROM challenge"));
@@ -152,7 +152,7 @@ $ twofa outbox retry 3
 ? 4
 --- stderr
 error: the message was accepted by its server
- hint: `twofa login resend CHALLENGE` sends another code
+ hint: whoever waits for it asks for another: `twofa login resend`, or the command they ran
 
 "#]]);
     world.run("outbox retry 1").shows(str![[r#"

@@ -341,6 +341,8 @@ The SMS provider `c` was changed.
 Next: `twofa sms-provider test c`, then `twofa setting set SmsProvider c`.
 
 "#]]);
+    // Nor for whoever knows it not: as another account, or where it could be read.
+    world.run("sms-provider edit c --username other").exits(2);
     let change = &world.json("audit list --event sms_provider.edited")[0]["detail"];
     assert_eq!(
         change.to_string(),
@@ -474,23 +476,82 @@ Next: `twofa sms-provider test api`, then `twofa setting set SmsProvider api`.
     }
     world
         .run("sms-provider edit api --no-headers")
-        .shows(str![[r#"
+        .shows(str![[r##"
 $ twofa sms-provider edit api --no-headers
-? 4
+? 0
+--- stdout
+name     api
+kind     http
+url      https://sms.example.com/v1/send
+method   POST
+headers  –
+body     {"to":"#Phone#","text":"#Text#"}
+success  status=200,202 /status=queued|sent
+receipt  /id
+changed  yes
 --- stderr
-error: the token is sent nowhere
- hint: put #Token# into a header, such as --header 'Authorization: Bearer #Token#', or into the body
+The SMS provider `api` was changed.
+Next: `twofa sms-provider test api`, then `twofa setting set SmsProvider api`.
 
-"#]]);
+"##]]);
     world
         .run("sms-provider edit api --http https://evil.example.com/")
-        .shows(str![[r#"
+        .shows(str![[r##"
 $ twofa sms-provider edit api --http https://evil.example.com/
-? 2
+? 0
+--- stdout
+name     api
+kind     http
+url      https://evil.example.com/
+method   POST
+headers  –
+body     {"to":"#Phone#","text":"#Text#"}
+success  status=200,202 /status=queued|sent
+receipt  /id
+changed  yes
 --- stderr
-error: another account, another server, or no protection, needs the secret anew
- hint: give it with --token-stdin
+The SMS provider `api` was changed.
+Next: `twofa sms-provider test api`, then `twofa setting set SmsProvider api`.
 
-"#]]);
+"##]]);
     assert!(!world.json("audit list").to_string().contains("api-token"));
+}
+
+/// A secret is not sent where whoever edits a provider, and does not know it, could read it.
+#[test]
+fn a_token_stays_in_its_place() {
+    let world = World::new();
+    world
+        .run("sms-provider add api --http https://sms.example.com/a --header 'Authorization: Bearer #Token#' --body 'to=#Phone#&text=#Text#' --token-stdin")
+        .stdin("api-token\n")
+        .succeeds();
+    for (edit, code) in [
+        ("--body 'to=#Phone#&text=#Token# #Text#'", 2),
+        ("--http https://sms.example.com/b", 2),
+        ("--http http://sms.example.com/a", 2),
+        ("--method PUT", 2),
+        ("--header 'X-Key: #Token#'", 2),
+        ("--username ops --no-headers", 2),
+        ("--body 'to=#Phone#&text=#Text#&from=#Sender#'", 0),
+        ("--receipt /id", 0),
+        ("--no-system-type", 2),
+    ] {
+        let done = world.run(&format!("sms-provider edit api {edit}")).done();
+        assert_eq!(done.code, Some(code), "{edit}: {}", done.stderr);
+        assert_eq!(
+            world.json("sms-provider show api")["secret"],
+            "set",
+            "{edit}"
+        );
+    }
+    // Where nothing holds it any more, it goes.
+    world.ok("sms-provider edit api --no-headers");
+    assert_eq!(
+        world.number("SELECT count(*) FROM sms_provider WHERE secret IS NULL"),
+        1
+    );
+    world.ok("sms-provider edit api --file sms");
+    world.ok("sms-provider edit api --command ./send --arg '#Phone#'");
+    world.run("sms-provider edit api --arg '#Phon#'").exits(4);
+    world.run("sms-provider edit api --arg '#Token#'").exits(4);
 }

@@ -235,6 +235,8 @@ pub fn refuse_delegated(
                     | ValueHint::DirPath
                     | ValueHint::AnyPath
                     | ValueHint::ExecutablePath
+                    // What a program is given is as good as the program.
+                    | ValueHint::CommandString
             );
             let is_stream = || {
                 STREAMS.contains(&(verb.path, id))

@@ -18,7 +18,7 @@ pub(crate) struct Mask {
 
 impl Mask {
     /// Of `text`, also every word with a digit in it is looked for by itself, for one of them is the code.
-    pub(super) fn new(secrets: &[&str], text: &str) -> Mask {
+    pub(crate) fn new(secrets: &[&str], text: &str) -> Mask {
         let mut needles = BTreeSet::new();
         for secret in secrets.iter().copied().chain([text, text.trim()]) {
             needles.extend(forms(secret));

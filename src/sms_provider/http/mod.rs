@@ -4,6 +4,7 @@
 //! [`Prepared::shown`], which is the template, and [`mask`].
 
 mod answer;
+mod clear;
 mod mask;
 mod place;
 mod rules;
@@ -11,7 +12,8 @@ pub(crate) mod twilio;
 
 use url::{Position, Url};
 
-use self::mask::Mask;
+pub(crate) use self::mask::Mask;
+pub(crate) use self::place::macros;
 use self::place::{MACROS, Place, literal};
 use super::Http;
 use crate::secret::Secret;

@@ -126,7 +126,7 @@ pub(super) fn xml(value: &str) -> String {
 ///
 /// # Errors
 /// [`Kind::InvalidValue`] for one that is not known, with the near miss.
-pub(super) fn macros(template: &str) -> Result<Vec<&'static str>> {
+pub(crate) fn macros(template: &str) -> Result<Vec<&'static str>> {
     let mut found = Vec::new();
     let mut rest = template;
     while let Some(at) = rest.find('#') {

@@ -231,7 +231,8 @@ fn transport(way: &Way, have: Option<&Transport>) -> Result<Transport> {
         (Some(url), Some(Transport::Smtp(have))) => {
             let url = Smtp::parse(
                 url,
-                tls.or(Some(have.tls)).filter(|_| !url.starts_with("smtps")),
+                tls.or(Some(have.tls))
+                    .filter(|_| !url.trim().to_ascii_lowercase().starts_with("smtps")),
             )?;
             Smtp {
                 username: have.username.clone(),

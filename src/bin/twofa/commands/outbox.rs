@@ -117,7 +117,7 @@ pub fn run(context: &mut Context, verb: Outbox) -> Result<Answer> {
             let session = context.session()?;
             let sent = retry(&session, args.message)?;
             let sentence = format!(
-                "A new code was sent to {} as message {}.",
+                "It was sent to {} once more, with a new code, as message {}.",
                 visible(&sent.recipient),
                 sent.id
             );

@@ -116,6 +116,19 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// Nothing is ignored in silence: what is taken away must be there to have.
+    fn only_of(&self, kind: &str) -> Result<()> {
+        let given: [(bool, &str, &[&str]); 6] = [
+            (self.no_username, "--no-username", &["http"]),
+            (self.no_headers, "--no-headers", &["http"]),
+            (self.no_success, "--no-success", &["http"]),
+            (self.no_receipt, "--no-receipt", &["http"]),
+            (self.no_system_type, "--no-system-type", &["smpp"]),
+            (self.no_ca_file, "--no-ca-file", &["twilio", "http", "smpp"]),
+        ];
+        way::only_of(kind, &given)
+    }
+
     /// Takes away what the `--no-…` options name.
     fn clear(&self, transport: &mut Transport) {
         let ca_file = match transport {
@@ -236,7 +249,7 @@ fn secret(
     let keeps =
         have.is_some_and(|have| have.has_secret() && !transport.wants_secret_anew(&have.transport));
     let had = have.is_some_and(Stored::has_secret);
-    if by_password || (named && !keeps) {
+    if by_password || (named && !keeps && transport.uses_secret()) {
         let prompt = if by_password || !had {
             "Password of the provider"
         } else {
@@ -334,6 +347,7 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let have = sms_provider::find(&session.store, &args.named.name)?;
     let mut lines = context.lines(wanted(&args.way))?;
     let mut transport = args.way.transport(Some(&have.transport))?;
+    args.only_of(transport.kind())?;
     args.clear(&mut transport);
     let secret = secret(context, &args.way, &transport, &mut lines, Some(&have))?;
     let from = args.way.sender()?.or_else(|| have.from.clone());

@@ -71,7 +71,7 @@ pub struct Way {
     #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::ExecutablePath, help_heading = LOCAL)]
     command: Option<PathBuf>,
     /// An argument of the program; #Phone#, #PhoneDigits# and #Sender# stand for their values [default: #Phone#]
-    #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true, help_heading = LOCAL)]
+    #[arg(long = "arg", value_name = "ARGUMENT", value_hint = ValueHint::CommandString, allow_hyphen_values = true, help_heading = LOCAL)]
     arguments: Vec<String>,
     /// Write messages into this directory, one file each
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = LOCAL)]
@@ -155,16 +155,7 @@ impl Way {
                 &["twilio", "http", "smpp"],
             ),
         ];
-        for (is_given, option, kinds) in given {
-            if is_given && !kinds.contains(&kind) {
-                let with: Vec<String> = kinds.iter().map(|kind| format!("--{kind}")).collect();
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("{option} goes with {}", with.join(" or ")),
-                ));
-            }
-        }
-        Ok(())
+        only_of(kind, &given)
     }
 
     /// How it sends; what the options leave out is taken from `have`, where it is of the same kind.
@@ -298,6 +289,21 @@ impl Way {
     }
 }
 
+/// Refuses the first option that was given and goes with other kinds only.
+pub fn only_of(kind: &str, given: &[(bool, &str, &[&str])]) -> Result<()> {
+    let foreign = given
+        .iter()
+        .find(|(is_given, _, kinds)| *is_given && !kinds.contains(&kind));
+    let Some((_, option, kinds)) = foreign else {
+        return Ok(());
+    };
+    let with: Vec<String> = kinds.iter().map(|kind| format!("--{kind}")).collect();
+    Err(Error::new(
+        Kind::Usage,
+        format!("{option} goes with {}", with.join(" or ")),
+    ))
+}
+
 fn missing(what: &str, option: &str) -> Error {
     Error::new(Kind::MissingAnswer, format!("{what} is needed")).hint(format!("give {option}"))
 }
@@ -308,7 +314,11 @@ fn header(text: &str) -> Result<(String, String)> {
         Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
         None => Err(Error::new(
             Kind::InvalidValue,
-            format!("`{}` is no header", visible(text)),
+            // What is behind the first word may be a secret.
+            format!(
+                "`{} …` is no header",
+                visible(text.split_whitespace().next().unwrap_or_default())
+            ),
         )
         .hint("write it as 'Content-Type: application/json'")),
     }
@@ -334,5 +344,7 @@ fn read(path: &std::path::Path) -> Result<String> {
 /// The host of an address that is not protected.
 pub fn plain_host(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok()?;
-    (url.scheme() == "http").then(|| url.host_str().unwrap_or_default().to_owned())
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (url.scheme() == "http").then(|| host.to_owned())
 }
