@@ -79,6 +79,15 @@ impl Deadline {
         }
     }
 
+    /// Whether it has passed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a socket waits by the machine's clock, whatever the store's says"
+    )]
+    pub(super) fn is_over(self) -> bool {
+        self.at <= Instant::now()
+    }
+
     /// Whether there is time to wait for so long and still do something.
     pub(super) fn allows(self, pause: Duration) -> bool {
         self.left() > pause + Duration::from_millis(100)

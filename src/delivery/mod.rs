@@ -232,13 +232,10 @@ fn mask(store: &Store, sender: &Sender, words: &Words) -> Result<Mask> {
     Ok(Mask::new(&secrets, &text.join("\n")))
 }
 
-/// `text` without line breaks and control characters, and not longer than this.
+/// `text` on one line, its control characters made visible, and not longer than this.
 fn one_line(text: &str, longest: usize) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(longest)
-        .collect();
+    let text = unabridged(text.trim());
+    let mut line: String = text.chars().take(longest).collect();
     let more = text.chars().count().saturating_sub(longest);
     if more > 0 {
         line.push_str(&format!(" … and {more} characters more"));

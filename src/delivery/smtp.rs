@@ -27,6 +27,9 @@ const LONGEST_LINE: usize = 2_000;
 /// The most lines of one answer. Servers have about twenty things to say at EHLO.
 const MOST_LINES: usize = 200;
 
+/// How long before its deadline a conversation gives up.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// How long the answer to QUIT is waited for.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,8 @@ pub(super) fn send(
     deadline: Deadline,
     talk: &Talk,
 ) -> Result<String, Failure> {
+    // Whoever waits for us has the same deadline, and shall hear what we have to say of it.
+    let deadline = deadline.ahead(LAST_WORDS);
     let mut session = Session::open(server, deadline, talk)?;
     if let (Some(username), Some(password)) = (&server.username, password) {
         session.log_in(server, username, password)?;
@@ -82,7 +87,21 @@ impl<'a> Session<'a> {
             offers: ServerInfo::default(),
             talk,
         };
-        let greeting = session.answer()?;
+        let greeting = session.answer().map_err(|failure| {
+            let silent =
+                server.tls != Tls::Tls && deadline.is_over() && session.wire.is_silent();
+            Failure {
+                said: if silent {
+                    format!(
+                        "{}; a server with TLS from the first byte says nothing before that: smtps://",
+                        failure.said
+                    )
+                } else {
+                    failure.said
+                },
+                ..failure
+            }
+        })?;
         session.positive(&greeting)?;
         session.hello()?;
         if server.tls == Tls::Starttls {

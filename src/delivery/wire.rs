@@ -119,6 +119,11 @@ impl Wire {
         self.deadline = deadline;
     }
 
+    /// Whether nothing was heard that was not asked for.
+    pub(super) fn is_silent(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Sends all of `bytes`.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let sent = self.hurry().and_then(|()| match &mut self.stream {

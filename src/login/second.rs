@@ -185,7 +185,8 @@ fn enqueue(
 fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: Method) -> Error {
     let others: Vec<&str> = usable
         .into_iter()
-        .filter(|other| *other != method)
+        // Over the limit of what is sent, nothing that is sent is another way.
+        .filter(|other| *other != method && (error.kind() != Kind::SendLimit || !other.is_sent()))
         .map(Method::code)
         .collect();
     let hinted = match others.first() {

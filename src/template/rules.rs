@@ -67,7 +67,7 @@ pub(super) fn check(template: &Shipped, words: &Words) -> Result<()> {
 }
 
 /// What is allowed, and better known.
-pub(super) fn warnings(template: &Shipped, words: &Words) -> Vec<Warning> {
+pub(super) fn warnings(template: &Shipped, language: &str, words: &Words) -> Vec<Warning> {
     let code = format!("#{}#", template.code);
     let in_subject = words
         .subject
@@ -77,7 +77,7 @@ pub(super) fn warnings(template: &Shipped, words: &Words) -> Vec<Warning> {
         kind: "code_in_subject",
         message: format!("`{code}` stands in the subject, which a locked screen may show."),
         hint: Some(format!(
-            "`twofa template set {} --subject SUBJECT` changes it",
+            "`twofa template set {} --language {language} --subject SUBJECT` changes it",
             argument(template.name)
         )),
     };
@@ -272,7 +272,7 @@ mod tests {
         );
         let shown = email(CODE, CODE, None);
         assert_eq!(said(&shown), "sound");
-        assert_eq!(warnings(&SHIPPED[0], &shown)[0].kind, "code_in_subject");
+        assert_eq!(warnings(&SHIPPED[0], "en", &shown)[0].kind, "code_in_subject");
     }
 
     #[test]

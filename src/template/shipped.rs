@@ -112,7 +112,7 @@ mod tests {
             for translation in shipped.translations {
                 let words = shipped.words(translation.language).unwrap().unwrap();
                 rules::check(shipped, &words).unwrap();
-                assert!(rules::warnings(shipped, &words).is_empty());
+                assert!(rules::warnings(shipped, translation.language, &words).is_empty());
                 assert_eq!(words.html.is_some(), english.html.is_some());
                 // No macro is lost in translation.
                 for name in shipped.macros {

@@ -138,9 +138,9 @@ fn a_server_that_never_answers() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s; a server with TLS from the first byte says nothing before that: smtps://
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s; a server with TLS from the first byte says nothing before that: smtps://","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     server.thread.join().unwrap();
@@ -211,9 +211,9 @@ fn a_server_whose_words_would_paint_the_terminal() {
 $ twofa login start alice --password-stdin -o json
 ? 1
 --- stderr
-error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1  [2Jgone
+error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \u{1b}[2Jgone
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1  [2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }

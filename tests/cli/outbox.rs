@@ -33,10 +33,10 @@ fn list_and_show() {
 $ twofa outbox list
 ? 0
 --- stdout
-ID  AT                    USER   METHOD  RECIPIENT          SENDER  STATE     ERROR
-3   2026-01-01T00:01:00Z  –      email   me@example.com     trial   accepted  –
-2   2026-01-01T00:01:00Z  bob    email   bob@example.com    trial   accepted  –
-1   2026-01-01T00:00:00Z  alice  email   alice@example.com  trial   failed    the directory `[DIR]/mail` is not there
+ID  AT                    USER   RECIPIENT          STATE     ERROR
+3   2026-01-01T00:01:00Z  –      me@example.com     accepted  –
+2   2026-01-01T00:01:00Z  bob    bob@example.com    accepted  –
+1   2026-01-01T00:00:00Z  alice  alice@example.com  failed    the directory `[DIR]/mail` is not there
 
 "#]]);
     world.run("outbox list -o ndjson").shows(str![[r#"

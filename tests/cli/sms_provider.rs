@@ -85,9 +85,9 @@ Next: `twofa sms-provider test carrier`, then `twofa setting set SmsProvider car
 $ twofa sms-provider list
 ? 0
 --- stdout
-NAME     KIND  FROM     URL  HOST              PATH
-carrier  smpp  –        –    smsc.example.com  –
-trial    file  Example  –    –                 [DIR]/sms
+NAME     KIND  FROM     SECRET
+carrier  smpp  –        set
+trial    file  Example  –
 
 "#]]);
     world.run("sms-provider list -o csv").shows(str![[r#"

@@ -354,6 +354,14 @@ fn nothing_that_names_a_file_is_taken() {
         "password change alice --new-password-file secret".to_owned(),
         "password recover alice --token-file secret".to_owned(),
         "mailbox add x --sendmail /bin/sh --from a@example.com".to_owned(),
+        "sms-provider add x --command /bin/sh".to_owned(),
+        "sms-provider add x --file sms".to_owned(),
+        // What a program is given is as good as the program.
+        "sms-provider edit text --arg=-c --arg 'id > mine'".to_owned(),
+        "sms-provider add x --twilio --account a --token-file secret".to_owned(),
+        "sms-provider add x --http https://a.example/ --body-file secret".to_owned(),
+        "sms-provider edit text --ca-file secret".to_owned(),
+        "template set '2FA SMS code' --text-file secret".to_owned(),
         "authenticator connect helga --qr png --out helga.png".to_owned(),
         "key check".to_owned(),
     ] {

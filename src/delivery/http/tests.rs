@@ -480,7 +480,7 @@ fn a_slow_server_costs_the_deadline() {
         let begun = std::time::Instant::now();
         let deadline = Deadline::within(Duration::from_millis(600));
         let work = twilio(port);
-        let mask = std::sync::Arc::new(crate::sms_provider::http::Mask::new(&[], ""));
+        let mask = Arc::new(crate::sms_provider::http::Mask::new(&[], ""));
         let came = converse(
             "the server",
             deadline,

@@ -166,6 +166,13 @@ fn condition(text: &str) -> Result<Condition> {
         let (at, values) = text
             .split_once('=')
             .ok_or_else(|| bad(format!("the condition `{}` has no `=`", visible(text))))?;
+        // Other languages have these; here they would be a member called `status!` and a value that begins with `=`.
+        if at.ends_with('!') || values.starts_with('=') {
+            return Err(bad(format!(
+                "the condition `{}` has another sign than `=`, and there is no `not`",
+                visible(text)
+            )));
+        }
         return Ok(Condition::At {
             pointer: pointer(at)?,
             one_of: values.split('|').map(decoded).collect::<Result<_>>()?,

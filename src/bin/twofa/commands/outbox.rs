@@ -95,16 +95,7 @@ const COLUMNS: &[&str] = &[
     "error",
     "closed_at",
 ];
-const TABLE: &[&str] = &[
-    "id",
-    "at",
-    "user",
-    "method",
-    "recipient",
-    "sender",
-    "state",
-    "error",
-];
+const TABLE: &[&str] = &["id", "at", "user", "recipient", "state", "error"];
 
 pub fn run(context: &mut Context, verb: Outbox) -> Result<Answer> {
     match verb {

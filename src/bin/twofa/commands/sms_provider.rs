@@ -182,7 +182,7 @@ pub struct Test {
     to: Option<String>,
 }
 
-const TABLE: &[&str] = &["name", "kind", "from", "url", "host", "path"];
+const TABLE: &[&str] = &["name", "kind", "from", "secret"];
 
 pub fn run(context: &mut Context, verb: SmsProvider) -> Result<Answer> {
     match verb {
