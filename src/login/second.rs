@@ -115,7 +115,7 @@ pub(crate) fn ask(
     });
     let challenge = closed.map_err(|error| run::begun(error, Some(&challenge.token)))?;
     came.outcome
-        .map_err(|failure| elsewhere(failure.into_error(&sender.through)))?;
+        .map_err(|failure| elsewhere(failure.into_error(&sender.through).with("outbox", row)))?;
     Ok(Asked {
         expires_at: challenge.answerable_until(),
         challenge: challenge.token,

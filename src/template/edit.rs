@@ -94,7 +94,9 @@ impl SetWords {
     pub fn warnings(&self, store: &Store) -> Result<Vec<Warning>> {
         let template = shipped(&self.template.name)?;
         let found = in_force(store, &self.template, &self.language)?;
-        Ok(found.map_or_else(Vec::new, |found| rules::warnings(template, &self.language, &found.words)))
+        Ok(found.map_or_else(Vec::new, |found| {
+            rules::warnings(template, &self.language, &found.words)
+        }))
     }
 }
 

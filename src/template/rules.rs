@@ -272,7 +272,10 @@ mod tests {
         );
         let shown = email(CODE, CODE, None);
         assert_eq!(said(&shown), "sound");
-        assert_eq!(warnings(&SHIPPED[0], "en", &shown)[0].kind, "code_in_subject");
+        assert_eq!(
+            warnings(&SHIPPED[0], "en", &shown)[0].kind,
+            "code_in_subject"
+        );
     }
 
     #[test]

@@ -215,7 +215,7 @@ $ twofa user deactivate carol --yes -o json
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     assert_eq!(world.json("user show carol")["active"], true);

@@ -61,7 +61,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT]: nothing listens there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     // Its code was never valid, and saying any code is not a wrong one.
@@ -106,7 +106,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] closed the connection","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -121,7 +121,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not speak SMTP: it answered `HTTP/1.1 400 Bad Request`","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -140,7 +140,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s; a server with TLS from the first byte says nothing before that: smtps://
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s; a server with TLS from the first byte says nothing before that: smtps://","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s; a server with TLS from the first byte says nothing before that: smtps://","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     server.thread.join().unwrap();
@@ -167,7 +167,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] did not answer within 1 s","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     server.thread.join().unwrap();
@@ -183,7 +183,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 no such user here
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 no such user here","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 no such user here","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -198,7 +198,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: 451 4.7.1 greylisted, come back later
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: 451 4.7.1 greylisted, come back later","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused for now: 451 4.7.1 greylisted, come back later","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -213,7 +213,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \u{1b}[2Jgone
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] refused: 550 5.1.1 \\u{1b}[2Jgone","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
 }
@@ -228,7 +228,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: 127.0.0.1:[PORT] does not offer STARTTLS, and nothing was sent without it","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":false,"outbox":1,"challenge":"dxymwvp4e467qllum3fvlkhxiq","methods":[]}}
 
 "#]]);
     let heard = server.thread.join().unwrap();

@@ -239,7 +239,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
  hint: `twofa login resend bvulkurxm2tbsmwtbd6s4z3uty --method totp` asks by another method
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"`twofa login resend bvulkurxm2tbsmwtbd6s4z3uty --method totp` asks by another method","temporary":true,"challenge":"bvulkurxm2tbsmwtbd6s4z3uty","methods":["totp"]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"`twofa login resend bvulkurxm2tbsmwtbd6s4z3uty --method totp` asks by another method","temporary":true,"outbox":1,"challenge":"bvulkurxm2tbsmwtbd6s4z3uty","methods":["totp"]}}
 
 "#]]);
     let challenge = world.json("login list")[0]["challenge"]
@@ -281,7 +281,7 @@ $ twofa login start bob --password-stdin -o json
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"mdissb5fvrrqfmfjowtjzd6qye","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":3,"challenge":"mdissb5fvrrqfmfjowtjzd6qye","methods":[]}}
 
 "#]]);
     assert_eq!(

@@ -239,8 +239,17 @@ $ twofa mailbox add third --sendmail ./bin/send --from no-reply@example.com -q -
   "ca_file": null,
   "path": "[DIR]/bin/send",
   "changed": true,
-  "warnings": []
+  "warnings": [
+    {
+      "kind": "file_absent",
+      "message": "there is no file `[DIR]/bin/send`.",
+      "hint": "--sendmail names it; a path is read from the current directory, and PATH is not searched"
+    }
+  ]
 }
+--- stderr
+warning: there is no file `[DIR]/bin/send`.
+   hint: --sendmail names it; a path is read from the current directory, and PATH is not searched
 
 "#]]);
 }

@@ -269,7 +269,6 @@ receipt    2026-01-01T000000Z-7f01fa92af6ff3dd.eml
 --- stderr
 = wrote [DIR]/mail/2026-01-01T000000Z-7f01fa92af6ff3dd.eml
 The test message to me@example.com was accepted.
-Next: `twofa setting set 2FAmailbox trial`.
 
 "#]]);
     world.run("mailbox test trial --to nobody").shows(str![[r#"

@@ -115,7 +115,7 @@ $ twofa outbox retry 1 -o json
 --- stderr
 error: the mailbox `trial` could not send: the directory `[DIR]/mail` is not there
  hint: this user has no other method; `twofa mailbox test trial` shows how far it comes
-{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"challenge":"5dozipjwnsvoppvxa3dk4zuo74","methods":[]}}
+{"error":{"kind":"delivery","message":"the mailbox `trial` could not send: the directory `[DIR]/mail` is not there","hint":"this user has no other method; `twofa mailbox test trial` shows how far it comes","temporary":true,"outbox":2,"challenge":"5dozipjwnsvoppvxa3dk4zuo74","methods":[]}}
 
 "#]]);
     back(&world);
@@ -221,15 +221,72 @@ fn a_recovery_is_retried() {
     let asked = world.json("password recover alice");
     assert!(asked["expires_at"].is_string(), "{asked}");
     // The mail is left to a process of its own.
-    world.run("deliver 1").done();
-    let wait = || world.text("SELECT group_concat(state) FROM outbox");
-    for _ in 0..1_000_000 {
-        if wait() == "failed" {
-            break;
-        }
-        std::thread::yield_now();
-    }
+    crate::password_recover::settled(&world);
+    assert_eq!(world.json("outbox show 1")["state"], "failed");
     back(&world);
     world.run("outbox retry 1 -q").succeeds();
     assert!(world.letter().contains("Subject: Your new password"));
+}
+
+/// Of several retries at once one is sent, and each failed one leaves the recovery where it was: it lives no longer.
+#[test]
+fn a_recovery_is_retried_once_and_not_for_ever() {
+    let world = World::with_email();
+    world.ok("setting set SSPRegistrationMailbox trial");
+    std::fs::rename(world.file("mail"), world.file("away")).unwrap();
+    world.ok("password recover alice");
+    crate::password_recover::settled(&world);
+    let expires = || world.number("SELECT expires_at FROM challenge");
+    let first = expires();
+    world.later(600);
+    world.run("outbox retry 1").exits(1);
+    assert_eq!(expires(), first);
+    back(&world);
+    let started: Vec<_> = (0..4)
+        .map(|_| world.run("outbox retry 2").start())
+        .collect();
+    let ended: Vec<_> = started
+        .into_iter()
+        .map(|child| child.wait_with_output().unwrap().status.code())
+        .collect();
+    let sent = ended.iter().filter(|code| **code == Some(0)).count();
+    assert_eq!(sent, 1, "{ended:?}");
+    assert_eq!(
+        world.number("SELECT count(*) FROM outbox WHERE state = 'accepted'"),
+        1
+    );
+    // What is over stays over.
+    let world = World::with_email();
+    world.ok("setting set SSPRegistrationMailbox trial");
+    std::fs::rename(world.file("mail"), world.file("away")).unwrap();
+    world.ok("password recover alice");
+    crate::password_recover::settled(&world);
+    back(&world);
+    world.later(1_201);
+    world.run("outbox retry 1").exits(4);
+    assert_eq!(world.number("SELECT count(*) FROM outbox"), 1);
+}
+
+/// Over the limit, what is sent another way is no way out, and what needs nothing to be sent is.
+#[test]
+fn the_limit_names_what_still_works() {
+    let world = World::with_email();
+    world.ok("setting set SecondFactorSendLimit 1");
+    world.ok("user edit alice --phone +493012345678");
+    world.ok("sms-provider add trial --file sms");
+    world.ok("setting set SmsProvider trial");
+    world.ok("method enable sms");
+    let start = || {
+        world
+            .run("login start alice --password-stdin -o json")
+            .stdin("alice-pw\n")
+    };
+    start().exits(18);
+    let error = start().exits(4).error();
+    assert_eq!(error["methods"], serde_json::json!([]));
+    assert_eq!(error["hint"], "try again in 3600 s");
+    world.ok("method enable recovery-codes");
+    world.ok("recovery-codes generate alice");
+    let error = start().exits(4).error();
+    assert_eq!(error["methods"], serde_json::json!(["recovery-codes"]));
 }

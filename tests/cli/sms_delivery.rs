@@ -177,7 +177,7 @@ $ twofa login start alice --password-stdin -o json
 --- stderr
 error: the SMS provider `trial` could not send: the directory `[DIR]/sms` is not there
  hint: `twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method email` asks by another method
-{"error":{"kind":"delivery","message":"the SMS provider `trial` could not send: the directory `[DIR]/sms` is not there","hint":"`twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method email` asks by another method","temporary":true,"challenge":"ww4utcsdjnrzbrd567o6c7th54","methods":["email"]}}
+{"error":{"kind":"delivery","message":"the SMS provider `trial` could not send: the directory `[DIR]/sms` is not there","hint":"`twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method email` asks by another method","temporary":true,"outbox":1,"challenge":"ww4utcsdjnrzbrd567o6c7th54","methods":["email"]}}
 
 "#]]);
     let challenge = world.text("SELECT token FROM challenge");

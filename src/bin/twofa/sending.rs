@@ -8,6 +8,7 @@ use twofa::delivery::{self, Sender};
 use twofa::error::{Error, Kind, Result};
 use twofa::name::{argument, visible};
 use twofa::plan::Warning;
+use twofa::setting::{self, Settings};
 use twofa::store::Store;
 
 use crate::answer::{Answer, Row};
@@ -31,6 +32,33 @@ pub fn prepare(store: &Store, directory: &str) -> Result<()> {
     })
 }
 
+/// The commands that come after a sender was added or changed: to test it, and to have codes leave by it, where they do not
+/// yet.
+pub fn next(store: &Store, sender: &Sender) -> Result<String> {
+    let (noun, setting, id) = match sender {
+        Sender::Mailbox(mailbox) => ("mailbox", &setting::MAILBOX_2FA, mailbox.id),
+        Sender::Provider(provider) => ("sms-provider", &setting::SMS_PROVIDER, provider.id),
+    };
+    let name = argument(sender.name());
+    let test = format!("Next: `twofa {noun} test {name}`");
+    Ok(if Settings::load(store)?.thing(setting) == Some(id) {
+        format!("{test}.")
+    } else {
+        format!("{test}, then `twofa setting set {} {name}`.", setting.code)
+    })
+}
+
+/// What is worth saying of a file or a program that a sender names and that is not there.
+pub fn absent(path: &str, option: &str) -> Option<Warning> {
+    (!Path::new(path).is_file()).then(|| Warning {
+        kind: "file_absent",
+        message: format!("there is no file `{}`.", visible(path)),
+        hint: Some(format!(
+            "{option} names it; a path is read from the current directory, and PATH is not searched"
+        )),
+    })
+}
+
 /// Sends a test message to `to`; each step is shown while it is done.
 pub fn test(
     context: &Context,
@@ -41,10 +69,11 @@ pub fn test(
 ) -> Result<Answer> {
     let ui = &context.ui;
     let tested = delivery::test(session, sender, to, &mut |line| ui.overheard(line))?;
-    let (noun, setting) = match sender {
-        Sender::Mailbox(_) => ("mailbox", "2FAmailbox"),
-        Sender::Provider(_) => ("provider", "SmsProvider"),
+    let (noun, setting, id) = match sender {
+        Sender::Mailbox(mailbox) => ("mailbox", &setting::MAILBOX_2FA, mailbox.id),
+        Sender::Provider(provider) => ("provider", &setting::SMS_PROVIDER, provider.id),
     };
+    let is_set = Settings::load(&session.store)?.thing(setting) == Some(id);
     let mut row = Row::new();
     row.insert(noun.to_owned(), sender.name().into());
     row.insert("to".to_owned(), to.into());
@@ -56,10 +85,14 @@ pub fn test(
     row.insert("warnings".to_owned(), json(serde_json::to_value(&warnings)));
     let mut answer = Answer::thing(&row)?;
     answer.warnings = warnings;
-    Ok(answer
-        .say(format!("The test message to {} was accepted.", visible(to)))
-        .say(format!(
-            "Next: `twofa setting set {setting} {}`.",
+    answer = answer.say(format!("The test message to {} was accepted.", visible(to)));
+    Ok(if is_set {
+        answer
+    } else {
+        answer.say(format!(
+            "Next: `twofa setting set {} {}`.",
+            setting.code,
             argument(sender.name())
-        )))
+        ))
+    })
 }

@@ -10,7 +10,7 @@ use twofa::mailbox::{
     self, Auth, FIELDS, From, Mailbox as Stored, MailboxRow, PutMailbox, RemoveMailbox, Smtp, Tls,
     Transport,
 };
-use twofa::name::{argument, visible};
+use twofa::name::visible;
 use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 use twofa::store::Store;
@@ -294,7 +294,20 @@ fn password(
         .map(Some)
 }
 
-fn warnings(store: &Store, transport: &Transport) -> Option<Warning> {
+fn warnings(store: &Store, transport: &Transport) -> Vec<Warning> {
+    let file = match transport {
+        Transport::Smtp(smtp) => smtp
+            .ca_file
+            .as_deref()
+            .and_then(|path| sending::absent(path, "--ca-file")),
+        Transport::Sendmail { program } => sending::absent(program, "--sendmail"),
+        Transport::File { .. } => None,
+    };
+    exposed(store, transport).into_iter().chain(file).collect()
+}
+
+/// What is worth saying of who could read what is sent.
+fn exposed(store: &Store, transport: &Transport) -> Option<Warning> {
     match transport {
         Transport::Smtp(smtp) if smtp.tls == Tls::None && smtp.username.is_some() => {
             Some(Warning {
@@ -325,7 +338,7 @@ fn put(
     done.warnings
         .extend(warnings(&session.store, &plan.transport));
     let stored = mailbox::find(&session.store, &plan.name)?;
-    let (name, word) = (visible(&stored.name), argument(&stored.name));
+    let name = visible(&stored.name).into_owned();
     let changed = done.changed();
     let did = if plan.id.is_none() {
         "was added"
@@ -337,12 +350,11 @@ fn put(
     } else {
         format!("The mailbox `{name}` is like that already.")
     };
-    Ok(Answer::thing(&MailboxRow::from(&stored))?
+    let answer = Answer::thing(&MailboxRow::from(&stored))?
         .changed(changed, done.warnings)
-        .say(sentence)
-        .say(format!(
-            "Next: `twofa mailbox test {word}`, then `twofa setting set 2FAmailbox {word}`."
-        )))
+        .say(sentence);
+    let next = sending::next(&session.store, &Sender::Mailbox(stored))?;
+    Ok(answer.say(next))
 }
 
 fn add(context: &mut Context, args: &Add) -> Result<Answer> {
@@ -445,8 +457,6 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
             .hint("name one with --to ADDRESS")
         })?,
     };
-    let warnings = warnings(&session.store, &have.transport)
-        .into_iter()
-        .collect();
+    let warnings = warnings(&session.store, &have.transport);
     sending::test(context, &session, &Sender::Mailbox(have), &to, warnings)
 }

@@ -111,24 +111,29 @@ fn set(context: &mut Context, named: &Named, set: Set, allowance: Allowance) -> 
     Ok(sentences.into_iter().fold(answer, Answer::say))
 }
 
+/// What is worth saying of an enabled method whose codes nothing sends.
+pub fn senderless(store: &Store, method: Which) -> Result<Option<Warning>> {
+    let setting = match method {
+        Which::Email => &setting::MAILBOX_2FA,
+        Which::Sms => &setting::SMS_PROVIDER,
+        Which::Totp | Which::RecoveryCodes => return Ok(None),
+    };
+    let lacks =
+        method::show(store, method)?.enabled && Settings::load(store)?.thing(setting).is_none();
+    Ok(lacks.then(|| Warning {
+        kind: "prerequisite",
+        message: format!(
+            "{} is enabled, but `{}` is not set.",
+            method.name(),
+            setting.code
+        ),
+        hint: Some(format!("twofa setting set {} NAME", setting.code)),
+    }))
+}
+
 /// The page's prerequisites, reported without failing.
 fn unready(store: &Store, method: Which) -> Result<Vec<Warning>> {
-    let settings = Settings::load(store)?;
-    let mut warnings = Vec::new();
-    if method == Which::Email && settings.thing(&setting::MAILBOX_2FA).is_none() {
-        warnings.push(Warning {
-            kind: "prerequisite",
-            message: "Email is enabled, but `2FAmailbox` is not set.".to_owned(),
-            hint: Some("twofa setting set 2FAmailbox NAME".to_owned()),
-        });
-    }
-    if method == Which::Sms && settings.thing(&setting::SMS_PROVIDER).is_none() {
-        warnings.push(Warning {
-            kind: "prerequisite",
-            message: "SMS is enabled, but `SmsProvider` is not set.".to_owned(),
-            hint: Some("twofa setting set SmsProvider NAME".to_owned()),
-        });
-    }
+    let mut warnings: Vec<Warning> = senderless(store, method)?.into_iter().collect();
     let count = lacking(store, method)?;
     if count > 0 {
         let lack = match method {

@@ -4,10 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
+use twofa::method::Method;
 use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::setting::{self, SetSettings, SettingRow, Shape};
 
+use super::method;
 use crate::answer::{Answer, Row, only, row};
 use crate::cli::{Format, Lockout};
 use crate::complete;
@@ -154,6 +156,15 @@ fn commit(
     let mut done = context.commit(session, plan, allowance, None)?;
     let changed = done.changed();
     done.warnings.extend(without_effect(plan));
+    for (setting, method) in [
+        (&setting::MAILBOX_2FA, Method::Email),
+        (&setting::SMS_PROVIDER, Method::Sms),
+    ] {
+        if plan.0.iter().any(|(named, _)| named.code == setting.code) {
+            done.warnings
+                .extend(method::senderless(&session.store, method)?);
+        }
+    }
     let mut sentences = Vec::new();
     let mut rows = Vec::new();
     for (setting, _) in &plan.0 {

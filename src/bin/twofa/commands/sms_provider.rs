@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use twofa::delivery::{self, Sender};
 use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
-use twofa::name::{argument, visible};
+use twofa::name::visible;
 use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 use twofa::sms_provider::{
@@ -268,7 +268,29 @@ fn secret(
     Ok(None)
 }
 
-fn warnings(store: &Store, have: &Stored) -> Option<Warning> {
+fn warnings(store: &Store, have: &Stored) -> Vec<Warning> {
+    let ca_file = match &have.transport {
+        Transport::Twilio(twilio) => twilio.ca_file.as_deref(),
+        Transport::Http(http) => http.ca_file.as_deref(),
+        Transport::Smpp(smpp) => smpp.ca_file.as_deref(),
+        Transport::Command { .. } | Transport::File { .. } => None,
+    };
+    let program = match &have.transport {
+        Transport::Command { program, .. } => Some(program.as_str()),
+        _ => None,
+    };
+    [
+        exposed(store, have),
+        ca_file.and_then(|path| sending::absent(path, "--ca-file")),
+        program.and_then(|path| sending::absent(path, "--command")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is worth saying of who could read what is sent.
+fn exposed(store: &Store, have: &Stored) -> Option<Warning> {
     let bare = |host: Option<&str>| {
         let near = host.is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
         (!near).then(|| Warning {
@@ -304,19 +326,18 @@ fn put(
     let mut done = context.commit(session, plan, Allowance::Nobody, Some(lines))?;
     let stored = sms_provider::find(&session.store, &plan.name)?;
     done.warnings.extend(warnings(&session.store, &stored));
-    let (name, word) = (visible(&stored.name), argument(&stored.name));
+    let name = visible(&stored.name);
     let changed = done.changed();
     let sentence = match (changed, plan.id) {
         (false, _) => format!("The SMS provider `{name}` is like that already."),
         (true, None) => format!("The SMS provider `{name}` was added."),
         (true, Some(_)) => format!("The SMS provider `{name}` was changed."),
     };
-    Ok(shown(&stored)?
+    let answer = shown(&stored)?
         .changed(changed, done.warnings)
-        .say(sentence)
-        .say(format!(
-            "Next: `twofa sms-provider test {word}`, then `twofa setting set SmsProvider {word}`."
-        )))
+        .say(sentence);
+    let next = sending::next(&session.store, &Sender::Provider(stored))?;
+    Ok(answer.say(next))
 }
 
 fn wanted(way: &Way) -> Wanted {
@@ -395,7 +416,7 @@ fn test(context: &mut Context, args: &Test) -> Result<Answer> {
             .hint("name one with --to NUMBER")
         })?,
     };
-    let mut warnings: Vec<Warning> = warnings(&session.store, &have).into_iter().collect();
+    let mut warnings = warnings(&session.store, &have);
     warnings.extend(rules::improbable(&to));
     let sender = Sender::Provider(have);
     sending::test(context, &session, &sender, &to, warnings)
