@@ -188,3 +188,37 @@ error: the SMS provider `trial` could not send: the directory `[DIR]/sms` is not
     world.ok(&format!("login verify {challenge} --code {code}"));
     assert_eq!(world.tries("alice"), 0);
 }
+
+/// An administrator action is confirmed by SMS like by mail: the first run sends, the second one has the code.
+#[test]
+fn a_confirmation_by_sms() {
+    let world = World::peopled();
+    world.ok("user edit Supervisor --phone +493012345678");
+    world.ok("sms-provider add trial --file sms");
+    world.ok("setting set SmsProvider trial");
+    world.ok("method enable sms --primary");
+    world.ok("method enable email");
+    world.ok("setting set Enable2FA on --yes");
+    let off = "setting set Enable2FA off --yes";
+    let error = world.run(&format!("{off} -o json")).exits(5).error();
+    assert_eq!(error["kind"], "confirmation_required", "{error}");
+    assert_eq!(error["method"], "sms", "{error}");
+    let challenge = error["challenge"].as_str().unwrap();
+    let code = world.note_code();
+    let confirm = format!("{off} --confirm-challenge {challenge} --confirm-code");
+    world.run(&format!("{confirm} 000000")).exits(5);
+    world.ok(&format!("{confirm} {code}"));
+    assert_eq!(world.ok("setting get Enable2FA").stdout, "false\n");
+}
+
+/// A directory that nothing can be kept of is not made.
+#[test]
+fn without_the_key_nothing_is_left_behind() {
+    let world = World::new();
+    std::fs::rename(world.file("twofa.db.key"), world.file("away.key")).unwrap();
+    world.run("sms-provider add trial --file sms").exits(1);
+    world
+        .run("mailbox add trial --file mail --from a@example.com")
+        .exits(1);
+    assert!(!world.file("sms").exists() && !world.file("mail").exists());
+}

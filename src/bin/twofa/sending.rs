@@ -27,6 +27,8 @@ pub fn absolute(path: &Path) -> Result<String> {
 
 /// Makes the directory that messages go into, where it is absent.
 pub fn prepare(store: &Store, directory: &str) -> Result<()> {
+    // What cannot be kept in the log is not done, and leaves no directory.
+    store.vault()?;
     delivery::prepare_directory(store, Path::new(directory)).map_err(|error| {
         Error::new(Kind::Io, format!("cannot make the directory `{directory}`")).because(error)
     })
