@@ -58,8 +58,8 @@ pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     let body = tx.vault()?.seal(BODY, id, &words, tx.source())?;
     tx.db()
         .prepare_cached(
-            "INSERT INTO outbox (id, challenge, user, method, recipient, template, sender, state, body, tries, created_at)
-             VALUES (:id, :challenge, :user, :method, :recipient, :template, :sender, 'pending', :body, 1, :now)",
+            "INSERT INTO outbox (id, challenge, user, login, method, recipient, template, sender, state, body, tries, created_at)
+             VALUES (:id, :challenge, :user, (SELECT login FROM user WHERE id = :user), :method, :recipient, :template, :sender, 'pending', :body, 1, :now)",
         )?
         .execute(named_params! {
             ":id": id, ":challenge": outgoing.challenge, ":user": outgoing.user, ":method": outgoing.method,
@@ -164,7 +164,7 @@ pub struct Message {
     pub id: i64,
     /// When it was kept, just before it was sent.
     pub at: Time,
-    /// Login of the user it was for; `null`: a test message.
+    /// Login of the user it was for, the last one of a user who was removed; `null`: a test message.
     pub user: Option<String>,
     /// By which method it would have been answered.
     pub method: Method,
@@ -207,7 +207,7 @@ pub struct Filter {
 }
 
 /// A pending message is of unknown fate once it cannot be on its way any more.
-const COLUMNS: &str = "outbox.id, outbox.created_at, login, method, recipient, template, sender,
+const COLUMNS: &str = "outbox.id, outbox.created_at, coalesce(user.login, outbox.login), method, recipient, template, sender,
     CASE WHEN state = 'pending' AND outbox.created_at <= :over THEN 'unknown' ELSE state END AS stands,
     tries, receipt, error, closed_at, challenge";
 

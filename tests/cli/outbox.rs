@@ -290,3 +290,18 @@ fn the_limit_names_what_still_works() {
     let error = start().exits(4).error();
     assert_eq!(error["methods"], serde_json::json!(["recovery-codes"]));
 }
+
+/// What became of a message is kept when its user goes; it cannot be sent once more.
+#[test]
+fn a_message_outlives_its_user() {
+    let world = failed();
+    back(&world);
+    world.ok("user remove alice --yes");
+    let row = world.json("outbox show 1");
+    assert_eq!(
+        (&row["user"], &row["state"]),
+        (&"alice".into(), &"failed".into()),
+        "{row}"
+    );
+    world.run("outbox retry 1").exits(4);
+}

@@ -309,7 +309,8 @@ CREATE INDEX recovery_request_user ON recovery_request (user) WHERE user IS NOT 
 CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     challenge   INTEGER REFERENCES challenge (id) ON DELETE SET NULL,
-    user        INTEGER REFERENCES user (id) ON DELETE CASCADE, -- NULL: a test message
+    user        INTEGER REFERENCES user (id) ON DELETE SET NULL, -- NULL: a test message, or its user was removed
+    login       TEXT,                                           -- of the user, when it was sent; NULL: a test message
     method      TEXT    NOT NULL REFERENCES method (code),
     recipient   TEXT    NOT NULL,
     template    TEXT,                                           -- the template's name when it was sent; NULL: a test message
@@ -439,7 +440,7 @@ CREATE VIEW settings AS
     ORDER BY code;
 
 CREATE VIEW messages AS
-    SELECT datetime(outbox.created_at, 'unixepoch') AS sent, login AS user, method, recipient, sender, state, receipt, error
+    SELECT datetime(outbox.created_at, 'unixepoch') AS sent, coalesce(user.login, outbox.login) AS user, method, recipient, sender, state, receipt, error
     FROM outbox LEFT JOIN user ON user.id = outbox.user ORDER BY outbox.id DESC;
 
 CREATE VIEW events AS
