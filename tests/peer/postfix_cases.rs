@@ -407,7 +407,7 @@ fn starttls_against_tls_ends_with_the_life_of_the_code() {
     assert_eq!(
         done.error()["message"],
         format!(
-            "the mailbox `ops` could not send: 127.0.0.1:{} did not answer within 2 s",
+            "the mailbox `ops` could not send: 127.0.0.1:{} did not answer within 2 s; a server with TLS from the first byte says nothing before that: smtps://",
             postfix.smtps
         )
     );

@@ -266,7 +266,7 @@ fn a_wrong_password_is_refused() {
     for centre in Centre::each(&place.file("in"), &[]) {
         let world = World::peopled();
         provider(&world, "carrier", centre.port, "--tls none");
-        for password in ["wrong", "a-password-longer-than-eight"] {
+        for password in ["not-it", "a-password-longer-than-eight"] {
             world
                 .run("sms-provider edit carrier --password-stdin")
                 .stdin(&format!("{password}\n"))

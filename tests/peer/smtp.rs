@@ -326,7 +326,8 @@ fn a_server_that_never_speaks_costs_the_life_of_the_code() {
         .stdin("alice-pw\n")
         .exits(1);
     let took = begun.elapsed().as_secs();
-    assert!((2..15).contains(&took), "{took} s");
+    // It gives up a moment before, to be heard.
+    assert!((1..15).contains(&took), "{took} s");
     assert!(
         done.stderr.contains(&format!(
             "127.0.0.1:{} did not answer within 2 s",
