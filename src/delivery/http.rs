@@ -233,14 +233,19 @@ fn exchange(
     ));
     let mut bytes = Vec::new();
     let mut read = body.into_reader().take(MOST + 1);
+    // Whoever began to say yes may have taken the message: it is not sent again.
+    let begun = |failure: Failure| Failure {
+        temporary: failure.temporary && !head.status.is_success(),
+        ..failure
+    };
     read.read_to_end(&mut bytes)
-        .map_err(|error| failed(ureq::Error::from(error)))?;
+        .map_err(|error| begun(failed(ureq::Error::from(error))))?;
     if bytes.len() as u64 > MOST {
-        return Err(Failure::temporary(format!(
+        return Err(begun(Failure::temporary(format!(
             "{} answered with more than {} KiB",
             name(request),
             MOST / 1024
-        )));
+        ))));
     }
     let body = String::from_utf8_lossy(&bytes).into_owned();
     let told = one_line(&request.mask.hide(&body), usize::MAX);

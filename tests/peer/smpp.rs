@@ -300,7 +300,7 @@ fn half_a_message_is_said_to_be_half() {
             .run(&format!("sms-provider test '{name}' --to {PHONE} -o json"))
             .exits(1)
             .error();
-        assert_eq!(error["temporary"], true, "{error}");
+        assert_eq!(error["temporary"], false, "{error}");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("ESME_RMSGQFUL"), "{message}");
         assert!(message.ends_with(" parts had been accepted)"), "{message}");

@@ -240,11 +240,13 @@ impl Session<'_> {
             match self.submit_part(letter.body(part)) {
                 Ok(id) => ids.push(id),
                 Err(failure) if at == 0 => return Err(failure),
-                Err(Failure { said, temporary }) => {
-                    return Err(Failure {
-                        said: format!("{said} ({at} of {} parts had been accepted)", parts.len()),
-                        temporary,
-                    });
+                // The parts that were accepted would come, and be paid for, twice.
+                Err(failure) => {
+                    return Err(Failure::permanent(format!(
+                        "{} ({at} of {} parts had been accepted)",
+                        failure.said,
+                        parts.len()
+                    )));
                 }
             }
         }

@@ -161,7 +161,7 @@ fn a_part_that_fails_after_others_says_so() {
     let (came, _) = sends(refusing.port, &"a".repeat(400));
     assert_eq!(
         fails(came),
-        "temporary: CENTRE refused for now: ESME_RMSGQFUL (0x00000014): the queue of messages is full (1 of 3 parts had \
+        "permanent: CENTRE refused for now: ESME_RMSGQFUL (0x00000014): the queue of messages is full (1 of 3 parts had \
          been accepted)"
     );
     refusing.thread.join().unwrap();
@@ -173,7 +173,7 @@ fn a_part_that_fails_after_others_says_so() {
     let (came, _) = sends(dying.port, &"a".repeat(200));
     assert_eq!(
         fails(came),
-        "temporary: CENTRE closed the connection (1 of 2 parts had been accepted)"
+        "permanent: CENTRE closed the connection (1 of 2 parts had been accepted)"
     );
 }
 
@@ -351,7 +351,8 @@ fn a_deadline_that_passes_tells_how_far_it_came() {
             Err(words) => {
                 let failure = came.unwrap_err();
                 assert!(failure.said.ends_with(words), "{}", failure.said);
-                assert!(failure.temporary);
+                // What was accepted is not sent, and paid for, once more.
+                assert!(!failure.temporary);
             }
         }
     }
