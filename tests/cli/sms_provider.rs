@@ -175,6 +175,9 @@ $ twofa sms-provider remove Carrier --yes --if-exists -o ndjson
 There is no SMS provider `Carrier`.
 
 "#]]);
+    // The noun is spelled here as everywhere.
+    let events = world.json("audit list --event sms-provider");
+    assert_eq!(events.as_array().unwrap().len(), 4, "{events}");
     // The password is sealed, and stands nowhere else.
     assert!(!world.json("audit list").to_string().contains("smpp-pw"));
 }

@@ -103,8 +103,12 @@ fn anybody(store: &Store, login: &str) -> Result<(i64, BTreeSet<String>)> {
     Ok((id, logins))
 }
 
-fn list(context: &mut Context, args: List) -> Result<Answer> {
+fn list(context: &mut Context, mut args: List) -> Result<Answer> {
     let session = context.session()?;
+    // A noun is written with a hyphen on the command line.
+    for event in &mut args.events {
+        *event = event.replace('-', "_");
+    }
     for event in &args.events {
         let known = Event::ALL.iter().any(|(known, _)| {
             known.code() == event || known.code().split('.').next() == Some(event)

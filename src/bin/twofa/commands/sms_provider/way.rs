@@ -41,7 +41,7 @@ pub struct Way {
     #[arg(long, value_name = "URL", help_heading = HTTP)]
     http: Option<String>,
     /// GET, POST or PUT [default: POST with a body, else GET]
-    #[arg(long, value_name = "METHOD", help_heading = HTTP)]
+    #[arg(long, value_name = "METHOD", value_parser = ["GET", "POST", "PUT"], ignore_case = true, help_heading = HTTP)]
     method: Option<String>,
     /// Send this header as well, 'Name: value'; it may have macros
     #[arg(long = "header", value_name = "HEADER", help_heading = HTTP)]
