@@ -22,10 +22,7 @@ host      mail.example.com
 port      587
 tls       starttls
 username  ops
-auth      –
 password  set
-ca file   –
-path      –
 changed   yes
 --- stderr
 The mailbox `ops` was added.
@@ -85,10 +82,7 @@ host      ::1
 port      2525
 tls       none
 username  u
-auth      –
 password  set
-ca file   –
-path      –
 changed   yes
 --- stderr
 warning: the password goes over the network unprotected.

@@ -54,10 +54,7 @@ host      relay.example.com
 port      2525
 tls       starttls
 username  ops
-auth      –
 password  set
-ca file   –
-path      –
 changed   yes
 --- stderr
 The mailbox `relay` was changed.

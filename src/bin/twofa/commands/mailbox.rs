@@ -191,15 +191,17 @@ pub fn run(context: &mut Context, verb: Mailbox) -> Result<Answer> {
         }
         Mailbox::Show(named) => {
             let session = context.session()?;
-            Answer::thing(&MailboxRow::from(&mailbox::find(
-                &session.store,
-                &named.name,
-            )?))
+            shown(&mailbox::find(&session.store, &named.name)?)
         }
         Mailbox::Edit(args) => edit(context, &args),
         Mailbox::Remove(args) => remove(context, &args),
         Mailbox::Test(args) => test(context, &args),
     }
+}
+
+/// A mailbox of one kind has few of the fields that there are.
+fn shown(mailbox: &Stored) -> Result<Answer> {
+    Ok(Answer::thing(&MailboxRow::from(mailbox))?.shown_without_nothing())
 }
 
 /// How it sends, as the options say; what they leave out is taken from `have`.
@@ -350,7 +352,7 @@ fn put(
     } else {
         format!("The mailbox `{name}` is like that already.")
     };
-    let answer = Answer::thing(&MailboxRow::from(&stored))?
+    let answer = shown(&stored)?
         .changed(changed, done.warnings)
         .say(sentence);
     let next = sending::next(&session.store, &Sender::Mailbox(stored))?;
@@ -436,12 +438,10 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
         None,
     )?;
     let changed = done.changed();
-    Ok(Answer::thing(&MailboxRow::from(&have))?
-        .changed(changed, done.warnings)
-        .say(format!(
-            "The mailbox `{}` was removed.",
-            visible(&have.name)
-        )))
+    Ok(shown(&have)?.changed(changed, done.warnings).say(format!(
+        "The mailbox `{}` was removed.",
+        visible(&have.name)
+    )))
 }
 
 fn test(context: &mut Context, args: &Test) -> Result<Answer> {
