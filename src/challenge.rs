@@ -1,8 +1,8 @@
 //! Challenges: pending second-factor questions.
 //!
 //! A challenge belongs to a user and a purpose, and holds at most one sent code as a keyed hash bound to it. It lives
-//! twenty minutes or until it is answered; that of a recovery, as long as its token. Logins, confirmations and new
-//! passwords use the same table.
+//! twenty minutes or until it is answered; that of a recovery, once its mail was taken, as long as its token. Logins,
+//! confirmations and new passwords use the same table.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, named_params};

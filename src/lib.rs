@@ -10,10 +10,11 @@
 //! * [`verb`], [`actor`], [`permission`], [`ask`]: what a command needs, who runs it, whether they may, and how they are
 //!   asked.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
-//! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`template`], [`authenticator`], [`recovery`],
-//!   [`password`]: the nouns, each with its rules and its SQL.
+//! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
+//!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
-//! * [`delivery`]: how a code leaves us. [`enrol`], [`init`], [`status`], [`sealed`]: commands with no noun of their own.
+//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`enrol`], [`init`], [`status`],
+//!   [`sealed`]: commands with no noun of their own.
 //!
 //! # Ground rules
 //! * Arrows point one way: change → guard → login → nouns → store, vault, clock, error.

@@ -196,6 +196,17 @@ pub(crate) fn added_again(
     )))
 }
 
+/// Why a thing is not removed that the setting `code` points at.
+pub(crate) fn in_use(what: &str, name: &str, code: &str) -> Error {
+    let message = format!(
+        "the setting `{code}` points at the {what} `{}`",
+        visible(name)
+    );
+    Error::new(Kind::InUse, message).hint(format!(
+        "`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first"
+    ))
+}
+
 /// Whose way to log in a plan could touch: what the guards compare before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {

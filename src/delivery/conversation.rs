@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::Failure;
 use crate::sms_provider::http::Mask;
 
+pub(super) use crate::sms_provider::http::MASKED;
+
 /// Who says a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,8 +178,9 @@ pub(super) fn converse(
     }
 }
 
-/// What stands for a secret in a line.
-pub(super) const MASKED: &str = "****";
+/// How long before its deadline a conversation gives up: whoever waits for it has the same, and shall hear what it has to
+/// say.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 pub(super) mod tests {

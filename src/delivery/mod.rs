@@ -58,7 +58,8 @@ impl Sender {
     }
 
     /// Its noun, as a word of the command line.
-    fn command(&self) -> &'static str {
+    #[must_use]
+    pub fn command(&self) -> &'static str {
         match self {
             Sender::Mailbox(_) => "mailbox",
             Sender::Provider(_) => "sms-provider",

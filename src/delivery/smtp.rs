@@ -4,8 +4,6 @@
 //! wire below them, which has an end, and the order in which they are said, so that each step can be shown and a failure
 //! tells how far it came. Nothing is ever sent in clear that the mailbox wants protected.
 
-use std::time::Duration;
-
 use lettre::address::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Starttls};
@@ -15,7 +13,7 @@ use lettre::transport::smtp::extension::{
 use lettre::transport::smtp::response::{Response, Severity};
 
 use super::Failure;
-use super::conversation::{Deadline, MASKED, Talk};
+use super::conversation::{Deadline, LAST_WORDS, MASKED, Talk};
 use super::letter::Letter;
 use super::wire::{Wire, named, trusted};
 use crate::mailbox::{Smtp, Tls};
@@ -26,12 +24,6 @@ const LONGEST_LINE: usize = 2_000;
 
 /// The most lines of one answer. Servers have about twenty things to say at EHLO.
 const MOST_LINES: usize = 200;
-
-/// How long before its deadline a conversation gives up.
-const LAST_WORDS: Duration = Duration::from_millis(100);
-
-/// How long the answer to QUIT is waited for.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The most questions that a server asks before it knows who logs in. LOGIN has two.
 const MOST_QUESTIONS: usize = 3;
@@ -44,17 +36,14 @@ pub(super) fn send(
     deadline: Deadline,
     talk: &Talk,
 ) -> Result<String, Failure> {
-    // Whoever waits for us has the same deadline, and shall hear what we have to say of it.
     let deadline = deadline.ahead(LAST_WORDS);
     let mut session = Session::open(server, deadline, talk)?;
     if let (Some(username), Some(password)) = (&server.username, password) {
         session.log_in(server, username, password)?;
     }
     let receipt = session.hand_over(letter)?;
-    // It is accepted: whatever the server says from here on changes nothing, and is waited for only so long that whoever
-    // waits for us still hears of it.
-    let patience = GOODBYE.min(deadline.left() / 2);
-    session.wire.until(Deadline::within(patience));
+    // It is accepted: whatever the server says from here on changes nothing.
+    session.wire.leave();
     let _ = session
         .say(&Quit.to_string())
         .and_then(|()| session.answer());

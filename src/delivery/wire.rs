@@ -6,6 +6,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -17,6 +18,9 @@ use super::conversation::{Deadline, Talk};
 
 /// The most that is taken from a server in one conversation, in bytes: many times what any has to say.
 const MOST: usize = 256 * 1024;
+
+/// How long the answer to a farewell is waited for.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 4096;
@@ -114,9 +118,10 @@ impl Wire {
         })
     }
 
-    /// Waits until `deadline` from here on, and no longer for the one it was connected with.
-    pub(super) fn until(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
+    /// From here on there are farewells only: a server that keeps silent must not cost the message that it has.
+    pub(super) fn leave(&mut self) {
+        let moment = (self.deadline.left() / 2).min(GOODBYE);
+        self.deadline = Deadline::within(moment);
     }
 
     /// Whether nothing was heard that was not asked for.

@@ -16,7 +16,7 @@ pub use self::transport::{Auth, From, Smtp, Tls, Transport};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
-use crate::plan::{Change, Op, Plan, Reach, added_again};
+use crate::plan::{Change, Op, Plan, Reach, added_again, in_use};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::vault::Label;
@@ -380,16 +380,7 @@ impl Plan for RemoveMailbox {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = get(store, self.id)?;
         if let Some(code) = setting_that_points_at(store, self.id)? {
-            return Err(Error::new(
-                Kind::InUse,
-                format!(
-                    "the setting `{code}` points at the mailbox `{}`",
-                    visible(&have.name)
-                ),
-            )
-            .hint(format!(
-                "`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first"
-            )));
+            return Err(in_use("mailbox", &have.name, &code));
         }
         let row = MailboxRow::from(&have);
         let change = Change::new("mailbox", have.name, Op::Remove, Event::MAILBOX_REMOVED)

@@ -9,7 +9,7 @@ use super::{FIELDS, ProviderRow, SECRET, SmsProvider, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
-use crate::plan::{Change, Op, Plan, Reach, added_again};
+use crate::plan::{Change, Op, Plan, Reach, added_again, in_use};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 
@@ -168,16 +168,7 @@ impl Plan for RemoveProvider {
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = get(store, self.id)?;
         if let Some(code) = setting_that_points_at(store, self.id)? {
-            return Err(Error::new(
-                Kind::InUse,
-                format!(
-                    "the setting `{code}` points at the SMS provider `{}`",
-                    visible(&have.name)
-                ),
-            )
-            .hint(format!(
-                "`twofa setting set {code} OTHER`, or `twofa setting reset {code}`, first"
-            )));
+            return Err(in_use("SMS provider", &have.name, &code));
         }
         let row = ProviderRow::from(&have);
         let change = Change::new(

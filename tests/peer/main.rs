@@ -29,6 +29,7 @@ mod oathtool;
 mod postfix;
 mod postfix_cases;
 mod qr;
+mod scripted;
 mod sendmail;
 mod shells;
 mod smpp;

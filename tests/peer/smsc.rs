@@ -1,20 +1,19 @@
 //! The message centres of a test, which speak SMPP 3.4: one on npm's `smpp`, one on Perl's `Net::SMPP`, and Kannel's own.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::{peer, repository, succeeds};
+use crate::scripted::Scripted;
+use crate::{peer, succeeds};
 
 /// The `system_id` and password that a centre takes.
 pub const LOGIN: (&str, &str) = ("ops", "sms-pw");
 
 /// A running centre; it ends when this goes.
 pub struct Centre {
-    child: Child,
-    into: PathBuf,
+    script: Scripted,
     pub port: u16,
 }
 
@@ -56,52 +55,24 @@ impl Centre {
     }
 
     fn start(command: &mut Command, script: &str, into: &Path, options: &[&str]) -> Centre {
-        std::fs::create_dir_all(into).unwrap();
-        let mut child = command
-            .arg(repository("tests/peer").join(script))
-            .arg("--into")
-            .arg(into)
-            .args(["--system-id", LOGIN.0, "--password", LOGIN.1])
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(into.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut port)
-            .unwrap();
+        let login = ["--system-id", LOGIN.0, "--password", LOGIN.1];
+        let options = [&login, options].concat();
+        let script = Scripted::start(command, script, into, &options);
         Centre {
-            port: port.trim().parse().unwrap_or_else(|_| {
-                let log = std::fs::read_to_string(into.join("log"));
-                panic!("the centre did not start: {}", log.unwrap_or_default())
-            }),
-            into: into.to_owned(),
-            child,
+            port: script.port,
+            script,
         }
     }
 
     /// The messages it took, oldest first: `from`, `to`, `text`, `data_coding`, `parts` and more.
     pub fn messages(&self) -> Vec<serde_json::Value> {
-        (1..1000)
-            .map(|count| self.into.join(format!("{count}.json")))
-            .take_while(|file| file.is_file())
-            .map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
-            .collect()
+        self.script.documents()
     }
 
     /// The last message it took.
     #[track_caller]
     pub fn last(&self) -> serde_json::Value {
         self.messages().pop().expect("a message has arrived")
-    }
-}
-
-impl Drop for Centre {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,18 +1,17 @@
 //! The SMTP server of a test: aiosmtpd, with a certificate of a CA that the test makes.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use crate::{peer, repository, succeeds};
+use crate::scripted::Scripted;
+use crate::{peer, succeeds};
 
 /// The name and password that the server takes.
 pub const LOGIN: (&str, &str) = ("ops", "mail-pw");
 
 /// A running server; it ends when this goes.
 pub struct Server {
-    child: Child,
-    into: PathBuf,
+    script: Scripted,
     pub port: u16,
 }
 
@@ -30,52 +29,23 @@ impl Server {
             python.display(),
             String::from_utf8_lossy(&here.stderr)
         );
-        std::fs::create_dir_all(into).unwrap();
-        let mut child = Command::new(python)
-            .arg(repository("tests/peer/smtpd.py"))
-            .arg("--into")
-            .arg(into)
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Its tracebacks about broken handshakes are what the tests provoke.
-            .stderr(std::fs::File::create(into.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut port)
-            .unwrap();
+        let mut python = Command::new(python);
+        let script = Scripted::start(&mut python, "smtpd.py", into, options);
         Server {
-            port: port.trim().parse().unwrap_or_else(|_| {
-                let log = std::fs::read_to_string(into.join("log"));
-                panic!("the server did not start: {}", log.unwrap_or_default())
-            }),
-            into: into.to_owned(),
-            child,
+            port: script.port,
+            script,
         }
     }
 
     /// The messages it took, oldest first.
     pub fn messages(&self) -> Vec<String> {
-        (1..1000)
-            .map(|count| self.into.join(format!("{count}.eml")))
-            .take_while(|file| file.is_file())
-            .map(|file| std::fs::read_to_string(file).unwrap())
-            .collect()
+        self.script.files("eml")
     }
 
     /// The last message it took.
     #[track_caller]
     pub fn last(&self) -> String {
         self.messages().pop().expect("a message has arrived")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,4 +1,5 @@
-//! What mailboxes and SMS providers have in common on the command line: their paths, and the test of what they send.
+//! What mailboxes and SMS providers have in common on the command line: their paths, the next command, and the test of
+//! what they send.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use twofa::delivery::{self, Sender};
 use twofa::error::{Error, Kind, Result};
 use twofa::name::{argument, visible};
 use twofa::plan::Warning;
-use twofa::setting::{self, Settings};
+use twofa::setting::{self, Setting, Settings};
 use twofa::store::Store;
 
 use crate::answer::{Answer, Row};
@@ -34,16 +35,22 @@ pub fn prepare(store: &Store, directory: &str) -> Result<()> {
     })
 }
 
+/// The setting that has codes leave by a sender, and whether it does.
+fn setting_of(store: &Store, sender: &Sender) -> Result<(&'static Setting, bool)> {
+    let (setting, id) = match sender {
+        Sender::Mailbox(mailbox) => (&setting::MAILBOX_2FA, mailbox.id),
+        Sender::Provider(provider) => (&setting::SMS_PROVIDER, provider.id),
+    };
+    Ok((setting, Settings::load(store)?.thing(setting) == Some(id)))
+}
+
 /// The commands that come after a sender was added or changed: to test it, and to have codes leave by it, where they do not
 /// yet.
 pub fn next(store: &Store, sender: &Sender) -> Result<String> {
-    let (noun, setting, id) = match sender {
-        Sender::Mailbox(mailbox) => ("mailbox", &setting::MAILBOX_2FA, mailbox.id),
-        Sender::Provider(provider) => ("sms-provider", &setting::SMS_PROVIDER, provider.id),
-    };
+    let (setting, is_set) = setting_of(store, sender)?;
     let name = argument(sender.name());
-    let test = format!("Next: `twofa {noun} test {name}`");
-    Ok(if Settings::load(store)?.thing(setting) == Some(id) {
+    let test = format!("Next: `twofa {} test {name}`", sender.command());
+    Ok(if is_set {
         format!("{test}.")
     } else {
         format!("{test}, then `twofa setting set {} {name}`.", setting.code)
@@ -71,11 +78,11 @@ pub fn test(
 ) -> Result<Answer> {
     let ui = &context.ui;
     let tested = delivery::test(session, sender, to, &mut |line| ui.overheard(line))?;
-    let (noun, setting, id) = match sender {
-        Sender::Mailbox(mailbox) => ("mailbox", &setting::MAILBOX_2FA, mailbox.id),
-        Sender::Provider(provider) => ("provider", &setting::SMS_PROVIDER, provider.id),
+    let (setting, is_set) = setting_of(&session.store, sender)?;
+    let noun = match sender {
+        Sender::Mailbox(_) => "mailbox",
+        Sender::Provider(_) => "provider",
     };
-    let is_set = Settings::load(&session.store)?.thing(setting) == Some(id);
     let mut row = Row::new();
     row.insert(noun.to_owned(), sender.name().into());
     row.insert("to".to_owned(), to.into());

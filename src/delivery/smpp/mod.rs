@@ -13,13 +13,11 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use self::address::Address;
 use self::alphabet::Encoded;
 use self::pdu::{Command, Fields, Pdu};
 use self::status::Status;
-use super::conversation::{Deadline, MASKED, Talk};
+use super::conversation::{Deadline, LAST_WORDS, MASKED, Talk};
 use super::wire::{Wire, named};
 use super::{Failure, Sms};
 use crate::mailbox::Tls;
@@ -43,12 +41,6 @@ const LONGEST_MESSAGE_ID: usize = 64;
 
 /// How much else a centre may say before it answers.
 const PATIENCE: usize = 100;
-
-/// The longest that the answer to our goodbye is waited for: the message is on its way by then.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// How long before the deadline we give up ourselves, to tell how far it came: part of a message may have gone.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// In how many parts a message goes to a phone.
 pub(super) fn parts(text: &str) -> usize {
@@ -80,7 +72,6 @@ pub(super) fn send(
     let mut session = Session {
         wire,
         server: named(&server.host, server.port),
-        deadline,
         talk,
         sequence: 0,
         over: false,
@@ -174,7 +165,6 @@ struct Session<'a> {
     wire: Wire,
     /// `host:port`, for the words of a failure.
     server: String,
-    deadline: Deadline,
     talk: &'a Talk,
     /// The number of our last request (section 5.1.4).
     sequence: u32,
@@ -271,9 +261,7 @@ impl Session<'_> {
         if self.over {
             return;
         }
-        // A centre that keeps silent must not cost the message that it has.
-        let moment = (self.deadline.left() / 2).min(GOODBYE);
-        self.wire.until(Deadline::within(moment));
+        self.wire.leave();
         self.talk.client(Command::UNBIND.name());
         let left = self
             .ask(Command::UNBIND, Vec::new())

@@ -1,6 +1,7 @@
 //! Sessions with centres of every kind: polite ones, ones that refuse, and ones that are none at all.
 
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
 use proptest::prelude::*;
 

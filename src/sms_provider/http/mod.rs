@@ -12,7 +12,7 @@ pub(crate) mod twilio;
 
 use url::{Position, Url};
 
-pub(crate) use self::mask::Mask;
+pub(crate) use self::mask::{MASKED, Mask};
 pub(crate) use self::place::macros;
 use self::place::{MACROS, Place, literal};
 use super::Http;
@@ -142,7 +142,7 @@ impl Http {
         for (name, value) in &self.headers {
             headers.push((name.clone(), Place::Header.fill(value, &known)));
             lines.push(if is_secret(name) {
-                format!("{name}: {}", mask::MASKED)
+                format!("{name}: {MASKED}")
             } else {
                 format!("{name}: {}", Place::Header.fill(value, &shown))
             });
@@ -263,7 +263,7 @@ fn hidden_query(target: &str) -> String {
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if is_secret(name) => format!("{name}={}", mask::MASKED),
+            Some((name, _)) if is_secret(name) => format!("{name}={MASKED}"),
             _ => pair.to_owned(),
         })
         .collect();
