@@ -9,6 +9,7 @@
 mod create;
 mod kept;
 mod opened;
+mod overlay;
 mod place;
 mod reader;
 mod upgrade;
