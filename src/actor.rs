@@ -192,6 +192,20 @@ impl Session {
         permission::allowed(store, operation, user.id, user.kind)
     }
 
+    /// Whether the acting user has all of these operations, as `store` knows things now. The inner result is the judgement.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn has_all(&self, store: &Store, operations: &[Operation]) -> Result<Result<()>> {
+        for operation in operations {
+            if !self.allowed_in(store, *operation)? {
+                let lacks = format!("lacks the operation `{}`", operation.code());
+                return self.denied(&lacks, Some(*operation)).map(Err);
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Refuses the command unless the acting user may run it; `about` is the user it is about. A refusal is kept.
     ///
     /// # Errors
@@ -211,7 +225,7 @@ impl Session {
         if let Err(unfit) = fit(tx, self.actor.authority, &now, first)? {
             return self.refuse_in(tx, about, unfit).map(Err);
         }
-        match self.judge_in(tx, &now, about)? {
+        match self.judge_in(tx, about)? {
             Ok(()) => Ok(Ok(())),
             Err(denied) => self.refuse_in(tx, about, denied).map(Err),
         }
@@ -219,12 +233,11 @@ impl Session {
 
     /// The judgement alone: nothing is kept. The inner result is the judgement.
     fn judge(&self, about: Option<i64>) -> Result<Result<()>> {
-        let now = user::get(&self.store, self.actor.user.id)?;
-        self.judge_in(&self.store, &now, about)
+        self.judge_in(&self.store, about)
     }
 
     /// The same as `store` knows things now, and the acting user among them.
-    fn judge_in(&self, store: &Store, now: &User, about: Option<i64>) -> Result<Result<()>> {
+    fn judge_in(&self, store: &Store, about: Option<i64>) -> Result<Result<()>> {
         let oneself = about == Some(self.actor.user.id);
         let operation = match self.verb.needs {
             Needs::Nothing | Needs::Mapped => return Ok(Ok(())),
@@ -252,13 +265,7 @@ impl Session {
                 });
             }
         };
-        if permission::allowed(store, operation, now.id, now.kind)? {
-            return Ok(Ok(()));
-        }
-        Ok(Err(self.denied(
-            &format!("lacks the operation `{}`", operation.code()),
-            Some(operation),
-        )?))
+        self.has_all(store, &[operation])
     }
 
     /// Whether the acting user, whom the command is about, must prove it with their second factor: the operation does

@@ -68,6 +68,9 @@ pub fn commit(
         return Ok(Committed::default());
     }
     // Nobody is asked for what would be refused anyway.
+    if let Err(error) = session.has_all(store, &plan.operations())? {
+        return Err(session.refuse(plan.about(), error));
+    }
     if let Err(error) = only_administrators(session, store, plan, &planned)? {
         return Err(session.refuse(plan.about(), error));
     }
@@ -109,6 +112,9 @@ fn perform(
     if changes.is_empty() {
         return Ok(Ok(changes));
     }
+    if let Err(error) = session.has_all(tx, &plan.operations())? {
+        return denied(error);
+    }
     if let Err(error) = only_administrators(session, tx, plan, &changes)? {
         return denied(error);
     }
@@ -129,6 +135,10 @@ fn perform(
         guard::check(tx, &reach, &before, options.allowance)?;
         for change in &changes {
             append(tx, &session.who(), &entry(tx, change)?)?;
+        }
+        if let Some(summary) = plan.summary(&changes) {
+            let whole = Entry::new(Event::POLICY_APPLIED, Outcome::Ok);
+            append(tx, &session.who(), &whole.detail(summary))?;
         }
         Ok(())
     })?;

@@ -15,9 +15,10 @@
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`enrol`], [`init`], [`status`],
 //!   [`sealed`]: commands with no noun of their own.
+//! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
 //!
 //! # Ground rules
-//! * Arrows point one way: change → guard → login → nouns → store, vault, clock, error.
+//! * Arrows point one way: policy → change → guard → login → nouns → store, vault, clock, error.
 //! * A function that changes a row takes a [`store::Tx`], the proof that the write lock is held.
 //! * Nothing waits on a network, a hash or a person inside a transaction.
 //! * The next noun costs `src/<noun>.rs`, `src/bin/twofa/commands/<noun>.rs`, `tests/cli/<noun>.rs`, its table in
@@ -51,6 +52,7 @@ pub mod name;
 pub mod password;
 pub mod permission;
 pub mod plan;
+pub mod policy;
 pub mod recovery;
 pub mod sealed;
 pub mod secret;

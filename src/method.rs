@@ -162,6 +162,8 @@ pub enum Set {
     Disable,
     /// Enabled and primary.
     Primary,
+    /// Not primary, and otherwise as it is.
+    NotPrimary,
 }
 
 /// What `method enable|disable|primary` asks for.
@@ -187,8 +189,14 @@ fn wanted(have: &[MethodRow], plan: SetMethod) -> Vec<MethodRow> {
         .map(|row| {
             let mut row = *row;
             if row.code == plan.method {
-                row.enabled = !matches!(plan.set, Set::Disable);
-                row.primary = row.enabled && (row.primary || becomes_primary);
+                match plan.set {
+                    Set::NotPrimary => row.primary = false,
+                    Set::Disable => (row.enabled, row.primary) = (false, false),
+                    Set::Enable { .. } | Set::Primary => {
+                        row.enabled = true;
+                        row.primary = row.primary || becomes_primary;
+                    }
+                }
             } else if becomes_primary {
                 row.primary = false;
             }

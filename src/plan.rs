@@ -11,6 +11,7 @@ use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{argument, visible};
 use crate::store::{Store, Tx};
+use crate::verb::Operation;
 
 /// What is done to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -245,6 +246,16 @@ pub trait Plan {
 
     /// The user a command is about, where being that user is enough to run it.
     fn about(&self) -> Option<i64> {
+        None
+    }
+
+    /// The operations it needs beside that of the command, for what it changes. Asked behind [`Plan::changes`].
+    fn operations(&self) -> Vec<Operation> {
+        Vec::new()
+    }
+
+    /// What the audit log keeps of the whole, beside a row for each change.
+    fn summary(&self, _changes: &[Change]) -> Option<Value> {
         None
     }
 

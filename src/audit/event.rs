@@ -42,6 +42,7 @@ events! {
     GROUP_REMOVED "group.removed" "a group was removed";
     GROUP_MEMBER_ADDED "group.member_added" "a user or a group came into a group";
     GROUP_MEMBER_REMOVED "group.member_removed" "a user or a group left a group";
+    POLICY_APPLIED "policy.applied" "a policy file was applied; a row for each change stands before";
     GRANTEE_CHANGED "permission.changed" "a row of an operation's list came, went or was changed";
     PASSWORD_SET "password.set" "an administrator set a password";
     PASSWORD_ASKED "password.asked" "a second factor was asked for, for a new password";

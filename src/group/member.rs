@@ -201,6 +201,36 @@ impl Plan for SetMembers {
     }
 }
 
+/// The ids of the users who are in a group directly.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn users(store: &Store, group: i64) -> Result<Vec<i64>> {
+    ids(
+        store,
+        "SELECT user FROM group_user WHERE \"group\" = ?1",
+        group,
+    )
+}
+
+/// The ids of the groups that are in a group directly.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn groups(store: &Store, group: i64) -> Result<Vec<i64>> {
+    ids(
+        store,
+        "SELECT member FROM group_group WHERE \"group\" = ?1",
+        group,
+    )
+}
+
+fn ids(store: &Store, sql: &str, group: i64) -> Result<Vec<i64>> {
+    let mut query = store.db().prepare_cached(sql)?;
+    let rows = query.query_map([group], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 fn is_in(store: &Store, group: i64, user: i64) -> Result<bool> {
     Ok(store
         .db()

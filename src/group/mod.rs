@@ -7,6 +7,8 @@
 pub mod edit;
 pub mod member;
 
+use std::collections::HashMap;
+
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
@@ -109,6 +111,18 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
             "twofa group list",
         )),
     }
+}
+
+/// Every group, by its folded name.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn all(store: &Store) -> Result<HashMap<String, Group>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT id, name, built_in, name_key FROM \"group\"")?;
+    let rows = query.query_map([], |row| Ok((row.get(3)?, read(row)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Names of groups, for near misses and completion.

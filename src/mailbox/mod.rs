@@ -38,6 +38,12 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// Whether it has a password.
+    #[must_use]
+    pub(crate) fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// The password of the SMTP server.
     ///
     /// # Errors
@@ -114,7 +120,8 @@ pub fn list(store: &Store) -> Result<Vec<Mailbox>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn lookup(store: &Store, name: &str) -> Result<Option<Mailbox>> {
+/// The mailbox of a name, in any case, if there is one.
+pub(crate) fn lookup(store: &Store, name: &str) -> Result<Option<Mailbox>> {
     let mut query = store.db().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM mailbox WHERE name_key = ?1"
     ))?;

@@ -2,13 +2,16 @@
 
 use lettre::transport::smtp::authentication::Mechanism;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, visible};
 use crate::user::rules::email;
 
 /// How an SMTP connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Tls {
     /// Not at all.
     None,
@@ -50,7 +53,8 @@ impl FromSql for Tls {
 }
 
 /// How a server is told who logs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Auth {
     /// Name and password at once (RFC 4616).
     Plain,

@@ -2,7 +2,8 @@
 
 use rusqlite::named_params;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Effect, For, Grantee, Grantees, State, Whom, effect, named};
@@ -15,7 +16,8 @@ use crate::store::{Store, Tx};
 use crate::verb::Operation;
 
 /// What a row gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Access {
     /// The operation.
     Allow,
@@ -31,12 +33,6 @@ impl Access {
             Access::Allow => "allow",
             Access::Deny => "deny",
         }
-    }
-}
-
-impl Serialize for Access {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
     }
 }
 
@@ -129,23 +125,35 @@ impl SetGrantees {
 
     /// What it would do to administrators.
     fn effect(&self, store: &Store, what: For) -> Result<Option<Effect>> {
-        if self.operation != Operation::CanUse2FA {
-            return Ok(None);
-        }
-        let mut before = State::load(store)?;
-        let mut after = before.clone();
-        after.can_use = self.wanted(&before.can_use)?;
         let users = match self.whom {
             Whom::User(id) => Some([id]),
             Whom::Group(_) => None,
         };
         let users = users.as_ref().map(<[i64; 1]>::as_slice);
-        effect(store, &mut before, &mut after, users, what)
+        let want = self.wanted(&Grantees::load(store, self.operation)?)?;
+        effect_of(store, self.operation, want, users, what)
     }
 
     fn row<'g>(&self, of: &'g Grantees) -> Option<&'g Grantee> {
         of.0.iter().find(|row| row.whom == self.whom)
     }
+}
+
+/// What it would do to administrators that an operation has another list: to `users`, or to everybody.
+pub(super) fn effect_of(
+    store: &Store,
+    operation: Operation,
+    want: Grantees,
+    users: Option<&[i64]>,
+    what: For,
+) -> Result<Option<Effect>> {
+    if operation != Operation::CanUse2FA {
+        return Ok(None);
+    }
+    let mut before = State::load(store)?;
+    let mut after = before.clone();
+    after.can_use = want;
+    effect(store, &mut before, &mut after, users, what)
 }
 
 /// A position as an index.
@@ -163,7 +171,7 @@ fn within(position: i64, last: usize, operation: Operation) -> Result<usize> {
     }
 }
 
-fn until_json(row: Option<&Grantee>) -> Value {
+pub(super) fn until_json(row: Option<&Grantee>) -> Value {
     row.and_then(|row| row.until)
         .map_or(Value::Null, |until| until.to_string().into())
 }
@@ -274,7 +282,7 @@ impl Plan for SetGrantees {
 
 impl Grantees {
     /// Writes the whole list of an operation.
-    fn store(&self, tx: &Tx<'_>, operation: Operation) -> Result<()> {
+    pub(super) fn store(&self, tx: &Tx<'_>, operation: Operation) -> Result<()> {
         let code = operation.code();
         tx.db()
             .execute("DELETE FROM grantee WHERE operation = ?1", [code])?;

@@ -8,6 +8,7 @@ mod effect;
 mod grant;
 mod nesting;
 mod view;
+mod whole;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,7 @@ pub(crate) use self::view::named;
 pub use self::view::{
     Decision, GranteeRow, Named, OperationRow, check, find, list, shadowed, show,
 };
+pub(crate) use self::whole::ReplaceGrantees;
 
 /// The groups built in, computed or fixed.
 pub(crate) mod built_in {
@@ -215,9 +217,15 @@ pub(crate) fn in_administrators(store: &Store, user: i64, kind: Type) -> Result<
 /// Whether the user of a row id is one, active or not.
 ///
 /// # Errors
-/// [`crate::error::Kind::Storage`], also when there is no such user.
+/// [`crate::error::Kind::Storage`].
 pub(crate) fn is_administrator(store: &Store, user: i64) -> Result<bool> {
-    in_administrators(store, user, kind_of(store, user)?)
+    let kind: Option<Type> = store
+        .db()
+        .prepare_cached("SELECT type FROM user WHERE id = ?1")?
+        .query_row([user], |row| row.get(0))
+        .optional()?;
+    // Nobody is one who is not there, or not yet.
+    kind.map_or(Ok(false), |kind| in_administrators(store, user, kind))
 }
 
 /// The type of the user of a row id.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use self::edit::{PutProvider, RemoveProvider};
 pub(crate) use self::transport::argument;
-pub use self::transport::{Http, Smpp, Transport, Twilio, sender};
+pub use self::transport::{Http, Smpp, Transport, Twilio, header, sender};
 
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold};
@@ -134,7 +134,8 @@ pub fn list(store: &Store) -> Result<Vec<SmsProvider>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn lookup(store: &Store, name: &str) -> Result<Option<SmsProvider>> {
+/// The SMS provider of a name, in any case, if there is one.
+pub(crate) fn lookup(store: &Store, name: &str) -> Result<Option<SmsProvider>> {
     let mut query = store.db().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM sms_provider WHERE name_key = ?1"
     ))?;

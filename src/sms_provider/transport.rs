@@ -171,6 +171,11 @@ impl Transport {
     }
 }
 
+impl Twilio {
+    /// Where Twilio's own interface is.
+    pub const URL: &'static str = "https://api.twilio.com";
+}
+
 impl Http {
     /// The names and words of the places that hold the secret.
     fn holders(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -184,6 +189,9 @@ impl Http {
 }
 
 impl Smpp {
+    /// The port that is registered for SMPP (IANA, `smpp`).
+    pub(crate) const PORT: u16 = 2775;
+
     /// Reads `HOST:PORT`.
     ///
     /// # Errors
@@ -217,6 +225,25 @@ impl Smpp {
             octets("system type", kind, 12)?;
         }
         Ok(())
+    }
+}
+
+/// A header as people write it: `Name: value`.
+///
+/// # Errors
+/// [`Kind::InvalidValue`]; what is behind the first word is not repeated.
+pub fn header(text: &str) -> Result<(String, String)> {
+    match text.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(Error::new(
+            Kind::InvalidValue,
+            // What is behind the first word may be a secret.
+            format!(
+                "`{} …` is no header",
+                visible(text.split_whitespace().next().unwrap_or_default())
+            ),
+        )
+        .hint("write it as 'Content-Type: application/json'")),
     }
 }
 

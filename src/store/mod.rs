@@ -29,6 +29,7 @@ use self::kept::Kept;
 use self::opened::Opened;
 
 pub(crate) use self::create::{Created, create};
+pub(crate) use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
 pub(crate) use self::reader::Reader;

@@ -6,9 +6,9 @@
 
 use rusqlite::Connection;
 
-use super::{Opened, Store, open_file};
+use super::kept::Kept;
+use super::{Opened, Store, Tx, open_file};
 use crate::error::Result;
-use crate::store::kept::Kept;
 
 /// Tables that hold for everybody, and are small.
 const COPIED: &[&str] = &[
@@ -26,12 +26,34 @@ const COPIED: &[&str] = &[
 /// Tables that grow with the users.
 const LAYERED: &[&str] = &["user", "identity", "group_user", "challenge"];
 
+/// A store as it would be.
+#[derive(Debug)]
+pub(crate) struct Overlay(Store);
+
+impl std::ops::Deref for Overlay {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
+}
+
+impl Overlay {
+    /// Runs `work` as if it had the write lock: what it writes stands in memory from then on.
+    ///
+    /// # Errors
+    /// What `work` returns; then nothing of it stands.
+    pub(crate) fn pretend<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.0.write(work)
+    }
+}
+
 impl Store {
-    /// This store as it would be: it begins as the file was last committed, and is written to like a store.
+    /// This store as it would be: it begins as the file was last committed.
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub(crate) fn overlay(&self) -> Result<Store> {
+    pub(crate) fn overlay(&self) -> Result<Overlay> {
         // The file is open already, and was looked at then.
         let opened = Opened::begin(&self.place.db, |_| Ok(()))?;
         let db = open_file(&self.place.db, false, self.wait)?;
@@ -53,7 +75,7 @@ impl Store {
              INSERT INTO temp.sqlite_sequence SELECT * FROM main.sqlite_sequence;
              COMMIT",
         )?;
-        Ok(Store {
+        Ok(Overlay(Store {
             db,
             place: self.place.clone(),
             id: self.id.clone(),
@@ -63,7 +85,7 @@ impl Store {
             source: std::rc::Rc::clone(&self.source),
             kept: Kept::default(),
             _opened: opened,
-        })
+        }))
     }
 }
 
@@ -129,7 +151,8 @@ fn layer(db: &Connection, table: &str) -> Result<()> {
         .collect();
     let values = values.join(", ");
     let key_list = keys.join(", ");
-    let same = |left: &str, right: &str| each(&|key| format!("{left}{key} = {right}{key}"), " AND ");
+    let same =
+        |left: &str, right: &str| each(&|key| format!("{left}{key} = {right}{key}"), " AND ");
     let new = format!("temp.\"{table}~new\"");
     let gone = format!("temp.\"{table}~gone\"");
     let (bare_new, bare_gone) = (format!("\"{table}~new\""), format!("\"{table}~gone\""));
@@ -249,30 +272,48 @@ mod tests {
     #[test]
     fn what_is_written_is_seen_there_and_nowhere_else() {
         let fresh = fresh();
-        write(&fresh.store, &group::edit::AddGroup { name: "Staff".into() });
+        write(
+            &fresh.store,
+            &group::edit::AddGroup {
+                name: "Staff".into(),
+            },
+        );
         write(&fresh.store, &add("alice", Some("Staff")));
         write(&fresh.store, &add("bob", None));
         let before = std::fs::read(&fresh.store.place().db).unwrap();
         let overlay = fresh.store.overlay().unwrap();
         let set = SetSettings::read([("Enable2FA", Some("on"))]).unwrap();
-        write(&overlay, &set);
-        write(&overlay, &add("carol", Some("staff")));
+        overlay.pretend(|tx| Plan::write(&set, tx)).unwrap();
+        overlay
+            .pretend(|tx| Plan::write(&add("carol", Some("staff")), tx))
+            .unwrap();
         let alice = user::find(&overlay, "alice").unwrap().id;
         let fields = Fields {
             email: Patch::Set("alice@example.com".into()),
             ..Fields::default()
         };
-        write(&overlay, &EditUser { id: alice, fields });
+        overlay
+            .pretend(|tx| Plan::write(&EditUser { id: alice, fields }, tx))
+            .unwrap();
         let bob = user::find(&overlay, "bob").unwrap().id;
-        write(&overlay, &RemoveUser { id: bob });
+        overlay
+            .pretend(|tx| Plan::write(&RemoveUser { id: bob }, tx))
+            .unwrap();
         assert_eq!(logins(&overlay), ["alice", "carol"]);
         assert_eq!(user::find(&overlay, "ALICE@example.com").unwrap().id, alice);
         let carol = user::find(&overlay, "carol").unwrap();
-        assert_eq!(permission::direct_groups(&overlay, carol.id).unwrap().len(), 1);
+        assert_eq!(
+            permission::direct_groups(&overlay, carol.id).unwrap().len(),
+            1
+        );
         assert!(Settings::load(&overlay).unwrap().flag(&ENABLE_2FA));
         // The store itself knows nothing of it.
         assert_eq!(logins(&fresh.store), ["alice", "bob"]);
-        assert!(user::lookup(&fresh.store, "alice@example.com").unwrap().is_none());
+        assert!(
+            user::lookup(&fresh.store, "alice@example.com")
+                .unwrap()
+                .is_none()
+        );
         assert!(!Settings::load(&fresh.store).unwrap().flag(&ENABLE_2FA));
         drop(overlay);
         assert_eq!(std::fs::read(&fresh.store.place().db).unwrap(), before);
@@ -282,16 +323,31 @@ mod tests {
     #[test]
     fn rows_go_with_what_they_belong_to() {
         let fresh = fresh();
-        write(&fresh.store, &group::edit::AddGroup { name: "Staff".into() });
+        write(
+            &fresh.store,
+            &group::edit::AddGroup {
+                name: "Staff".into(),
+            },
+        );
         write(&fresh.store, &add("alice", Some("Staff")));
         let overlay = fresh.store.overlay().unwrap();
         let staff = group::find(&overlay, "staff").unwrap().id;
-        write(&overlay, &group::edit::RemoveGroup { id: staff });
+        overlay
+            .pretend(|tx| Plan::write(&group::edit::RemoveGroup { id: staff }, tx))
+            .unwrap();
         let alice = user::find(&overlay, "alice").unwrap();
-        assert!(permission::direct_groups(&overlay, alice.id).unwrap().is_empty());
-        write(&overlay, &RemoveUser { id: alice.id });
+        assert!(
+            permission::direct_groups(&overlay, alice.id)
+                .unwrap()
+                .is_empty()
+        );
+        overlay
+            .pretend(|tx| Plan::write(&RemoveUser { id: alice.id }, tx))
+            .unwrap();
         assert!(user::lookup(&overlay, "alice").unwrap().is_none());
-        write(&overlay, &add("dave", None));
+        overlay
+            .pretend(|tx| Plan::write(&add("dave", None), tx))
+            .unwrap();
         assert_eq!(user::find(&overlay, "dave").unwrap().id, alice.id + 1);
         let left: i64 = overlay
             .db()
@@ -308,7 +364,10 @@ mod tests {
         for table in COPIED.iter().chain(LAYERED) {
             let found = columns(fresh.store.tampered(), table).unwrap();
             assert!(!found.is_empty(), "{table}");
-            assert!(!(COPIED.contains(table) && LAYERED.contains(table)), "{table}");
+            assert!(
+                !(COPIED.contains(table) && LAYERED.contains(table)),
+                "{table}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod kind;
 pub mod rules;
 pub mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension as _, Row, named_params};
 use serde::Serialize;
@@ -62,6 +62,12 @@ pub struct User {
 }
 
 impl User {
+    /// Whether they can log in with a password at all, locks aside.
+    #[must_use]
+    pub(crate) fn logs_in(&self) -> bool {
+        self.active && self.has_password && self.kind != Type::Technical
+    }
+
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
@@ -143,6 +149,66 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
     Ok(query.query_row([id], read).optional()?)
 }
 
+/// The users to whom these folded names lead, each by the name. Few are looked up one by one; for many the names are read
+/// once.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn named(store: &Store, keys: &HashSet<String>) -> Result<HashMap<String, User>> {
+    let most: i64 = store
+        .db()
+        .query_row("SELECT coalesce(max(id), 0) FROM user", [], |row| {
+            row.get(0)
+        })?;
+    let mut found = HashMap::with_capacity(keys.len());
+    // A name looked up costs what some ten names read in their order do.
+    if i64::try_from(keys.len())
+        .unwrap_or(i64::MAX)
+        .saturating_mul(10)
+        < most
+    {
+        for key in keys {
+            if let Some(user) = lookup(store, key)? {
+                found.insert(key.clone(), user);
+            }
+        }
+        return Ok(found);
+    }
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS}, key FROM identity JOIN user ON user.id = identity.user"
+    ))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(key) = keys.get(
+            row.get_ref("key")?
+                .as_str()
+                .map_err(rusqlite::Error::from)?,
+        ) {
+            found.insert(key.clone(), read(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Hands every name that leads to a user to `each`, in order: folded, with the user's id, and whether it is the login.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn each_name(store: &Store, each: &mut dyn FnMut(&str, i64, bool)) -> Result<()> {
+    let mut query = store
+        .db()
+        .prepare("SELECT key, user, is_login FROM identity ORDER BY key")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        each(
+            row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
+            row.get(1)?,
+            row.get(2)?,
+        );
+    }
+    Ok(())
+}
+
 /// Hands every active user who has a password and may log in with it to `each`.
 pub(crate) fn each_with_password(
     store: &Store,
@@ -152,6 +218,16 @@ pub(crate) fn each_with_password(
         "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical'
          AND coalesce(password_hash, password_imported) IS NOT NULL"
     ))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        each(read(row)?)?;
+    }
+    Ok(())
+}
+
+/// Hands every user to `each`, in no order.
+pub(crate) fn each(store: &Store, each: &mut dyn FnMut(User) -> Result<()>) -> Result<()> {
+    let mut query = store.db().prepare(&format!("SELECT {COLUMNS} FROM user"))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         each(read(row)?)?;

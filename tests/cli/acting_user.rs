@@ -14,6 +14,8 @@ fn world() -> (World, String) {
     }
     world.write("secret", "alice-pw\n");
     world.write("people.csv", "login\nerin\n");
+    // It declares nothing: what it changes needs the operations of that too.
+    world.write("policy.toml", "version = 1\n");
     let verdict = world
         .run("login start alice --password-stdin -o json")
         .stdin("alice-pw\n")

@@ -139,7 +139,7 @@ fn words_of_the_command_line() {
     world.ok("lookup list");
     assert_eq!(
         told(&world, "twofa help e"),
-        ["exit-codes", "environment", "events"]
+        ["export", "exit-codes", "environment", "events"]
     );
     assert_eq!(told(&world, "twofa help set"), ["setting"]);
     assert_eq!(told(&world, "twofa help setting g"), ["get"]);

@@ -54,6 +54,8 @@ const ORDER: &[&str] = &[
     "enrol",
     "init",
     "status",
+    // Many plans of the nouns as one.
+    "policy",
 ];
 
 /// Who writes a table: its noun, and who else for a reason.
@@ -358,7 +360,11 @@ fn written(code: &str) -> Vec<String> {
 fn a_table_is_written_by_its_noun() {
     let mut wrong = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    for (file, code) in library() {
+    // An overlay has tables of the same names in memory, and writes no store's.
+    for (file, code) in library()
+        .into_iter()
+        .filter(|(file, _)| file != "store/overlay.rs")
+    {
         for table in written(&code) {
             let allowed = WRITERS
                 .iter()

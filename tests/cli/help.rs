@@ -105,6 +105,9 @@ Commands:
   template        Manage message templates
   outbox          Look at the messages that were sent
   login           Run logins
+  apply           Make the store as a policy file declares it
+  diff            Tell what a policy file would change, and for whom
+  export          Write the store down as a policy file
   audit           Look at the audit log
   key             Look after the key file
   completions     Print the completion script of a shell
@@ -119,7 +122,7 @@ Store:
 
 Output:
   -o, --output <FORMAT>  How the answer is printed [env: TWOFA_OUTPUT] [default: table] [possible
-                         values: table, json, ndjson, csv]
+                         values: table, json, ndjson, csv, toml]
   -q, --quiet            Say nothing but answers, warnings and errors [env: TWOFA_QUIET]
 
 Answers:
@@ -159,7 +162,7 @@ Store:
 
 Output:
   -o, --output <FORMAT>  How the answer is printed [env: TWOFA_OUTPUT] [default: table] [possible
-                         values: table, json, ndjson, csv]
+                         values: table, json, ndjson, csv, toml]
   -q, --quiet            Say nothing but answers, warnings and errors [env: TWOFA_QUIET]
 
 Answers:
@@ -352,6 +355,7 @@ group.edited                 a group was renamed
 group.removed                a group was removed
 group.member_added           a user or a group came into a group
 group.member_removed         a user or a group left a group
+policy.applied               a policy file was applied; a row for each change stands before
 permission.changed           a row of an operation's list came, went or was changed
 password.set                 an administrator set a password
 password.asked               a second factor was asked for, for a new password

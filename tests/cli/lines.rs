@@ -2,8 +2,8 @@
 
 use twofa::verb::Verb;
 
-/// What the lines stand on, beside `alice`, `bob` and the mailbox `trial`, a pending login of alice, and the files `secret`
-/// and `people.csv`.
+/// What the lines stand on, beside `alice`, `bob` and the mailbox `trial`, a pending login of alice, and the files `secret`,
+/// `people.csv` and `policy.toml`.
 pub const SETUP: &[&str] = &[
     "user add carol",
     "mailbox add spare --file mail --from a@example.com",
@@ -97,6 +97,9 @@ pub fn line(verb: &Verb) -> &'static str {
         "login cancel" => "login cancel CHALLENGE",
         "login list" => "login list",
         "login simulate" => "login simulate alice --password-file secret",
+        "apply" => "apply policy.toml",
+        "diff" => "diff policy.toml",
+        "export" => "export",
         "audit list" => "audit list",
         "audit show" => "audit show 1",
         "audit verify" => "audit verify",

@@ -66,6 +66,7 @@ mod password_recover;
 mod permission;
 mod permission_edit;
 mod permission_guards;
+mod policy;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;

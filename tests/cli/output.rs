@@ -12,8 +12,9 @@ fn a_format_a_command_does_not_speak() {
     for line in [
         "setting get Enable2FA -o csv",
         "completions bash -o json",
-        "method list -o toml",
         "method list -o yaml",
+        "export -o csv",
+        "diff policy.toml -o csv",
         "status -o xml",
     ] {
         let done = world.run(line).exits(2);
@@ -23,10 +24,8 @@ fn a_format_a_command_does_not_speak() {
 $ twofa method list -o toml
 ? 2
 --- stderr
-error: invalid value 'toml' for '--output <FORMAT>'
-  [possible values: table, json, ndjson, csv]
-
-For more information, try '--help'.
+error: only `twofa export` prints TOML
+ hint: leave --output out
 
 "#]]);
 }

@@ -306,7 +306,8 @@ fn thing(
             record(out, columns.iter().map(|name| (*name).to_owned()))?;
             record(out, row.values().map(csv_cell))?;
         }
-        Format::Table => {
+        // TOML is text, which is printed as it is.
+        Format::Table | Format::Toml => {
             if let Some(text) = shown {
                 write!(out, "{text}")?;
             } else {
@@ -359,7 +360,8 @@ fn list(
             .map_err(Stop::from),
             Format::Ndjson => writeln!(out, "{}", Value::Object(row)).map_err(Stop::from),
             Format::Csv => record(out, columns.iter().map(|name| csv_cell(&row[*name]))),
-            Format::Table => {
+            // TOML is text, which is printed as it is.
+            Format::Table | Format::Toml => {
                 table.add_row(shown.iter().map(|name| table_cell(&row[*name])));
                 if count.is_multiple_of(BLOCK) {
                     let mut full = std::mem::replace(&mut table, heads(shown));

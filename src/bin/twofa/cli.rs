@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
     audit, authenticator, completions, group, help, init, key, login, mailbox, method, outbox,
-    password, permission, recovery_codes, setting, sms_provider, template, user,
+    password, permission, policy, recovery_codes, setting, sms_provider, template, user,
 };
 use crate::complete;
 
@@ -40,7 +40,9 @@ const CONFIRMATION: &str = "Confirmation of administrator actions";
 
 /// Where `-` is a stream: a command and the id of its argument. To every other argument it is a file of that name.
 pub const STREAMS: &[(&str, &str)] = &[
+    ("apply", "file"),
     ("authenticator connect", "out"),
+    ("diff", "file"),
     ("template set", "html_file"),
     ("template set", "text_file"),
     ("user import", "file"),
@@ -120,6 +122,8 @@ pub enum Format {
     Ndjson,
     /// Comma-separated values with a header
     Csv,
+    /// A policy file (`export` only)
+    Toml,
 }
 
 impl Format {
@@ -172,6 +176,9 @@ pub enum Command {
     Outbox(outbox::Outbox),
     #[command(subcommand)]
     Login(login::Login),
+    Apply(policy::Apply),
+    Diff(policy::Diff),
+    Export(policy::Export),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]

@@ -22,7 +22,7 @@ use twofa::setting::{self, Shape};
 use twofa::store::{Place, Store};
 use twofa::user::{self, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, group, mailbox, sms_provider, template};
+use twofa::{audit, group, mailbox, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
@@ -210,6 +210,11 @@ pub fn languages() -> ArgValueCompleter {
 /// 2FA methods.
 pub fn methods() -> ArgValueCandidates {
     ArgValueCandidates::new(|| fixed(Method::ALL.map(Method::code)))
+}
+
+/// Nouns of a policy file.
+pub fn policy_nouns() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| fixed(policy::SECTIONS.map(|(noun, _)| noun)))
 }
 
 /// Types of users.

@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod complete;
 mod editor;
+mod plan_text;
 mod process;
 mod qr;
 mod sending;
@@ -71,6 +72,11 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
     let ui = Ui::new(&cli.globals, typed());
     let format = cli.globals.output;
     let color = cli.globals.color;
+    if format == Format::Toml && verb.path != "export" {
+        return Err(
+            Error::new(Kind::Usage, "only `twofa export` prints TOML").hint("leave --output out")
+        );
+    }
     let mut context = Context::new(cli.globals, process, ui, verb);
     let answer: Answer = commands::run(&mut context, cli.command)?;
     let printed = answer.print(verb, format, terminal_width())?;

@@ -55,6 +55,24 @@ impl Context {
         )
     }
 
+    /// The same for the verb of another command, which does less: what only looks opens the store to read.
+    pub fn session_of(&self, path: &str) -> Result<Session> {
+        let verb = twofa::verb::verb(path)?;
+        let store = Store::open(
+            &self.place()?,
+            verb,
+            process::wait(&self.globals)?,
+            Rc::clone(&self.source),
+        )?;
+        Session::begin(
+            store,
+            verb,
+            &self.process,
+            self.globals.as_login.as_deref(),
+            self.globals.reason.clone(),
+        )
+    }
+
     /// Opens the store the way the command needs it.
     pub fn store(&self) -> Result<Store> {
         Store::open(

@@ -63,6 +63,13 @@ impl Ui {
         }
     }
 
+    /// What a question is about, where one will be asked.
+    pub fn before_asking(&self, text: &str) {
+        if !self.yes && self.can_ask() {
+            line(self.color, text);
+        }
+    }
+
     /// A line of a conversation with a server.
     pub fn overheard(&self, said: &Line) {
         let mark = match said.from {

@@ -13,7 +13,7 @@ use crate::session::Context;
 
 /// Show the help of a command or a topic
 ///
-/// Topics: exit-codes, environment, events.
+/// Topics: exit-codes, environment, events, policy.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  twofa help exit-codes\n  twofa help user add")]
 pub struct Help {
@@ -23,7 +23,7 @@ pub struct Help {
 }
 
 /// What belongs to no command.
-pub const TOPICS: &[&str] = &["exit-codes", "environment", "events"];
+pub const TOPICS: &[&str] = &["exit-codes", "environment", "events", "policy"];
 
 #[derive(Serialize)]
 struct ExitCode {
@@ -53,6 +53,10 @@ pub fn run(context: &mut Context, args: &Help) -> Result<Answer> {
             &["exit", "meaning", "kinds"],
             exit_codes(),
         )),
+        ["policy"] => {
+            context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
+            super::policy::help(context.globals.output)
+        }
         ["environment"] => {
             const COLUMNS: &[&str] = &["variable", "option", "meaning"];
             Ok(Answer::list(COLUMNS, COLUMNS, environment()))

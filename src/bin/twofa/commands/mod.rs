@@ -13,6 +13,7 @@ pub mod method;
 pub mod outbox;
 pub mod password;
 pub mod permission;
+pub mod policy;
 pub mod recovery_codes;
 pub mod setting;
 pub mod sms_provider;
@@ -43,6 +44,9 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Outbox(verb) => outbox::run(context, verb),
         Command::Template(verb) => template::run(context, verb),
         Command::Login(verb) => login::run(context, verb),
+        Command::Apply(args) => policy::apply(context, &args),
+        Command::Diff(args) => policy::diff(context, &args),
+        Command::Export(args) => policy::export(context, &args),
         Command::Audit(verb) => audit::run(context, verb),
         Command::Key(verb) => key::run(context, verb),
         Command::Deliver(args) => password::deliver(context, &args),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 use twofa::error::{Error, Kind, Result};
 use twofa::mailbox::Tls;
-use twofa::name::visible;
 use twofa::sms_provider::{self, Http, Smpp, Transport, Twilio};
 
 use crate::cli::PasswordFrom;
@@ -191,7 +190,7 @@ impl Way {
             .base_url
             .clone()
             .or_else(|| have.map(|have| have.url.clone()))
-            .unwrap_or_else(|| "https://api.twilio.com".to_owned());
+            .unwrap_or_else(|| Twilio::URL.to_owned());
         Ok(Transport::Twilio(Twilio {
             account: account.trim().to_owned(),
             url: url.trim().trim_end_matches('/').to_owned(),
@@ -212,7 +211,7 @@ impl Way {
         } else {
             self.headers
                 .iter()
-                .map(|text| header(text))
+                .map(|text| sms_provider::header(text))
                 .collect::<Result<_>>()?
         };
         let method = or(&self.method, |have| Some(have.method.clone()));
@@ -306,22 +305,6 @@ pub fn only_of(kind: &str, given: &[(bool, &str, &[&str])]) -> Result<()> {
 
 fn missing(what: &str, option: &str) -> Error {
     Error::new(Kind::MissingAnswer, format!("{what} is needed")).hint(format!("give {option}"))
-}
-
-/// A header as it is written on the command line.
-fn header(text: &str) -> Result<(String, String)> {
-    match text.split_once(':') {
-        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        None => Err(Error::new(
-            Kind::InvalidValue,
-            // What is behind the first word may be a secret.
-            format!(
-                "`{} …` is no header",
-                visible(text.split_whitespace().next().unwrap_or_default())
-            ),
-        )
-        .hint("write it as 'Content-Type: application/json'")),
-    }
 }
 
 /// The most that a body may be, in bytes.

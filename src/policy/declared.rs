@@ -1,0 +1,559 @@
+//! What a file declares, as steps in the order in which they can be taken: who is not declared goes first, for their names
+//! may be given to others; then everything that is referred to comes before what refers to it, and things that nothing
+//! refers to any more go last.
+//!
+//! Users and members are many and mostly so already: they are compared with what is stored in one pass, and only those
+//! that differ become steps. That may take a step too many, which then changes nothing, and never one too few.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Policy;
+use super::document::{self, Named};
+use super::read::Place;
+use super::step::{At, Step, What, Written};
+use crate::error::{Error, Kind, Result};
+use crate::group;
+use crate::method::{Method, Set};
+use crate::name::{fold, visible};
+use crate::permission;
+use crate::plan::Warning;
+use crate::setting;
+use crate::store::Store;
+use crate::user::{self, User};
+use crate::verb::Operation;
+use crate::{mailbox, sms_provider, template};
+
+/// A place in the file.
+fn place(parts: &[&str]) -> Place {
+    parts.iter().map(|part| (*part).to_owned()).collect()
+}
+
+fn step<'p>(parts: &[&str], what: What<'p>) -> Step<'p> {
+    Step {
+        place: place(parts),
+        what,
+    }
+}
+
+/// The steps of a file, and what is worth saying of them.
+pub(super) struct Steps<'p> {
+    pub(super) steps: Vec<Step<'p>>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// What was looked up in the store for all steps.
+struct Stored {
+    /// The users whom the file names, by folded name.
+    users: HashMap<String, User>,
+    /// Every group, by folded name.
+    groups: HashMap<String, group::Group>,
+}
+
+/// Which users are in which group, as far as the file declares it: by folded name of the group.
+type Joined<'p> = HashMap<String, Vec<Written<'p>>>;
+
+impl Policy {
+    /// The steps that may change something.
+    pub(super) fn steps(&self, store: &Store) -> Result<Steps<'_>> {
+        let joined = self.joined();
+        let stored = Stored {
+            users: user::named(store, &self.names(&joined))?,
+            groups: group::all(store)?,
+        };
+        let mut steps = Vec::new();
+        let mut warnings = Vec::new();
+        if self.prune {
+            self.goes_first(store, &joined, &mut steps, &mut warnings)?;
+        }
+        self.comes(&stored, &mut steps);
+        self.members(store, &stored, &joined, &mut steps)?;
+        self.rules(store, &mut steps)?;
+        if self.prune {
+            self.goes_last(store, &stored, &joined, &mut steps)?;
+        }
+        Ok(Steps { steps, warnings })
+    }
+
+    /// Who joins which group: what groups say of users, and users of groups.
+    fn joined(&self) -> Joined<'_> {
+        let mut joined: Joined<'_> = HashMap::new();
+        let document = &self.source.document;
+        for (name, group) in entries(document.groups.as_ref()) {
+            let users = group.users.iter().flatten().enumerate();
+            let written =
+                users.map(|(at, user)| (At::new("groups", name, "users", at), user.as_str()));
+            joined.entry(fold(name)).or_default().extend(written);
+        }
+        for (login, user) in entries(document.users.as_ref()) {
+            for (at, name) in user.groups.iter().flatten().enumerate() {
+                let at = At::new("users", login, "groups", at);
+                joined.entry(fold(name)).or_default().push((at, login));
+            }
+        }
+        joined
+    }
+
+    /// The folded names of all users that the file names in bulk.
+    fn names(&self, joined: &Joined<'_>) -> HashSet<String> {
+        let logins = entries(self.source.document.users.as_ref()).map(|(login, _)| fold(login));
+        let members = joined.values().flatten().map(|(_, login)| fold(login));
+        logins.chain(members).collect()
+    }
+
+    /// Users who are not declared.
+    fn goes_first<'p>(
+        &'p self,
+        store: &Store,
+        joined: &Joined<'_>,
+        steps: &mut Vec<Step<'p>>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<()> {
+        let document = &self.source.document;
+        let Some(users) = &document.users else {
+            return Ok(());
+        };
+        let declared: HashSet<String> = users.iter().map(|(login, _)| fold(login)).collect();
+        let first = user::first_administrator(store)?;
+        let mut gone: HashSet<String> = HashSet::new();
+        user::each_name(store, &mut |key, id, is_login| {
+            if is_login && !declared.contains(key) {
+                if first.as_ref().is_some_and(|first| first.id == id) {
+                    return;
+                }
+                steps.push(step(&["users"], What::RemoveUser(id)));
+                gone.insert(key.to_owned());
+            }
+        })?;
+        if let Some(first) = first.filter(|first| !declared.contains(&fold(&first.login))) {
+            warnings.push(Warning {
+                kind: "first_administrator_kept",
+                message: format!(
+                    "the first administrator `{}` is not declared, and stays.",
+                    visible(&first.login)
+                ),
+                hint: None,
+            });
+        }
+        let in_lists = self.listed(|row| row.user.as_deref());
+        let members = joined.values().flatten().copied();
+        self.none_goes("user", &gone, members.chain(in_lists))
+    }
+
+    /// What the rows of permissions name.
+    fn listed(
+        &self,
+        name: fn(&document::Grantee) -> Option<&str>,
+    ) -> impl Iterator<Item = Written<'_>> {
+        let lists = entries(self.source.document.permissions.as_ref());
+        lists.flat_map(move |(code, rows)| {
+            rows.iter().enumerate().filter_map(move |(at, row)| {
+                name(row).map(|name| (At::new("permissions", code, "", at), name))
+            })
+        })
+    }
+
+    /// Refuses a file that names what --prune would remove.
+    fn none_goes<'p>(
+        &self,
+        noun: &str,
+        gone: &HashSet<String>,
+        mut named: impl Iterator<Item = Written<'p>>,
+    ) -> Result<()> {
+        match named.find(|(_, name)| gone.contains(&fold(name))) {
+            None => Ok(()),
+            Some((at, name)) => {
+                let message = format!(
+                    "the {noun} `{}` is named here and would go: `{noun}s` does not declare it",
+                    visible(name)
+                );
+                let error = Error::new(Kind::Conflict, message)
+                    .hint(format!("declare it under `{noun}s`, or leave --prune out"));
+                Err(self.source.blame(&at.place(), &error))
+            }
+        }
+    }
+
+    /// Things that others refer to.
+    fn comes<'p>(&'p self, stored: &Stored, steps: &mut Vec<Step<'p>>) {
+        let document = &self.source.document;
+        for (name, _) in entries(document.groups.as_ref()) {
+            if !stored.groups.contains_key(&fold(name)) {
+                steps.push(step(&["groups", name], What::Group(name)));
+            }
+        }
+        for (name, declared) in entries(document.mailboxes.as_ref()) {
+            steps.push(step(&["mailboxes", name], What::Mailbox(name, declared)));
+        }
+        for (name, declared) in entries(document.sms_providers.as_ref()) {
+            steps.push(step(
+                &["sms_providers", name],
+                What::Provider(name, declared),
+            ));
+        }
+        for (template, languages) in entries(document.templates.as_ref()) {
+            for (language, words) in languages.iter() {
+                let what = What::Words(template, language, words);
+                steps.push(step(&["templates", template, language], what));
+            }
+        }
+        let mut active = Vec::new();
+        for (login, declared) in entries(document.users.as_ref()) {
+            let have = stored
+                .users
+                .get(&fold(login))
+                .filter(|have| fold(&have.login) == fold(login));
+            if !have.is_some_and(|have| is_so(have, declared)) {
+                steps.push(step(&["users", login], What::User(login, declared)));
+            }
+            if let (Some(have), Some(wanted)) = (have, declared.active)
+                && have.active != wanted
+            {
+                active.push(step(
+                    &["users", login, "active"],
+                    What::Active(login, wanted),
+                ));
+            }
+        }
+        steps.append(&mut active);
+    }
+
+    /// Who is in which group.
+    fn members<'p>(
+        &'p self,
+        store: &Store,
+        stored: &Stored,
+        joined: &Joined<'p>,
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<()> {
+        let document = &self.source.document;
+        let mut comes = Vec::new();
+        for (name, group) in entries(document.groups.as_ref()) {
+            let have = stored.groups.get(&fold(name));
+            let inside: HashSet<i64> = match have {
+                Some(have) => group::member::groups(store, have.id)?.into_iter().collect(),
+                None => HashSet::new(),
+            };
+            let declared = group.groups.iter().flatten();
+            let ids: HashSet<i64> = declared
+                .clone()
+                .filter_map(|name| stored.groups.get(&fold(name)).map(|group| group.id))
+                .collect();
+            if let Some(have) = have.filter(|_| self.prune && group.groups.is_some()) {
+                let groups: Vec<i64> = sorted(inside.difference(&ids).copied());
+                leave(
+                    steps,
+                    &["groups", name, "groups"],
+                    have.id,
+                    Vec::new(),
+                    groups,
+                );
+            }
+            let new = declared.enumerate().filter(|(_, name)| {
+                let known = stored.groups.get(&fold(name));
+                !known.is_some_and(|group| inside.contains(&group.id))
+            });
+            let groups: Vec<Written<'p>> = new
+                .map(|(at, inner)| (At::new("groups", name, "groups", at), inner.as_str()))
+                .collect();
+            if !groups.is_empty() {
+                let users = Vec::new();
+                comes.push(step(
+                    &["groups", name],
+                    What::Join {
+                        group: name,
+                        users,
+                        groups,
+                    },
+                ));
+            }
+        }
+        steps.append(&mut comes);
+        self.users_of_groups(store, stored, joined, steps)
+    }
+
+    /// Which users are in which group.
+    fn users_of_groups<'p>(
+        &'p self,
+        store: &Store,
+        stored: &Stored,
+        joined: &Joined<'p>,
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<()> {
+        let document = &self.source.document;
+        // A user whose groups are declared leaves those that are not; for a group whose users are declared it is theirs.
+        let bound: HashSet<i64> = entries(document.users.as_ref())
+            .filter(|(_, declared)| self.prune && declared.groups.is_some())
+            .filter_map(|(login, _)| stored.users.get(&fold(login)).map(|user| user.id))
+            .collect();
+        let mut groups: Vec<&String> = joined.keys().collect();
+        if self.prune {
+            groups.extend(
+                stored
+                    .groups
+                    .keys()
+                    .filter(|key| !joined.contains_key(*key)),
+            );
+        }
+        groups.sort_unstable();
+        let mut comes = Vec::new();
+        for key in groups {
+            let empty = Vec::new();
+            let declared = joined.get(key).unwrap_or(&empty);
+            let entry = document
+                .groups
+                .as_ref()
+                .and_then(|groups| groups.entry(key));
+            let whole = self.prune && entry.is_some_and(|(_, group)| group.users.is_some());
+            let have = stored.groups.get(key);
+            if declared.is_empty() && !whole && bound.is_empty() {
+                continue;
+            }
+            let inside: HashSet<i64> = match have {
+                Some(have) => group::member::users(store, have.id)?.into_iter().collect(),
+                None => HashSet::new(),
+            };
+            let id = |name: &str| stored.users.get(&fold(name)).map(|user| user.id);
+            if let Some(have) = have.filter(|_| whole || !bound.is_empty()) {
+                let ids: HashSet<i64> = declared.iter().filter_map(|(_, name)| id(name)).collect();
+                let out = inside.difference(&ids).copied();
+                let users = sorted(out.filter(|user| whole || bound.contains(user)));
+                leave(steps, &["groups", key, "users"], have.id, users, Vec::new());
+            }
+            let users: Vec<Written<'p>> = declared
+                .iter()
+                .filter(|(_, name)| !id(name).is_some_and(|id| inside.contains(&id)))
+                .copied()
+                .collect();
+            let Some((at, _)) = users.first() else {
+                continue;
+            };
+            let place = at.place();
+            let group = self.group_name(&place, key);
+            let groups = Vec::new();
+            comes.push(Step {
+                place,
+                what: What::Join {
+                    group,
+                    users,
+                    groups,
+                },
+            });
+        }
+        steps.append(&mut comes);
+        Ok(())
+    }
+
+    /// The name of a group as the file writes it, given where it names a member.
+    fn group_name<'p>(&'p self, place: &Place, key: &str) -> &'p str {
+        let document = &self.source.document;
+        let entry = document
+            .groups
+            .as_ref()
+            .and_then(|groups| groups.entry(key));
+        if let Some((name, _)) = entry {
+            return name;
+        }
+        let user = place
+            .get(1)
+            .and_then(|login| document.users.as_ref()?.get(login));
+        user.and_then(|user| user.groups.iter().flatten().find(|name| fold(name) == key))
+            .map_or("", String::as_str)
+    }
+
+    /// Permissions, settings and methods: they name things, and nothing names them.
+    fn rules<'p>(&'p self, store: &Store, steps: &mut Vec<Step<'p>>) -> Result<()> {
+        let document = &self.source.document;
+        if let Some(lists) = &document.permissions {
+            for (code, rows) in lists.iter() {
+                let here = place(&["permissions", code]);
+                let operation = permission::find(store, code)
+                    .map_err(|error| self.source.blame(&here, &error))?;
+                steps.push(Step {
+                    place: here,
+                    what: What::List(operation, Some(rows)),
+                });
+            }
+            let unnamed = Operation::ALL
+                .iter()
+                .filter(|operation| self.prune && lists.get(operation.code()).is_none());
+            steps.extend(
+                unnamed.map(|operation| step(&["permissions"], What::List(*operation, None))),
+            );
+        }
+        if let Some(settings) = &document.settings {
+            let mut pairs: Vec<(&str, Option<String>)> = settings
+                .iter()
+                .map(|(code, value)| (code, Some(value.typed())))
+                .collect();
+            let unnamed = setting::ALL
+                .iter()
+                .filter(|setting| self.prune && settings.get(setting.code).is_none());
+            pairs.extend(unnamed.map(|setting| (setting.code, None)));
+            steps.push(step(&["settings"], What::Settings(pairs)));
+        }
+        if let Some(methods) = &document.methods {
+            self.methods(methods, steps)?;
+        }
+        Ok(())
+    }
+
+    /// Methods: what is taken away comes before what takes its place.
+    fn methods<'p>(
+        &'p self,
+        methods: &Named<document::Method>,
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<()> {
+        let mut sets: Vec<(u8, Step<'p>)> = Vec::new();
+        let mut primary: Option<Method> = None;
+        let mut named = HashSet::new();
+        for (code, declared) in methods.iter() {
+            let here = place(&["methods", code]);
+            let blame = |error: &Error| self.source.blame(&here, error);
+            let method = Method::parse(code).map_err(|error| blame(&error))?;
+            if !named.insert(method) {
+                let twice = format!("{} stands twice", method.name());
+                return Err(blame(&Error::new(Kind::InvalidValue, twice)));
+            }
+            if declared.primary == Some(true) {
+                if declared.enabled == Some(false) {
+                    let message = "a method that is primary is enabled";
+                    return Err(blame(&Error::new(Kind::InvalidValue, message)));
+                }
+                if let Some(other) = primary.replace(method) {
+                    let message = format!("{} is primary already: only one is", other.name());
+                    return Err(blame(&Error::new(Kind::InvalidValue, message)));
+                }
+            }
+            let mut add = |order, set| {
+                let what = What::Method(method, set);
+                let place = here.clone();
+                sets.push((order, Step { place, what }));
+            };
+            match (declared.enabled, declared.primary) {
+                (Some(false), _) => add(1, Set::Disable),
+                (_, Some(true)) => add(3, Set::Primary),
+                (enabled, primary) => {
+                    if primary == Some(false) {
+                        add(0, Set::NotPrimary);
+                    }
+                    if enabled == Some(true) {
+                        add(2, Set::Enable { primary: false });
+                    }
+                }
+            }
+        }
+        if self.prune {
+            let unnamed = Method::ALL
+                .into_iter()
+                .filter(|method| !named.contains(method));
+            sets.extend(
+                unnamed.map(|method| (1, step(&["methods"], What::Method(method, Set::Disable)))),
+            );
+        }
+        sets.sort_by_key(|(order, _)| *order);
+        steps.extend(sets.into_iter().map(|(_, step)| step));
+        Ok(())
+    }
+
+    /// Things that are not declared, and that nothing refers to any more.
+    fn goes_last<'p>(
+        &'p self,
+        store: &Store,
+        stored: &Stored,
+        joined: &Joined<'_>,
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<()> {
+        let document = &self.source.document;
+        if let Some(templates) = &document.templates {
+            for row in template::list(store)? {
+                let languages = row.modified.into_iter().filter(|language| {
+                    let declared = templates.get(&row.name);
+                    declared.is_none_or(|words| words.get(language).is_none())
+                });
+                steps.extend(languages.map(|language| {
+                    step(&["templates"], What::ResetWords(row.name.clone(), language))
+                }));
+            }
+        }
+        if let Some(mailboxes) = &document.mailboxes {
+            for have in mailbox::list(store)? {
+                if mailboxes.get(&have.name).is_none() {
+                    steps.push(step(&["mailboxes"], What::RemoveMailbox(have.id)));
+                }
+            }
+        }
+        if let Some(providers) = &document.sms_providers {
+            for have in sms_provider::list(store)? {
+                if providers.get(&have.name).is_none() {
+                    steps.push(step(&["sms_providers"], What::RemoveProvider(have.id)));
+                }
+            }
+        }
+        let Some(groups) = &document.groups else {
+            return Ok(());
+        };
+        let mut gone = HashSet::new();
+        let mut keys: Vec<&String> = stored.groups.keys().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let have = &stored.groups[key];
+            if have.built_in.is_none() && groups.get(&have.name).is_none() {
+                steps.push(step(&["groups"], What::RemoveGroup(have.id)));
+                gone.insert(key.clone());
+            }
+        }
+        let nested = groups.iter().flat_map(|(name, group)| {
+            let inner = group.groups.iter().flatten().enumerate();
+            inner.map(move |(at, inner)| (At::new("groups", name, "groups", at), inner.as_str()))
+        });
+        let of_users = joined
+            .iter()
+            .filter(|(key, _)| gone.contains(*key))
+            .flat_map(|(key, who)| who.iter().map(move |(at, _)| (*at, key.as_str())));
+        let in_lists = self.listed(|row| row.group.as_deref());
+        self.none_goes("group", &gone, nested.chain(of_users).chain(in_lists))
+    }
+}
+
+/// The entries of a section that may be absent.
+fn entries<T>(section: Option<&Named<T>>) -> impl Iterator<Item = (&str, &T)> + Clone {
+    section
+        .into_iter()
+        .flat_map(|named| named.0.iter().map(|(name, thing)| (name.as_str(), thing)))
+}
+
+fn sorted(ids: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn leave(steps: &mut Vec<Step<'_>>, at: &[&str], group: i64, users: Vec<i64>, groups: Vec<i64>) {
+    if !(users.is_empty() && groups.is_empty()) {
+        let what = What::Leave {
+            group,
+            users,
+            groups,
+        };
+        steps.push(step(at, what));
+    }
+}
+
+/// Whether a user is as declared, for certain, but for whether they are active.
+fn is_so(have: &User, declared: &document::User) -> bool {
+    let same = |wanted: Option<&String>, have: Option<&String>| match wanted.map(|text| text.trim())
+    {
+        None => true,
+        Some("") => have.is_none(),
+        Some(text) => have.is_some_and(|have| have == text),
+    };
+    same(declared.name.as_ref(), have.name.as_ref())
+        && same(declared.email.as_ref(), have.email.as_ref())
+        && same(declared.phone.as_ref(), have.phone.as_ref())
+        && same(declared.os_user.as_ref(), have.os_user.as_ref())
+        && declared
+            .language
+            .as_ref()
+            .is_none_or(|language| *language == have.language)
+        && declared.kind.is_none_or(|kind| kind == have.kind)
+}

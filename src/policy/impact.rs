@@ -1,0 +1,192 @@
+//! What people would notice: how their next login differs, judged by the decision that judges logins.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::login::decide;
+use crate::login::facts::{Person, System};
+use crate::method::Method;
+use crate::name::{counted, visible};
+use crate::permission::{self, Grantees, Nesting};
+use crate::plan::Reach;
+use crate::store::Store;
+use crate::user::{self, User};
+use crate::verb::Operation;
+
+/// How many users an impact names; a number tells of the others.
+const NAMES: usize = 10;
+
+/// Users whose next login would differ in one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// The word scripts match on: `locked_out`, `connects_app`, `asked`, `other_method`, `not_asked`, `let_in`.
+    pub kind: &'static str,
+    /// The sentence.
+    pub message: String,
+    /// How many users.
+    pub count: u64,
+    /// The logins of the first ten of them.
+    pub users: Vec<String>,
+}
+
+/// What a login asks for behind its first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Asked {
+    /// Nothing: the password is enough.
+    Nothing,
+    /// A code of this method.
+    Code(Method),
+    /// To connect an authenticator app first.
+    App,
+    /// What this user does not have.
+    Impossible,
+}
+
+fn asked(system: &System, person: &Person) -> Asked {
+    if !decide::uses(system, person) {
+        return Asked::Nothing;
+    }
+    match decide::usable(system, person).first() {
+        Some(method) => Asked::Code(*method),
+        None if decide::may_connect(system, person) => Asked::App,
+        None => Asked::Impossible,
+    }
+}
+
+/// What everybody within reach who can log in with a password is asked for, by id.
+fn all(store: &Store, reach: &Reach, each: &mut dyn FnMut(&User, Asked)) -> Result<()> {
+    let system = System::load(store)?;
+    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
+    let mut nesting = Nesting::load(store)?;
+    let now = store.now();
+    let mut judge = |user: User| {
+        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
+        let uses = can_use.allow(user.id, groups, now);
+        let person = Person::with(store, user, uses)?;
+        each(&person.user, asked(&system, &person));
+        Ok(())
+    };
+    match reach {
+        Reach::Nobody => Ok(()),
+        Reach::Users(ids) => {
+            for id in ids {
+                if let Some(user) = user::maybe(store, *id)?.filter(User::logs_in) {
+                    judge(user)?;
+                }
+            }
+            Ok(())
+        }
+        Reach::Everyone => user::each_with_password(store, &mut judge),
+    }
+}
+
+/// What differs between the logins of one state and another, the worst first.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(super) fn impact(before: &Store, after: &Store, reach: &Reach) -> Result<Vec<Impact>> {
+    let mut had: HashMap<i64, Asked> = HashMap::new();
+    all(before, reach, &mut |user, asked| {
+        had.insert(user.id, asked);
+    })?;
+    let mut moved: HashMap<(Asked, Asked), (u64, Vec<String>)> = HashMap::new();
+    all(after, reach, &mut |user, now| {
+        let Some(was) = had.get(&user.id).copied().filter(|was| *was != now) else {
+            return;
+        };
+        let (count, names) = moved.entry((was, now)).or_default();
+        *count += 1;
+        if names.len() < NAMES {
+            names.push(user.login.clone());
+        }
+    })?;
+    let mut moved: Vec<_> = moved.into_iter().collect();
+    moved.sort_by_key(|((was, now), _)| (rank(*was, *now), *was, *now));
+    Ok(moved
+        .into_iter()
+        .map(|((was, now), (count, mut users))| {
+            users.sort_unstable();
+            let (kind, sentence) = words(was, now, count);
+            let shown: Vec<String> = users
+                .iter()
+                .map(|login| format!("`{}`", visible(login)))
+                .collect();
+            let more = match count.saturating_sub(users.len() as u64) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Impact {
+                kind,
+                message: format!("{sentence}: {}{more}", shown.join(", ")),
+                count,
+                users,
+            }
+        })
+        .collect())
+}
+
+fn rank(was: Asked, now: Asked) -> u8 {
+    match (was, now) {
+        (_, Asked::Impossible) => 0,
+        (_, Asked::App) => 1,
+        (Asked::Nothing, _) => 2,
+        (Asked::Code(_), Asked::Code(_)) => 3,
+        (_, Asked::Nothing) => 4,
+        _ => 5,
+    }
+}
+
+/// The kind, and the sentence that the names follow.
+fn words(was: Asked, now: Asked, count: u64) -> (&'static str, String) {
+    let who = counted(count, "user", "users");
+    let s = if count == 1 { "s" } else { "" };
+    match (was, now) {
+        (Asked::Code(method), Asked::Impossible) => (
+            "locked_out",
+            format!(
+                "{who} lose{s} the only method, {}, and cannot log in",
+                method.name()
+            ),
+        ),
+        (_, Asked::Impossible) => (
+            "locked_out",
+            format!("{who} will have no usable method and cannot log in"),
+        ),
+        (_, Asked::App) => (
+            "connects_app",
+            format!("{who} will have to connect an authenticator app at the next login"),
+        ),
+        (Asked::Nothing, Asked::Code(method)) => (
+            "asked",
+            format!(
+                "{who} will be asked for a second factor, {}, from now on",
+                method.name()
+            ),
+        ),
+        (Asked::Code(old), Asked::Code(new)) => (
+            "other_method",
+            format!(
+                "{who} will be asked for {} instead of {}",
+                new.name(),
+                old.name()
+            ),
+        ),
+        (Asked::Impossible, _) => (
+            "let_in",
+            format!("{who} who cannot log in now will be able to"),
+        ),
+        (_, Asked::Nothing) => (
+            "not_asked",
+            format!("{who} will log in with the password alone"),
+        ),
+        (Asked::App, Asked::Code(method)) => (
+            "other_method",
+            format!(
+                "{who} will be asked for {} instead of connecting an app",
+                method.name()
+            ),
+        ),
+    }
+}

@@ -1,0 +1,429 @@
+//! The policy file: a whole set-up as one reviewed file.
+//!
+//! What a file declares becomes steps, each a plan of its noun: the same plans that the single commands carry out, with
+//! the same rules, rights, guards and log. What they would change is found out on an overlay of the store, by the
+//! code that then writes it. What it promises: everything or nothing; a second run changes nothing; a file never holds a
+//! secret, and an export is a file that makes the same of a new store.
+
+mod declared;
+mod document;
+mod export;
+mod impact;
+mod read;
+mod reference;
+mod schema;
+mod senders;
+mod step;
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+
+pub use self::document::Document;
+pub use self::export::{export, to_toml};
+pub use self::impact::Impact;
+pub use self::read::LONGEST;
+pub use self::reference::{Reference, Vaults};
+pub use self::schema::schema;
+
+use self::read::Source;
+use self::senders::Found;
+use self::step::{Step, What};
+use crate::error::{Error, Kind, Result};
+use crate::guard::{self, Standing};
+use crate::name::{self, counted, fold, visible};
+use crate::plan::{Change, Op, Plan, Reach, Warning};
+use crate::store::{Overlay, Store, Tx};
+use crate::verb::Operation;
+
+/// The nouns that a policy declares, and their sections, in the order of the file.
+pub const SECTIONS: [(&str, &str); 8] = [
+    ("setting", "settings"),
+    ("method", "methods"),
+    ("mailbox", "mailboxes"),
+    ("sms-provider", "sms_providers"),
+    ("template", "templates"),
+    ("group", "groups"),
+    ("user", "users"),
+    ("permission", "permissions"),
+];
+
+/// The section of a noun, which may be written as the section is.
+///
+/// # Errors
+/// [`Kind::NotFound`] with the near miss.
+pub fn section(noun: &str) -> Result<&'static str> {
+    let wanted = fold(noun).replace('_', "-");
+    let found = SECTIONS
+        .iter()
+        .find(|(noun, section)| *noun == wanted || section.replace('_', "-") == wanted);
+    match found {
+        Some((_, section)) => Ok(section),
+        None => Err(name::not_found(
+            "noun of a policy",
+            noun,
+            SECTIONS.iter().map(|(noun, _)| *noun),
+            "twofa help policy",
+        )),
+    }
+}
+
+/// What becomes of a secret that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// The command ends.
+    Refuse,
+    /// It is told of, and taken as unchanged: where nothing is written.
+    Warn,
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only these sections count; empty: all of them.
+    pub only: Vec<&'static str>,
+    /// What is not named goes.
+    pub prune: bool,
+}
+
+/// A policy file, with the secrets it refers to.
+#[derive(Debug)]
+pub struct Policy {
+    source: Source,
+    prune: bool,
+    /// By section and folded name.
+    secrets: HashMap<(&'static str, String), Found>,
+    warnings: Vec<Warning>,
+    /// What the last look found.
+    seen: RefCell<Seen>,
+}
+
+/// What the steps of a policy come to.
+#[derive(Debug, Default)]
+struct Seen {
+    changes: Vec<Change>,
+    everyone: bool,
+    users: BTreeSet<i64>,
+    administrators: bool,
+    confirms: Vec<String>,
+    operations: Vec<Operation>,
+    binds: Vec<u8>,
+    warnings: Vec<Warning>,
+}
+
+impl Seen {
+    fn reach(&self) -> Reach {
+        if self.everyone {
+            Reach::Everyone
+        } else if self.users.is_empty() {
+            Reach::Nobody
+        } else {
+            Reach::Users(self.users.iter().copied().collect())
+        }
+    }
+}
+
+/// What a policy would change, and for whom.
+#[derive(Debug, Serialize)]
+pub struct Forecast {
+    /// Each thing that would come, differ or go.
+    pub changes: Vec<Change>,
+    /// What people would notice at their next login.
+    pub impact: Vec<Impact>,
+    /// What is worth saying beside it, a refusal by a guard included.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
+}
+
+impl Policy {
+    /// Reads a file, and the secrets it refers to.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidValue`] with the line and the near miss; what `vaults` say of a secret.
+    pub fn read(
+        bytes: &[u8],
+        options: &Options,
+        vaults: &dyn Vaults,
+        unread: Unread,
+    ) -> Result<Policy> {
+        let mut source = Source::read(bytes)?;
+        if !options.only.is_empty() {
+            source.document.keep(&options.only);
+        }
+        let mut policy = Policy {
+            source,
+            prune: options.prune,
+            secrets: HashMap::new(),
+            warnings: Vec::new(),
+            seen: RefCell::default(),
+        };
+        let mut secrets = HashMap::new();
+        let mut warnings = Vec::new();
+        for (section, name, key, reference) in policy.references() {
+            let found = match vaults.read(reference) {
+                Ok(secret) => Found::Read(secret),
+                Err(error) if unread == Unread::Warn => {
+                    warnings.push(Warning {
+                        kind: "secret_unread",
+                        message: format!(
+                            "{section}.{}.{key} was not compared: {}.",
+                            visible(name),
+                            error.message()
+                        ),
+                        hint: Some("`twofa apply` needs it".to_owned()),
+                    });
+                    Found::Unread
+                }
+                Err(error) => {
+                    let place = vec![section.to_owned(), name.to_owned(), key.to_owned()];
+                    return Err(policy.source.blame(&place, &error));
+                }
+            };
+            secrets.insert((section, fold(name)), found);
+        }
+        (policy.secrets, policy.warnings) = (secrets, warnings);
+        Ok(policy)
+    }
+
+    /// The secrets that the file refers to: section, name, key and reference.
+    fn references(&self) -> Vec<(&'static str, &str, &'static str, &Reference)> {
+        let (mailboxes, providers) = self.source.document.senders();
+        let of_mailboxes = mailboxes.filter_map(|(name, mailbox)| {
+            let (key, reference) = mailbox.secret()?;
+            Some(("mailboxes", name, key, reference))
+        });
+        let of_providers = providers.filter_map(|(name, provider)| {
+            let (key, reference) = provider.secret()?;
+            Some(("sms_providers", name, key, reference))
+        });
+        of_mailboxes.chain(of_providers).collect()
+    }
+
+    fn secret(&self, section: &'static str, name: &str) -> Option<&Found> {
+        self.secrets.get(&(section, fold(name)))
+    }
+
+    /// The first place that names a file, a program or a place of secrets: that is not for everybody to say.
+    #[must_use]
+    pub fn names_files(bytes: &[u8]) -> Option<String> {
+        let document = Source::read(bytes).ok()?.document;
+        let (mailboxes, providers) = document.senders();
+        let of_mailboxes = mailboxes.filter_map(|(name, mailbox)| {
+            let key = mailbox.names_file()?;
+            Some(format!("mailboxes.{}.{key}", visible(name)))
+        });
+        let of_providers = providers.filter_map(|(name, provider)| {
+            let key = provider.names_file()?;
+            Some(format!("sms_providers.{}.{key}", visible(name)))
+        });
+        of_mailboxes.chain(of_providers).next()
+    }
+
+    /// The directories that messages go into, as the file names them.
+    #[must_use]
+    pub fn directories(&self) -> Vec<&str> {
+        let (mailboxes, providers) = self.source.document.senders();
+        let of_mailboxes = mailboxes.filter_map(|(_, mailbox)| mailbox.directory());
+        of_mailboxes
+            .chain(providers.filter_map(|(_, provider)| provider.directory()))
+            .collect()
+    }
+
+    /// What it would change, and for whom. Nothing is written.
+    ///
+    /// # Errors
+    /// What one of the plans refuses, with the line.
+    pub fn forecast(&self, store: &Store) -> Result<Forecast> {
+        let Some((overlay, seen)) = self.look(store)? else {
+            return Ok(Forecast {
+                changes: Vec::new(),
+                impact: Vec::new(),
+                warnings: self.seen.borrow().warnings.clone(),
+            });
+        };
+        let reach = seen.reach();
+        let mut warnings = seen.warnings;
+        let before = Standing::of(store, &reach)?;
+        if let Err(error) = guard::check(&overlay, &reach, &before, guard::Allowance::Nobody) {
+            warnings.push(Warning {
+                kind: error.kind().code(),
+                message: format!("`twofa apply` would refuse it: {}.", error.message()),
+                hint: error.hint_text().map(str::to_owned),
+            });
+        }
+        Ok(Forecast {
+            impact: impact::impact(store, &overlay, &reach)?,
+            changes: seen.changes,
+            warnings,
+        })
+    }
+
+    /// The store as it would be, and what the steps come to; `None` when nothing would change.
+    fn look(&self, store: &Store) -> Result<Option<(Overlay, Seen)>> {
+        let declared = self.steps(store)?;
+        let warnings = [self.warnings.clone(), declared.warnings].concat();
+        if !self.any_pending(store, &declared.steps)? {
+            *self.seen.borrow_mut() = Seen {
+                warnings,
+                ..Seen::default()
+            };
+            return Ok(None);
+        }
+        let overlay = store.overlay()?;
+        let mut seen = overlay.pretend(|tx| self.take(tx, declared.steps))?;
+        seen.warnings = warnings;
+        Ok(Some((overlay, seen)))
+    }
+
+    /// Whether a step would change something, or is refused, as things are now. What bulk comparison left over does.
+    fn any_pending(&self, store: &Store, steps: &[Step<'_>]) -> Result<bool> {
+        for step in steps {
+            // What it names may be yet to come.
+            let Ok(plan) = step.plan(store, self) else {
+                return Ok(true);
+            };
+            match plan.changes(store) {
+                Ok(changes) if changes.is_empty() => {}
+                Err(error) if error.kind().exit() == Kind::Storage.exit() => return Err(error),
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes every step in order, and gathers what they come to.
+    fn take(&self, tx: &Tx<'_>, steps: Vec<Step<'_>>) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let mut steps = steps.into_iter().peekable();
+        while let Some(step) = steps.next() {
+            if !matches!(step.what, What::User(..)) {
+                self.step(tx, &step, &mut seen)?;
+                continue;
+            }
+            let mut users = vec![step];
+            while let Some(next) = steps.next_if(|step| matches!(step.what, What::User(..))) {
+                users.push(next);
+            }
+            self.users(tx, users, &mut seen)?;
+        }
+        Ok(seen)
+    }
+
+    /// Takes the steps of users. A name that one gives up may be another's from then on: who finds theirs taken waits.
+    fn users(&self, tx: &Tx<'_>, mut users: Vec<Step<'_>>, seen: &mut Seen) -> Result<()> {
+        while !users.is_empty() {
+            let mut waiting = Vec::new();
+            let mut taken = None;
+            let all = users.len();
+            for user in users {
+                match self.step(tx, &user, seen) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == Kind::Conflict => {
+                        taken.get_or_insert(error);
+                        waiting.push(user);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            match taken {
+                Some(error) if waiting.len() == all => return Err(error),
+                _ => users = waiting,
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, tx: &Tx<'_>, step: &Step<'_>, seen: &mut Seen) -> Result<()> {
+        let blame = |error: &Error| self.source.blame(&step.place, error);
+        let plan = step
+            .plan(tx, self)
+            .map_err(|(place, error)| self.source.blame(&place, &error))?;
+        let changes = plan.changes(tx).map_err(|error| blame(&error))?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match plan.reach(tx)? {
+            Reach::Nobody => {}
+            Reach::Users(users) => seen.users.extend(users),
+            Reach::Everyone => seen.everyone = true,
+        }
+        let mut touches = plan.touches_administrators(tx, &changes)?;
+        for user in changes.iter().filter_map(|change| change.user) {
+            touches = touches || crate::permission::is_administrator(tx, user)?;
+        }
+        seen.administrators |= touches;
+        seen.confirms.extend(plan.confirms(tx, &changes)?);
+        seen.binds.extend(plan.binds(tx)?);
+        let operation = step.operation();
+        if !seen.operations.contains(&operation) {
+            seen.operations.push(operation);
+        }
+        seen.changes.extend(changes);
+        plan.write(tx)
+    }
+}
+
+impl Plan for Policy {
+    fn changes(&self, store: &Store) -> Result<Vec<Change>> {
+        let Some((_, seen)) = self.look(store)? else {
+            return Ok(Vec::new());
+        };
+        let changes = seen.changes.clone();
+        *self.seen.borrow_mut() = seen;
+        Ok(changes)
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        let steps = self.steps(tx)?.steps;
+        self.take(tx, steps).map(drop)
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        self.seen.borrow().operations.clone()
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(self.seen.borrow().reach())
+    }
+
+    fn touches_administrators(&self, _store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(self.seen.borrow().administrators)
+    }
+
+    fn confirms(&self, _store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        let seen = self.seen.borrow();
+        Ok(seen
+            .confirms
+            .first()
+            .map(|first| match seen.confirms.len() {
+                1 => first.clone(),
+                more => format!("{first}, and {} more of the policy", more - 1),
+            }))
+    }
+
+    fn binds(&self, _store: &Store) -> Result<Vec<u8>> {
+        Ok(self.seen.borrow().binds.clone())
+    }
+
+    fn question(&self, _store: &Store, changes: &[Change]) -> Result<Option<String>> {
+        let count = |op| changes.iter().filter(|change| change.op == op).count() as u64;
+        Ok(Some(format!(
+            "{} will be made: {} to add, {} to edit, {} to remove.",
+            counted(changes.len() as u64, "change", "changes"),
+            count(Op::Add),
+            count(Op::Edit),
+            count(Op::Remove)
+        )))
+    }
+
+    fn summary(&self, changes: &[Change]) -> Option<serde_json::Value> {
+        let count = |op| changes.iter().filter(|change| change.op == op).count();
+        Some(serde_json::json!({
+            "added": count(Op::Add),
+            "edited": count(Op::Edit),
+            "removed": count(Op::Remove),
+            "prune": self.prune,
+        }))
+    }
+}

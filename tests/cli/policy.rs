@@ -1,0 +1,1 @@
+//! `apply`, `diff` and `export`.
