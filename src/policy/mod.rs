@@ -427,3 +427,6 @@ impl Plan for Policy {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

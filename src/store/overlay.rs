@@ -73,6 +73,8 @@ impl Store {
         db.execute_batch(
             "DELETE FROM temp.sqlite_sequence;
              INSERT INTO temp.sqlite_sequence SELECT * FROM main.sqlite_sequence;
+             INSERT INTO temp.sqlite_sequence SELECT 'user', 0 WHERE NOT EXISTS
+                 (SELECT 1 FROM temp.sqlite_sequence WHERE name = 'user');
              COMMIT",
         )?;
         Ok(Overlay(Store {
@@ -161,11 +163,21 @@ fn layer(db: &Connection, table: &str) -> Result<()> {
          INSERT OR IGNORE INTO {bare_gone} SELECT {key_list} FROM main.\"{table}\" WHERE {at_old};",
         at_old = same("", "OLD."),
     );
+    let there = format!(
+        "EXISTS (SELECT 1 FROM \"{table}\" WHERE {})",
+        same("", "NEW.")
+    );
+    // A row that is nothing but its key may come again (`INSERT OR IGNORE`); any other is another row of that key.
+    let (unless, refused) = if keys.len() == columns.len() {
+        (format!("WHERE NOT {there}"), String::new())
+    } else {
+        let refused =
+            format!("SELECT RAISE(ABORT, 'UNIQUE constraint failed: {table}') WHERE {there};");
+        (String::new(), refused)
+    };
     let comes = format!(
-        "INSERT INTO {bare_new} ({names}) SELECT {values}
-         WHERE NOT EXISTS (SELECT 1 FROM \"{table}\" WHERE {at_new});
+        "{refused} INSERT INTO {bare_new} ({names}) SELECT {values} {unless};
          UPDATE sqlite_sequence SET seq = max(seq, {id}) WHERE name = '{table}';",
-        at_new = same("", "NEW."),
         id = if keys == ["\"id\""] { "NEW.id" } else { "0" },
     );
     db.execute_batch(&format!(
@@ -354,6 +366,25 @@ mod tests {
             .query_row("SELECT count(*) FROM identity", [], |row| row.get(0))
             .unwrap();
         assert_eq!(left, 1);
+    }
+
+    /// A key that is taken is refused, in the file and in memory, and what is nothing but its key may come again.
+    #[test]
+    fn keys_are_unique() {
+        let fresh = fresh();
+        write(&fresh.store, &add("alice", None));
+        let overlay = fresh.store.overlay().unwrap();
+        overlay.pretend(|tx| add("bob", None).write(tx)).unwrap();
+        for taken in ["alice", "bob"] {
+            let error = overlay
+                .pretend(|tx| add(taken, None).write(tx))
+                .unwrap_err();
+            assert!(
+                error.message().contains("UNIQUE constraint failed"),
+                "{error}"
+            );
+        }
+        assert_eq!(logins(&overlay), ["alice", "bob"]);
     }
 
     /// Every table that a foreign key of an overlaid one leads to, with an effect, is overlaid itself; and no table is in
