@@ -47,6 +47,21 @@ pub fn fold(name: &str) -> String {
     folded
 }
 
+/// As [`fold`], without a copy of what is folded already, as most names are.
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    let edges = [name.as_bytes().first(), name.as_bytes().last()];
+    let is_edged = edges
+        .into_iter()
+        .flatten()
+        .any(|byte| *byte <= b' ' || *byte == 0x7f);
+    if name.bytes().all(is_plain) && !is_edged {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(fold(name))
+    }
+}
+
 /// Checks a name that a person gives to a thing: not blank, at most `longest` characters, no control characters and
 /// none that show as nothing. Returns it trimmed.
 ///

@@ -5,6 +5,7 @@
 //! Users and members are many and mostly so already: they are compared with what is stored in one pass, and only those
 //! that differ become steps. That may take a step too many, which then changes nothing, and never one too few.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Policy;
@@ -14,12 +15,12 @@ use super::step::{At, Step, What, Written};
 use crate::error::{Error, Kind, Result};
 use crate::group;
 use crate::method::{Method, Set};
-use crate::name::{fold, visible};
+use crate::name::{fold, folded, visible};
 use crate::permission;
 use crate::plan::Warning;
 use crate::setting;
 use crate::store::Store;
-use crate::user::{self, User};
+use crate::user::{self, Passing};
 use crate::verb::Operation;
 use crate::{mailbox, sms_provider, template};
 
@@ -41,12 +42,32 @@ pub(super) struct Steps<'p> {
     pub(super) warnings: Vec<Warning>,
 }
 
+/// What is stored of a user whom the file names.
+#[derive(Clone, Copy)]
+struct Known {
+    id: i64,
+    active: bool,
+    /// Whether they are as declared, for certain, but for whether they are active.
+    so: bool,
+}
+
 /// What was looked up in the store for all steps.
-struct Stored {
-    /// The users whom the file names, by folded name.
-    users: HashMap<String, User>,
+struct Stored<'p> {
+    /// By folded name: the users whose login is declared, or named.
+    logins: HashMap<Cow<'p, str>, Known>,
+    /// By folded name: the users whose address is named.
+    addresses: HashMap<Cow<'p, str>, i64>,
     /// Every group, by folded name.
     groups: HashMap<String, group::Group>,
+}
+
+impl Stored<'_> {
+    /// The id of a user, by login or address.
+    fn user(&self, name: &str) -> Option<i64> {
+        let key = folded(name);
+        let known = self.logins.get(&key).map(|known| known.id);
+        known.or_else(|| self.addresses.get(&key).copied())
+    }
 }
 
 /// Which users are in which group, as far as the file declares it: by folded name of the group.
@@ -56,10 +77,7 @@ impl Policy {
     /// The steps that may change something.
     pub(super) fn steps(&self, store: &Store) -> Result<Steps<'_>> {
         let joined = self.joined();
-        let stored = Stored {
-            users: user::named(store, &self.names(&joined))?,
-            groups: group::all(store)?,
-        };
+        let stored = self.stored(store, &joined)?;
         let mut steps = Vec::new();
         let mut warnings = Vec::new();
         if self.prune {
@@ -93,11 +111,37 @@ impl Policy {
         joined
     }
 
-    /// The folded names of all users that the file names in bulk.
-    fn names(&self, joined: &Joined<'_>) -> HashSet<String> {
-        let logins = entries(self.source.document.users.as_ref()).map(|(login, _)| fold(login));
-        let members = joined.values().flatten().map(|(_, login)| fold(login));
-        logins.chain(members).collect()
+    /// What is stored of the users whom the file declares or names, and of groups.
+    fn stored<'p>(&'p self, store: &Store, joined: &Joined<'p>) -> Result<Stored<'p>> {
+        let declared: HashMap<Cow<'p, str>, &document::User> =
+            entries(self.source.document.users.as_ref())
+                .map(|(login, user)| (folded(login), user))
+                .collect();
+        let members = joined.values().flatten().map(|(_, name)| folded(name));
+        let names: HashSet<Cow<'p, str>> = declared.keys().cloned().chain(members).collect();
+        let mut logins = HashMap::with_capacity(names.len());
+        user::pass(store, &names, &mut |key, have| {
+            let Some(name) = names.get(key) else { return };
+            let known = Known {
+                id: have.id,
+                active: have.active,
+                so: declared
+                    .get(name)
+                    .is_none_or(|declared| is_so(&have, declared)),
+            };
+            logins.insert(name.clone(), known);
+        })?;
+        let mut addresses = HashMap::new();
+        for name in names.iter().filter(|name| !logins.contains_key(*name)) {
+            if let Some(user) = user::lookup(store, name)? {
+                addresses.insert(name.clone(), user.id);
+            }
+        }
+        Ok(Stored {
+            logins,
+            addresses,
+            groups: group::all(store)?,
+        })
     }
 
     /// Users who are not declared.
@@ -174,7 +218,7 @@ impl Policy {
     }
 
     /// Things that others refer to.
-    fn comes<'p>(&'p self, stored: &Stored, steps: &mut Vec<Step<'p>>) {
+    fn comes<'p>(&'p self, stored: &Stored<'_>, steps: &mut Vec<Step<'p>>) {
         let document = &self.source.document;
         for (name, _) in entries(document.groups.as_ref()) {
             if !stored.groups.contains_key(&fold(name)) {
@@ -198,11 +242,8 @@ impl Policy {
         }
         let mut active = Vec::new();
         for (login, declared) in entries(document.users.as_ref()) {
-            let have = stored
-                .users
-                .get(&fold(login))
-                .filter(|have| fold(&have.login) == fold(login));
-            if !have.is_some_and(|have| is_so(have, declared)) {
+            let have = stored.logins.get(&folded(login));
+            if !have.is_some_and(|have| have.so) {
                 steps.push(step(&["users", login], What::User(login, declared)));
             }
             if let (Some(have), Some(wanted)) = (have, declared.active)
@@ -221,7 +262,7 @@ impl Policy {
     fn members<'p>(
         &'p self,
         store: &Store,
-        stored: &Stored,
+        stored: &Stored<'_>,
         joined: &Joined<'p>,
         steps: &mut Vec<Step<'p>>,
     ) -> Result<()> {
@@ -275,7 +316,7 @@ impl Policy {
     fn users_of_groups<'p>(
         &'p self,
         store: &Store,
-        stored: &Stored,
+        stored: &Stored<'_>,
         joined: &Joined<'p>,
         steps: &mut Vec<Step<'p>>,
     ) -> Result<()> {
@@ -283,7 +324,7 @@ impl Policy {
         // A user whose groups are declared leaves those that are not; for a group whose users are declared it is theirs.
         let bound: HashSet<i64> = entries(document.users.as_ref())
             .filter(|(_, declared)| self.prune && declared.groups.is_some())
-            .filter_map(|(login, _)| stored.users.get(&fold(login)).map(|user| user.id))
+            .filter_map(|(login, _)| stored.user(login))
             .collect();
         let mut groups: Vec<&String> = joined.keys().collect();
         if self.prune {
@@ -312,16 +353,18 @@ impl Policy {
                 Some(have) => group::member::users(store, have.id)?.into_iter().collect(),
                 None => HashSet::new(),
             };
-            let id = |name: &str| stored.users.get(&fold(name)).map(|user| user.id);
             if let Some(have) = have.filter(|_| whole || !bound.is_empty()) {
-                let ids: HashSet<i64> = declared.iter().filter_map(|(_, name)| id(name)).collect();
+                let ids: HashSet<i64> = declared
+                    .iter()
+                    .filter_map(|(_, name)| stored.user(name))
+                    .collect();
                 let out = inside.difference(&ids).copied();
                 let users = sorted(out.filter(|user| whole || bound.contains(user)));
                 leave(steps, &["groups", key, "users"], have.id, users, Vec::new());
             }
             let users: Vec<Written<'p>> = declared
                 .iter()
-                .filter(|(_, name)| !id(name).is_some_and(|id| inside.contains(&id)))
+                .filter(|(_, name)| !stored.user(name).is_some_and(|id| inside.contains(&id)))
                 .copied()
                 .collect();
             let Some((at, _)) = users.first() else {
@@ -459,7 +502,7 @@ impl Policy {
     fn goes_last<'p>(
         &'p self,
         store: &Store,
-        stored: &Stored,
+        stored: &Stored<'_>,
         joined: &Joined<'_>,
         steps: &mut Vec<Step<'p>>,
     ) -> Result<()> {
@@ -540,20 +583,19 @@ fn leave(steps: &mut Vec<Step<'_>>, at: &[&str], group: i64, users: Vec<i64>, gr
 }
 
 /// Whether a user is as declared, for certain, but for whether they are active.
-fn is_so(have: &User, declared: &document::User) -> bool {
-    let same = |wanted: Option<&String>, have: Option<&String>| match wanted.map(|text| text.trim())
-    {
+fn is_so(have: &Passing<'_>, declared: &document::User) -> bool {
+    let same = |wanted: Option<&String>, have: Option<&str>| match wanted.map(|text| text.trim()) {
         None => true,
         Some("") => have.is_none(),
-        Some(text) => have.is_some_and(|have| have == text),
+        wanted => have == wanted,
     };
-    same(declared.name.as_ref(), have.name.as_ref())
-        && same(declared.email.as_ref(), have.email.as_ref())
-        && same(declared.phone.as_ref(), have.phone.as_ref())
-        && same(declared.os_user.as_ref(), have.os_user.as_ref())
+    same(declared.name.as_ref(), have.name)
+        && same(declared.email.as_ref(), have.email)
+        && same(declared.phone.as_ref(), have.phone)
+        && same(declared.os_user.as_ref(), have.os_user)
         && declared
             .language
             .as_ref()
-            .is_none_or(|language| *language == have.language)
+            .is_none_or(|language| language == have.language)
         && declared.kind.is_none_or(|kind| kind == have.kind)
 }

@@ -398,7 +398,10 @@ impl Plan for Policy {
             .first()
             .map(|first| match seen.confirms.len() {
                 1 => first.clone(),
-                more => format!("{first}, and {} more of the policy", more - 1),
+                all => {
+                    let more = counted(all as u64 - 1, "change", "changes");
+                    format!("{first}, and {more} more")
+                }
             }))
     }
 

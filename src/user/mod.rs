@@ -10,6 +10,7 @@ pub(crate) mod kind;
 pub mod rules;
 pub mod state;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension as _, Row, named_params};
@@ -149,45 +150,82 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<User>> {
     Ok(query.query_row([id], read).optional()?)
 }
 
-/// The users to whom these folded names lead, each by the name. Few are looked up one by one; for many the names are read
-/// once.
+/// What is declared of a user, as it stands in a row: read in passing, and not kept.
+#[derive(Debug)]
+pub(crate) struct Passing<'r> {
+    pub(crate) id: i64,
+    pub(crate) name: Option<&'r str>,
+    pub(crate) email: Option<&'r str>,
+    pub(crate) phone: Option<&'r str>,
+    pub(crate) kind: Type,
+    pub(crate) language: &'r str,
+    pub(crate) active: bool,
+    pub(crate) os_user: Option<&'r str>,
+}
+
+/// Hands those users to `each` whose login is one of these folded names, with the name. A few are looked up one by one; for
+/// many, the names are read once.
 ///
 /// # Errors
 /// [`Kind::Storage`].
-pub(crate) fn named(store: &Store, keys: &HashSet<String>) -> Result<HashMap<String, User>> {
+pub(crate) fn pass(
+    store: &Store,
+    keys: &HashSet<Cow<'_, str>>,
+    each: &mut dyn FnMut(&str, Passing<'_>),
+) -> Result<()> {
     let most: i64 = store
         .db()
         .query_row("SELECT coalesce(max(id), 0) FROM user", [], |row| {
             row.get(0)
         })?;
-    let mut found = HashMap::with_capacity(keys.len());
+    let columns = "key, user.id, name, email, phone, type, language, active, os_user
+         FROM identity JOIN user ON user.id = identity.user WHERE is_login = 1";
+    let mut hand = |row: &Row<'_>| -> rusqlite::Result<()> {
+        let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        let maybe = |at| {
+            row.get_ref(at)?
+                .as_str_or_null()
+                .map_err(rusqlite::Error::from)
+        };
+        let key = text(0)?;
+        if keys.contains(key) {
+            let passing = Passing {
+                id: row.get(1)?,
+                name: maybe(2)?,
+                email: maybe(3)?,
+                phone: maybe(4)?,
+                kind: row.get(5)?,
+                language: text(6)?,
+                active: row.get(7)?,
+                os_user: maybe(8)?,
+            };
+            each(key, passing);
+        }
+        Ok(())
+    };
     // A name looked up costs what some ten names read in their order do.
-    if i64::try_from(keys.len())
+    let few = i64::try_from(keys.len())
         .unwrap_or(i64::MAX)
         .saturating_mul(10)
-        < most
-    {
+        < most;
+    if few {
+        let mut query = store
+            .db()
+            .prepare(&format!("SELECT {columns} AND key = ?1"))?;
         for key in keys {
-            if let Some(user) = lookup(store, key)? {
-                found.insert(key.clone(), user);
+            let mut rows = query.query([key.as_ref()])?;
+            if let Some(row) = rows.next()? {
+                hand(row)?;
             }
         }
-        return Ok(found);
+        return Ok(());
     }
-    let mut query = store.db().prepare(&format!(
-        "SELECT {COLUMNS}, key FROM identity JOIN user ON user.id = identity.user"
-    ))?;
+    let mut query = store.db().prepare(&format!("SELECT {columns}"))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        if let Some(key) = keys.get(
-            row.get_ref("key")?
-                .as_str()
-                .map_err(rusqlite::Error::from)?,
-        ) {
-            found.insert(key.clone(), read(row)?);
-        }
+        hand(row)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Hands every name that leads to a user to `each`, in order: folded, with the user's id, and whether it is the login.

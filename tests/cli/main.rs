@@ -67,6 +67,8 @@ mod permission;
 mod permission_edit;
 mod permission_guards;
 mod policy;
+mod policy_rights;
+mod policy_secrets;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;

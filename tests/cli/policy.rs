@@ -1,1 +1,781 @@
-//! `apply`, `diff` and `export`.
+//! `apply`, `diff` and `export`: what a policy file declares, end to end.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use snapbox::str;
+
+use crate::world::World;
+
+/// A small set-up. `DIR` stands for the world's directory.
+const SMALL: &str = r#"version = 1
+
+[settings]
+Enable2FA = true
+2FAmailbox = "ops"
+SecondFactorCodeTTL = "5m"
+
+[methods.email]
+enabled = true
+primary = true
+
+[mailboxes.ops]
+kind = "file"
+from = "twofa <twofa@example.com>"
+path = "DIR/post"
+
+[templates."2FA SMS code".de]
+text = """
+#SecondFactorCode# ist der Code.
+Er gilt #SecondFactorCodeTTL#.
+"""
+
+[groups.Helpdesk]
+users = ["alice"]
+
+[groups.Staff]
+groups = ["Helpdesk"]
+
+[users.alice]
+name = "Alice Adams"
+email = "alice@example.com"
+
+[users."carol@example.com"]
+type = "external"
+language = "de"
+groups = ["Staff"]
+
+[permissions]
+CanReset2FA = [
+    { group = "System administrators", access = "allow" },
+    { group = "Helpdesk", access = "allow", until = 2027-01-01T00:00:00Z },
+]
+"#;
+
+/// A world with the file `policy.toml`.
+fn world(text: &str) -> World {
+    let world = World::new();
+    write(&world, text);
+    world
+}
+
+fn write(world: &World, text: &str) {
+    let directory = world.path().display().to_string();
+    world.write("policy.toml", &text.replace("DIR", &directory));
+}
+
+#[test]
+fn diff_tells_apply_makes_it_so_and_export_writes_it_down() {
+    let world = world(SMALL);
+    world.run("diff policy.toml").shows(str![[r#"
+$ twofa diff policy.toml
+? 20
+--- stdout
++ group Helpdesk
++ group Staff
++ mailbox ops
+    kind: file
+    from: twofa <twofa@example.com>
+    path: [DIR]/post
+~ template 2FA SMS code (de)
+    text:
+      - #SecondFactorCode# ist Ihr Code zum Anmelden. Er gilt #SecondFactorCodeTTL# Sekunden.
+      + #SecondFactorCode# ist der Code.
+      + Er gilt #SecondFactorCodeTTL#.
++ user alice
+    name: Alice Adams
+    email: alice@example.com
+    type: employee
+    language: en
++ user carol@example.com
+    type: external
+    language: de
+~ group Staff
+    + group Helpdesk
+~ group Helpdesk
+    + user alice
+~ group Staff
+    + user carol@example.com
++ permission CanReset2FA: group Helpdesk
+    position: 2
+    access: allow
+    until: 2027-01-01T00:00:00Z
+~ setting Enable2FA: false → true
+~ setting 2FAmailbox: – → ops
+~ setting SecondFactorCodeTTL: 60 → 300
+~ method email
+    enabled: false → true
+    primary: false → true
+--- stderr
+14 changes (6 added, 8 edited). Next: `twofa apply policy.toml`.
+
+"#]]);
+    let diff = world.run("diff policy.toml -o json").json(20);
+    let applied = world.run("apply policy.toml --yes -o json").json(0);
+    assert_eq!(diff, applied);
+    assert_eq!(diff["changed"], true);
+    assert_eq!(
+        diff["changes"][0],
+        json!({"noun": "group", "key": "Helpdesk", "op": "add", "fields": [{"name": "name", "old": null, "new": "Helpdesk"}]})
+    );
+    world.run("apply policy.toml").shows(str![[r#"
+$ twofa apply policy.toml
+? 0
+--- stderr
+The store is as the file declares it already.
+
+"#]]);
+    world.run("diff policy.toml -o json").shows(str![[r#"
+$ twofa diff policy.toml -o json
+? 0
+--- stdout
+{
+  "changes": [],
+  "impact": [],
+  "changed": false,
+  "warnings": []
+}
+--- stderr
+Nothing differs.
+
+"#]]);
+    world.run("export").shows(str![[r#"
+$ twofa export
+? 0
+--- stdout
+# What this twofa store declares. `twofa diff FILE` tells what the file would change, `twofa apply FILE` makes it so.
+version = 1
+
+[settings]
+Enable2FA = true
+2FAmailbox = "ops"
+SecondFactorCodeTTL = 300
+
+[methods.email]
+enabled = true
+primary = true
+
+[methods.sms]
+enabled = false
+
+[methods.totp]
+enabled = false
+
+[methods.recovery-codes]
+enabled = false
+
+[mailboxes.ops]
+kind = "file"
+from = "twofa <twofa@example.com>"
+path = "[DIR]/post"
+
+[sms_providers]
+
+[templates."2FA SMS code".de]
+text = """
+#SecondFactorCode# ist der Code.
+Er gilt #SecondFactorCodeTTL#."""
+
+[groups.Helpdesk]
+users = ["alice"]
+groups = []
+
+[groups.Staff]
+users = ["carol@example.com"]
+groups = ["Helpdesk"]
+
+[groups."System administrators"]
+users = ["Supervisor"]
+groups = []
+
+[users.alice]
+name = "Alice Adams"
+email = "alice@example.com"
+type = "employee"
+
+[users."carol@example.com"]
+type = "external"
+language = "de"
+
+[users.Supervisor]
+type = "employee"
+
+[permissions]
+CanUse2FA = [
+    { group = "All employees", access = "allow" },
+    { group = "All external users", access = "allow" },
+]
+CanReset2FA = [
+    { group = "System administrators", access = "allow" },
+    { group = "Helpdesk", access = "allow", until = "2027-01-01T00:00:00Z" },
+]
+CanManageUsers = [
+    { group = "System administrators", access = "allow" },
+]
+CanManageLookups = [
+    { group = "System administrators", access = "allow" },
+]
+CanManageSysSettings = [
+    { group = "System administrators", access = "allow" },
+]
+CanChangeAdminOperationGrantee = [
+    { group = "System administrators", access = "allow" },
+]
+CanViewSysOperationAudit = [
+    { group = "System administrators", access = "allow" },
+]
+CanManageSysOperationAudit = [
+    { group = "System administrators", access = "allow" },
+]
+CanManageAdministration = [
+    { group = "System administrators", access = "allow" },
+]
+
+"#]]);
+    world
+        .run("export --only setting --only methods -o json")
+        .shows(str![[r#"
+$ twofa export --only setting --only methods -o json
+? 0
+--- stdout
+{
+  "version": 1,
+  "settings": {
+    "Enable2FA": true,
+    "2FAmailbox": "ops",
+    "SecondFactorCodeTTL": 300
+  },
+  "methods": {
+    "email": {
+      "enabled": true,
+      "primary": true
+    },
+    "sms": {
+      "enabled": false
+    },
+    "totp": {
+      "enabled": false
+    },
+    "recovery-codes": {
+      "enabled": false
+    }
+  }
+}
+
+"#]]);
+    world
+        .run("audit list --limit 4 --event policy")
+        .shows(str![[r#"
+$ twofa audit list --limit 4 --event policy
+? 0
+--- stdout
+SEQ  AT                    ACTOR       EVENT           SUBJECT  OUTCOME  REASON
+16   2026-01-01T00:00:00Z  Supervisor  policy.applied  –        ok       –
+
+"#]]);
+    assert!(world.file("post").is_dir());
+}
+
+#[test]
+fn a_policy_is_json_too_and_comes_from_standard_input() {
+    let world = World::new();
+    let text = r#"{"$schema": "policy.schema.json", "version": 1, "users": {"alice": {"email": "alice@example.com"}}}"#;
+    world.run("diff - -o json").stdin(text).json(20);
+    let done = world.run("apply - --yes -o json").stdin(text).json(0);
+    assert_eq!(done["changes"][0]["key"], "alice");
+    let again = world.run("apply - -o json").stdin(text).json(0);
+    assert_eq!(again["changed"], false);
+    let named = world
+        .run("apply - --yes --confirm-code-stdin")
+        .stdin(text)
+        .exits(2);
+    assert!(
+        named
+            .stderr
+            .contains("cannot be both the file and the confirmation code")
+    );
+}
+
+/// What is wrong is told with its line, and nothing is changed.
+#[test]
+fn mistakes_have_a_line() {
+    let world = World::new();
+    for (text, message, hint, kind, exit) in [
+        (
+            "[users.alice]\nemial = 'a@example.com'\n",
+            "line 3: `emial` is no key here",
+            "did you mean `email`?",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[users.alice]\nphone = '123'\n",
+            "line 2: users.alice: `123` is no phone number: it is + and 7 to 15 digits, the first not 0",
+            "write it as +493012345678, without spaces",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[settings]\nEnable2FA = 'maybe'\n",
+            "line 3: settings.Enable2FA: `maybe` is no value for `Enable2FA`: it is true or false (on, off, yes, no)",
+            "`twofa setting show Enable2FA` tells what it takes",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[settings]\nEnable2FAA = true\n",
+            "line 3: settings.Enable2FAA: no setting is named `Enable2FAA`",
+            "did you mean `Enable2FA`?",
+            "not_found",
+            3,
+        ),
+        (
+            "[groups.Staff]\nusers = ['Supervisor',\n  'alcie']\n[users.alice]\n",
+            "line 4: groups.Staff.users.1: no user is named `alcie`",
+            "did you mean `alice`?",
+            "not_found",
+            3,
+        ),
+        (
+            "[permissions]\nCanReset2FA = [\n  {user='Supervisor', access='allow'},\n  {user='Supervisor', group='x', access='allow'}]\n",
+            "line 5: permissions.CanReset2FA.1: a row names either a `user` or a `group`",
+            "",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[methods]\nemail = {primary = true}\ntotp = {primary = true}\n",
+            "line 4: methods.totp: Email is primary already: only one is",
+            "",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[methods.recovery-codes]\nprimary = true\n",
+            "line 2: methods.recovery-codes: recovery codes cannot be the primary method",
+            "they stand in when another method fails; `twofa method enable recovery-codes`",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[groups.A]\ngroups = ['B']\n[groups.B]\ngroups = ['A']\n",
+            "line 4: groups.B: `A` cannot be a member of `B`: `B` is in `A`",
+            "",
+            "guard",
+            4,
+        ),
+        (
+            "[mailboxes.ops]\nkind = 'file'\nfrom = 'a@example.com'\npath = 'mail'\n",
+            "line 2: mailboxes.ops: the path `mail` does not begin at the root",
+            "a policy is applied from anywhere: write the whole path",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[mailboxes.ops]\nkind = 'file'\nhost = 'mail.example.com'\n",
+            "line 2: mailboxes.ops: `host` does not go with the kind `file`",
+            "it goes with smtp",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[mailboxes.ops]\nfrom = 'a@example.com'\n",
+            "line 2: mailboxes.ops: `kind` is missing",
+            "it is smtp, file or sendmail",
+            "invalid_value",
+            4,
+        ),
+        (
+            "[users.'']\n",
+            "line 2: users.: the login is blank",
+            "",
+            "blank_login",
+            2,
+        ),
+        (
+            "[users.alice]\nemail = 'x@example.com'\n[users.bob]\nemail = 'X@example.com'\n",
+            "line 4: users.bob: the email address `X@example.com` already leads to the user `alice`",
+            "logins and email addresses share one space of names",
+            "conflict",
+            4,
+        ),
+    ] {
+        world.write("policy.toml", &format!("version = 1\n{text}"));
+        for line in [
+            "diff policy.toml -o json",
+            "apply policy.toml --yes -o json",
+        ] {
+            let done = world.run(line).exits(exit);
+            let error = done.error();
+            assert_eq!(error["message"], message, "{text}");
+            assert_eq!(error["hint"].as_str().unwrap_or_default(), hint, "{text}");
+            assert_eq!(error["kind"], kind, "{text}");
+            assert!(
+                error["line"].as_u64().is_some_and(|line| line > 0),
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(world.json("user list").as_array().unwrap().len(), 1);
+    assert!(!world.file("mail").exists());
+    world.run("diff nowhere.toml").shows(str![[r#"
+$ twofa diff nowhere.toml
+? 1
+--- stderr
+error: cannot read `nowhere.toml`: No such file or directory (os error 2)
+
+"#]]);
+    world.run("diff policy.toml --only grups").shows(str![[r#"
+$ twofa diff policy.toml --only grups
+? 3
+--- stderr
+error: no noun of a policy is named `grups`
+ hint: `twofa help policy` lists what there is
+
+"#]]);
+}
+
+/// The last row is wrong: nothing of those before it stays.
+#[test]
+fn all_of_it_or_nothing() {
+    let world = world(SMALL);
+    let before = world.ok("export").stdout;
+    write(
+        &world,
+        &format!("{SMALL}CanManageUsers = [{{ group = \"Nobody\", access = \"allow\" }}]\n"),
+    );
+    let done = world.run("apply policy.toml --yes -o json").exits(3);
+    assert_eq!(
+        done.error()["message"],
+        "line 43: permissions.CanManageUsers.0: no group is named `Nobody`"
+    );
+    assert_eq!(world.ok("export").stdout, before);
+    assert!(!world.file("post").exists());
+    world.ok("audit verify");
+}
+
+/// What only looks leaves the file and its log as they are, byte for byte.
+#[test]
+fn looking_changes_nothing() {
+    let world = world(SMALL);
+    // A log that is not empty, as a writer leaves it that has not ended.
+    let database = world.file("twofa.db");
+    let bytes = || {
+        let log = database.with_extension("db-wal");
+        (
+            fs::read(&database).unwrap(),
+            fs::read(log).unwrap_or_default(),
+        )
+    };
+    let writer = rusqlite::Connection::open(&database).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA wal_autocheckpoint = 0; UPDATE unknown_login SET failures = failures + 1",
+        )
+        .unwrap();
+    let before = bytes();
+    assert!(!before.1.is_empty());
+    for line in [
+        "diff policy.toml",
+        "diff policy.toml --prune",
+        "apply policy.toml --dry-run",
+    ] {
+        world.run(line).exits(20);
+        assert!(bytes() == before, "{line}");
+    }
+    world.ok("export");
+    assert!(bytes() == before);
+    drop(writer);
+}
+
+#[test]
+fn a_dry_run_is_a_diff() {
+    let world = world(SMALL);
+    let diff = world.run("diff policy.toml --prune").done();
+    let dry = world.run("apply policy.toml --prune --dry-run").done();
+    assert_eq!(
+        (diff.code, &diff.stdout, &diff.stderr),
+        (dry.code, &dry.stdout, &dry.stderr)
+    );
+    // Nobody is asked, and nothing is confirmed.
+    assert_eq!(dry.code, Some(20));
+}
+
+#[test]
+fn apply_asks_first() {
+    let world = world(SMALL);
+    world.run("apply policy.toml").shows(str![[r#"
+$ twofa apply policy.toml
+? 2
+--- stderr
+error: are you sure? 14 changes will be made: 6 to add, 8 to edit, 0 to remove.
+ hint: say yes with --yes
+
+"#]]);
+    assert_eq!(world.json("user list").as_array().unwrap().len(), 1);
+}
+
+/// Only what is named goes, only in the sections that are there, and only with --prune.
+#[test]
+fn prune_takes_what_is_not_declared() {
+    let world = world(SMALL);
+    world.ok("apply policy.toml --yes");
+    world.ok("user add dave --email dave@example.com");
+    world.ok("group add Old");
+    world.ok("group add-member Helpdesk --user dave");
+    world.ok("setting set TotpDriftSteps 3");
+    world.ok("method enable totp");
+    world.ok("mailbox add spare --file spare --from a@example.com");
+    world.ok("permission deny CanUse2FA --user dave");
+    world.ok("template set '2FA SMS code' --language fr --text 'Code: #SecondFactorCode#'");
+    assert_eq!(
+        world.run("apply policy.toml -o json").json(0)["changed"],
+        false
+    );
+    world.run("diff policy.toml --prune").shows(str![[r#"
+$ twofa diff policy.toml --prune
+? 20
+--- stdout
+- user dave
+~ setting TotpDriftSteps: 3 → 1
+~ method totp
+    enabled: true → false
+~ template 2FA SMS code (fr)
+    text: Code: #SecondFactorCode# → #SecondFactorCode# est votre code de connexion. Il est valable #SecondFactorCodeTTL# secondes.
+- mailbox spare
+- group Old
+--- stderr
+warning: the first administrator `Supervisor` is not declared, and stays.
+6 changes (3 edited, 3 removed). Next: `twofa apply policy.toml --prune`.
+
+"#]]);
+    world
+        .run("diff policy.toml --prune --only group --only mailbox")
+        .shows(str![[r#"
+$ twofa diff policy.toml --prune --only group --only mailbox
+? 20
+--- stdout
+~ group Helpdesk
+    - user dave
+- mailbox spare
+- group Old
+--- stderr
+3 changes (1 edited, 2 removed). Next: `twofa apply policy.toml --prune --only group --only mailbox`.
+
+"#]]);
+    let done = world.run("apply policy.toml --prune --yes -o json").json(0);
+    let kinds: Vec<&Value> = done["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["kind"])
+        .collect();
+    assert_eq!(kinds, ["unconfirmed", "first_administrator_kept"]);
+    let again = world.run("apply policy.toml --prune -o json").json(0);
+    assert_eq!(again["changed"], false);
+    let logins: Vec<Value> = world
+        .json("user list")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["login"].clone())
+        .collect();
+    assert_eq!(logins, ["alice", "carol@example.com", "Supervisor"]);
+}
+
+/// What --prune would take away and the file names all the same is a contradiction.
+#[test]
+fn prune_does_not_take_what_is_named() {
+    let world = World::peopled();
+    world.ok("group add Staff");
+    for (text, message) in [
+        (
+            "[users.alice]\n[groups.Staff]\nusers = ['bob']\n",
+            "line 4: groups.Staff.users.0: the user `bob` is named here and would go: `users` does not declare it",
+        ),
+        (
+            "[users.alice]\n[permissions]\nCanReset2FA = [{user = 'BOB', access = 'deny'}]\n",
+            "line 4: permissions.CanReset2FA.0: the user `BOB` is named here and would go: `users` does not declare it",
+        ),
+        (
+            "[groups.Other]\ngroups = ['Staff']\n",
+            "line 3: groups.Other.groups.0: the group `Staff` is named here and would go: `groups` does not declare it",
+        ),
+        (
+            "[groups]\n[users.alice]\ngroups = ['staff']\n",
+            "line 4: users.alice.groups.0: the group `staff` is named here and would go: `groups` does not declare it",
+        ),
+    ] {
+        world.write("policy.toml", &format!("version = 1\n{text}"));
+        let done = world
+            .run("apply policy.toml --prune --yes -o json")
+            .exits(4);
+        assert_eq!(done.error()["message"], message);
+    }
+    world.write("policy.toml", "version = 1\n[mailboxes]\n");
+    world.run("apply policy.toml --prune --yes").shows(str![[r#"
+$ twofa apply policy.toml --prune --yes
+? 4
+--- stderr
+error: line 2: mailboxes: the setting `2FAmailbox` points at the mailbox `trial`
+ hint: `twofa setting set 2FAmailbox OTHER`, or `twofa setting reset 2FAmailbox`, first
+
+"#]]);
+}
+
+/// A name that one user gives up is another's in the same run, in whatever order the file names them.
+#[test]
+fn names_change_hands() {
+    let world = World::peopled();
+    world.write(
+        "policy.toml",
+        "version = 1\n[users.alice]\nemail = 'bob@example.com'\n[users.bob]\nemail = 'b@example.com'\n[users.'alice@example.com']\n",
+    );
+    world.ok("apply policy.toml --yes");
+    assert_eq!(
+        world.run("apply policy.toml -o json").json(0)["changed"],
+        false
+    );
+    assert_eq!(world.json("user show bob@example.com")["login"], "alice");
+}
+
+/// An empty text clears, and what is absent stays.
+#[test]
+fn an_empty_text_clears() {
+    let world = World::peopled();
+    world.ok("user edit alice --phone +493012345678");
+    world.write(
+        "policy.toml",
+        "version = 1\n[users.alice]\nphone = ''\n[settings]\n2FAmailbox = ''\n",
+    );
+    world.run("apply policy.toml --yes").shows(str![[r#"
+$ twofa apply policy.toml --yes
+? 0
+--- stdout
+~ user alice
+    phone: +493012345678 → –
+~ setting 2FAmailbox: trial → –
+--- stderr
+Applied: 2 changes (2 edited).
+Next: `twofa status`.
+
+"#]]);
+    let alice = world.json("user show alice");
+    assert_eq!(
+        (&alice["phone"], &alice["email"]),
+        (&Value::Null, &json!("alice@example.com"))
+    );
+}
+
+#[test]
+fn a_read_only_store_can_be_looked_at() {
+    let world = world(SMALL);
+    let database = world.file("twofa.db");
+    let mut rights = fs::metadata(&database).unwrap().permissions();
+    rights.set_readonly(true);
+    fs::set_permissions(&database, rights).unwrap();
+    world.run("diff policy.toml").exits(20);
+    world.ok("export");
+}
+
+#[test]
+fn the_help_of_the_file_is_its_schema() {
+    let world = World::empty();
+    world.run("help policy").shows(str![[r#"
+$ twofa help policy
+? 0
+--- stdout
+A policy file declares a set-up: TOML, or JSON. `twofa diff FILE` tells what it would change, `twofa apply FILE` makes it
+so, `twofa export` writes one. A section that is absent is not managed; within a section, what is not named stays as it is,
+and goes with --prune. A key that is absent stays as it is; an empty text clears it. `twofa help policy -o json` prints the
+JSON Schema, for editors.
+
+version = 1
+
+[settings]
+  System settings by code. With --prune, those not named are reset.
+
+[methods]
+  The 2FA methods by code: email, sms, totp, recovery-codes. With --prune, those not named are disabled.
+    enabled      Whether it may be used.
+    primary      Whether it is asked first. It enables the method, and no other one is primary.
+
+[mailboxes]
+  Mailboxes by name. With --prune, those not named are removed.
+    kind         How it sends; needed for a new one.
+    from         Who its messages come from: `ADDRESS` or `NAME <ADDRESS>`; needed for a new one.
+    host         smtp: the server.
+    port         smtp: its port; without it, 25, 587 or 465 as `tls` says.
+    tls          smtp: how the connection is protected; without it, starttls.
+    username     smtp: who logs in.
+    auth         smtp: how the server is told so; without it, as the server offers.
+    password     smtp: where the password is.
+    ca_file      smtp: certificates to trust instead of the system's, as an absolute path.
+    path         file: the directory; sendmail: the program; as an absolute path.
+
+[sms_providers]
+  SMS providers by name. With --prune, those not named are removed.
+    kind         How it sends; needed for a new one.
+    from         Whom its messages say they are from; without it, the setting `SmsSenderName`.
+    account      twilio: the account.
+    username     http, smpp: who logs in.
+    secret       twilio, http, smpp: where the token or password is.
+    url          twilio: where the interface is; http: where a message is sent to, with macros.
+    method       http: GET, POST or PUT.
+    headers      http: headers, each as `Name: value`, with macros.
+    body         http: what is sent, with macros.
+    success      http: what counts as success beside the status.
+    receipt      http: where in the answer the receipt is.
+    host         smpp: the message centre.
+    port         smpp: its port.
+    tls          smpp: none or tls.
+    system_type  smpp: the system type that binds.
+    ca_file      twilio, http, smpp: certificates to trust instead of the system's, as an absolute path.
+    path         command: the program; file: the directory; as an absolute path.
+    arguments    command: its arguments, with macros.
+
+[templates]
+  The words of templates, by template and language. With --prune, those not named are the shipped ones.
+    subject      Of an email.
+    text         Plain text.
+    html         The HTML part of an email; empty: none.
+
+[groups]
+  Groups by name. With --prune, those not named are removed, save the built-in ones.
+    users        Logins of users who are in it directly.
+    groups       Names of groups that are in it directly.
+
+[users]
+  Users by login. With --prune, those not named are removed, save the first administrator.
+    name         Full name.
+    email        Email address.
+    phone        Phone: + and 7 to 15 digits.
+    type         employee, external or technical; a new one is an employee.
+    language     Language of messages, as a tag; a new user has en.
+    active       Whether they may log in at all; a new one may.
+    os_user      The account of the machine that acts as this user.
+    groups       Names of groups to be in directly, beside those whose `users` name this user.
+
+[permissions]
+  Who may, by operation: always the whole list, in order. With --prune, lists not named are those of a new store.
+    user         A user, by login.
+    group        A group, by name.
+    access       allow or deny.
+    until        From when on the row does not match, as 2026-12-31T12:00:00Z.
+
+A secret never stands in the file. It is referred to as
+  env:NAME          a variable of the environment
+  file:/PATH        the first line of a file
+  credential:NAME   a credential that systemd handed to the unit
+
+"#]]);
+    let schema = world.json("help policy");
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    assert_eq!(
+        schema["properties"]["settings"]["properties"]["Enable2FA"]["type"],
+        "boolean"
+    );
+}

@@ -102,6 +102,16 @@ fn line(op: Op, field: &Field) -> String {
         }
         return text;
     }
+    // Somebody comes into a thing, or leaves it.
+    match (field.name, old, new) {
+        ("user" | "group", Value::Null, name) => {
+            return format!("    + {} {}\n", field.name, value(name));
+        }
+        ("user" | "group", name, Value::Null) => {
+            return format!("    - {} {}\n", field.name, value(name));
+        }
+        _ => {}
+    }
     if op == Op::Add {
         return format!("    {}: {}\n", field.name, value(new));
     }

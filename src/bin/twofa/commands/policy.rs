@@ -7,9 +7,11 @@ use clap::{Args, ValueHint};
 use serde_json::Value;
 use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
-use twofa::plan::{Change, Warning};
+use twofa::name::{argument, counted};
+use twofa::plan::{Change, Op, Warning};
 use twofa::policy::{self, Forecast, Impact, Options, Policy, Reference, Unread, Vaults};
 use twofa::secret::Secret;
+use twofa::user;
 
 use crate::answer::{Answer, Row, row};
 use crate::cli::{Format, Lockout};
@@ -111,6 +113,18 @@ fn sections(only: &[String]) -> Result<Vec<&'static str>> {
 }
 
 impl File {
+    /// The words of a command that takes this file in the same way.
+    fn words(&self) -> String {
+        let mut words = argument(&self.path.to_string_lossy());
+        if self.prune {
+            words.push_str(" --prune");
+        }
+        for noun in &self.only {
+            words.push_str(&format!(" --only {}", argument(noun)));
+        }
+        words
+    }
+
     fn bytes(&self, context: &Context) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let failed = |error: std::io::Error| {
@@ -181,7 +195,7 @@ fn look(context: &Context, session: &Session, file: &File) -> Result<Answer> {
         format!(
             "{}. Next: `twofa apply {}`.",
             plan_text::counts(&forecast.changes),
-            twofa::name::argument(&file.path.to_string_lossy())
+            file.words()
         )
     };
     answer(
@@ -221,13 +235,16 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
         impact,
         warnings,
     } = policy.forecast(&session.store)?;
-    let plan = plan_text::plan(&changes, &impact);
-    if !changes.is_empty() {
-        context.ui.before_asking(&plan);
-        // A mailbox whose directory cannot be made is not added.
-        for directory in policy.directories() {
-            sending::prepare(&session.store, directory)?;
-        }
+    if changes.is_empty() {
+        let sentence = "The store is as the file declares it already.";
+        return Ok(answer(&changes, &impact, warnings)?.say(sentence));
+    }
+    context
+        .ui
+        .before_asking(&plan_text::plan(&changes, &impact));
+    // A mailbox whose directory cannot be made is not added.
+    for directory in policy.directories() {
+        sending::prepare(&session.store, directory)?;
     }
     let mut done = context.commit(&session, &policy, args.lockout.allowance(), None)?;
     // What a guard would have refused was allowed, or is so no more.
@@ -242,11 +259,35 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
     };
     let impact = if done.changed() { impact } else { Vec::new() };
     let whole = answer(&done.changes, &impact, done.warnings.clone())?.say(sentence);
-    Ok(if done.changed() {
-        whole.say("Next: `twofa status`.")
-    } else {
-        whole
+    Ok(match next(&session, &done.changes)? {
+        Some(next) => whole.say(next),
+        None => whole,
     })
+}
+
+/// What comes after: who was added has no password yet, for a file never holds one.
+fn next(session: &Session, changes: &[Change]) -> Result<Option<String>> {
+    let added = changes
+        .iter()
+        .filter(|change| change.noun == "user" && change.op == Op::Add);
+    let mut without = Vec::new();
+    for change in added {
+        let user = user::find(&session.store, &change.key)?;
+        if !user.has_password && user.kind != user::Type::Technical {
+            without.push(user.login);
+        }
+    }
+    let Some(first) = without.first() else {
+        return Ok((!changes.is_empty()).then(|| "Next: `twofa status`.".to_owned()));
+    };
+    let (who, have) = (
+        counted(without.len() as u64, "new user", "new users"),
+        if without.len() == 1 { "has" } else { "have" },
+    );
+    Ok(Some(format!(
+        "{who} {have} no password. Next: `twofa password set {}`.",
+        argument(first)
+    )))
 }
 
 pub fn export(context: &mut Context, args: &Export) -> Result<Answer> {
