@@ -347,3 +347,60 @@ fn administrators_are_not_exempted_in_advance() {
     assert_eq!(done.code, Some(5), "{}", done.stderr);
     world.ok(line);
 }
+
+/// Whoever acts for the owner names no file of the owner's, no program and no secret, in a policy file either.
+#[test]
+fn a_policy_names_no_file_for_another_account() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    world.ok(&format!("user edit bob --os-user {account}"));
+    world.ok("permission grant CanManageAdministration --user bob");
+    world.ok("permission grant CanManageSysSettings --user bob");
+    let apply = |text: &str| {
+        world.write("policy.toml", &format!("version = 1\n{text}"));
+        run(
+            &world,
+            &account,
+            "apply policy.toml --yes",
+            &[("SECRET", "s")],
+        )
+    };
+    for (text, place) in [
+        (
+            "[mailboxes.m]\nkind = 'sendmail'\nfrom = 'a@example.com'\npath = '/bin/sh'\n",
+            "mailboxes.m.path",
+        ),
+        (
+            "[mailboxes.m]\nkind = 'smtp'\nhost = 'h'\nfrom = 'a@example.com'\nusername = 'u'\npassword = 'file:/etc/shadow'\n",
+            "mailboxes.m.password",
+        ),
+        (
+            "[mailboxes.m]\nca_file = '/etc/shadow'\n",
+            "mailboxes.m.ca_file",
+        ),
+        (
+            "[sms_providers.p]\nkind = 'command'\npath = '/bin/sh'\n",
+            "sms_providers.p.path",
+        ),
+        (
+            "[sms_providers.p]\narguments = ['-c', 'id']\n",
+            "sms_providers.p.arguments",
+        ),
+        (
+            "[sms_providers.p]\nkind = 'twilio'\naccount = 'a'\nsecret = 'env:SECRET'\n",
+            "sms_providers.p.secret",
+        ),
+    ] {
+        let done = apply(text);
+        assert_eq!(done.code, Some(5), "{text}: {}", done.stderr);
+        assert!(
+            done.stderr
+                .contains(&format!("`{place}` names a file, a program or a secret")),
+            "{}",
+            done.stderr
+        );
+    }
+    let done = apply("[settings]\nTotpDriftSteps = 2\n");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}

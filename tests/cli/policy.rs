@@ -467,6 +467,7 @@ fn looking_changes_nothing() {
             fs::read(log).unwrap_or_default(),
         )
     };
+    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
     let writer = rusqlite::Connection::open(&database).unwrap();
     writer
         .execute_batch(

@@ -38,10 +38,16 @@ fn a_full_disk_leaves_the_state_before() {
     let settings = world.json("setting list");
     let rows = world.number("SELECT count(*) FROM audit");
     // Nothing fits; then the beginning of a change fits and its end does not.
+    let mut policy = "version = 1\n[settings]\nTotpDriftSteps = 2\n".to_owned();
+    for at in 0..100 {
+        policy.push_str(&format!("[users.u{at}]\nemail = 'u{at}@example.com'\n"));
+    }
+    world.write("policy.toml", &policy);
     for blocks in [0, 4, 8, 16, 24] {
         for line in [
             "user edit alice --name Somebody -o json",
             "setting set TotpDriftSteps 2 -o json",
+            "apply policy.toml --yes -o json",
         ] {
             let output = limited(&world, blocks, line, "");
             let said = String::from_utf8_lossy(&output.stderr);

@@ -133,6 +133,14 @@ pub const CASES: &[Case] = &[
             .exits(14);
         Line::new("user unlock alice", "")
     }),
+    one("apply", World::peopled, |world| {
+        let mut policy = "version = 1\n[settings]\nTotpDriftSteps = 2\n[methods.totp]\nenabled = true\n[groups.Staff]\nusers = ['alice', 'u7']\n".to_owned();
+        for at in 0..60 {
+            policy.push_str(&format!("[users.u{at}]\nemail = 'u{at}@example.com'\n"));
+        }
+        world.write("policy.toml", &policy);
+        Line::new("apply policy.toml --yes", "")
+    }),
     one("user import", World::peopled, |world| {
         let mut csv = "login,name,email\n".to_owned();
         for at in 0..200 {
