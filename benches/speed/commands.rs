@@ -16,7 +16,7 @@ use crate::{ROUNDS, at_most, heading, line, median, say};
 const RUNS: usize = 40;
 
 /// A command on a store; its words are split at spaces.
-fn twofa(db: &Path, line: &str) -> Command {
+pub fn twofa(db: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_twofa"));
     command
         .args(line.split_whitespace())
@@ -27,7 +27,7 @@ fn twofa(db: &Path, line: &str) -> Command {
 }
 
 /// Seconds of one run, which must exit so.
-fn time(mut command: Command, exit: i32) -> f64 {
+pub fn time(mut command: Command, exit: i32) -> f64 {
     let from = Instant::now();
     let done = command.output();
     let took = from.elapsed().as_secs_f64();
@@ -39,7 +39,7 @@ fn time(mut command: Command, exit: i32) -> f64 {
 }
 
 /// Two commands in turns: the medians of a round's runs, for each round.
-fn in_turns(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(f64, f64)> {
+pub fn in_turns(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(f64, f64)> {
     (0..ROUNDS)
         .map(|_| {
             let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -52,7 +52,7 @@ fn in_turns(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(f6
         .collect()
 }
 
-fn report(what: &str, rounds: &[(f64, f64)], limit: Option<f64>) {
+pub fn report(what: &str, rounds: &[(f64, f64)], limit: Option<f64>) {
     let of = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(pick).collect());
     let ratio = of(|(ours, theirs)| ours / theirs);
     line(
