@@ -136,8 +136,8 @@ fn perform(
         for change in &changes {
             append(tx, &session.who(), &entry(tx, change)?)?;
         }
-        if let Some(summary) = plan.summary(&changes) {
-            let whole = Entry::new(Event::POLICY_APPLIED, Outcome::Ok);
+        if let Some((event, summary)) = plan.summary(&changes) {
+            let whole = Entry::new(event, Outcome::Ok);
             append(tx, &session.who(), &whole.detail(summary))?;
         }
         Ok(())

@@ -7,8 +7,8 @@
 //! * [`error`], [`clock`], [`name`], [`secret`], [`files`]: what everything stands on. Errors have a kind, a sentence and
 //!   a hint; time and randomness are handed in.
 //! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
-//! * [`verb`], [`actor`], [`permission`], [`ask`]: what a command needs, who runs it, whether they may, and how they are
-//!   asked.
+//! * [`verb`], [`actor`], [`permission`], [`ask`], [`progress`]: what a command needs, who runs it, whether they may, how
+//!   they are asked, and how they are told how far it is.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
 //!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
@@ -53,6 +53,7 @@ pub mod password;
 pub mod permission;
 pub mod plan;
 pub mod policy;
+pub mod progress;
 pub mod recovery;
 pub mod sealed;
 pub mod secret;

@@ -62,6 +62,21 @@ pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// A cell of a file that may be opened in a spreadsheet: what would be run as a formula gets a quote before it, and so does
+/// what begins with such quotes already. A number is no formula.
+#[must_use]
+pub fn spreadsheet(text: &str) -> Cow<'_, str> {
+    let number = text
+        .strip_prefix(['+', '-'])
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let runs = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if runs(text.trim_start_matches('\'')) && !number {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Checks a name that a person gives to a thing: not blank, at most `longest` characters, no control characters and
 /// none that show as nothing. Returns it trimmed.
 ///
@@ -86,6 +101,11 @@ pub(crate) fn check_display(what: &str, name: &str, longest: usize) -> Result<St
 
 fn check_but(what: &str, name: &str, longest: usize, allowed: &[char]) -> Result<String> {
     let trimmed = name.trim();
+    // Most names are letters, digits and the like, of which none is forbidden.
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    if !trimmed.is_empty() && trimmed.len() <= longest && trimmed.bytes().all(is_plain) {
+        return Ok(trimmed.to_owned());
+    }
     let shows = |c: char| !c.is_whitespace() && !is_ignorable(c);
     let broken = if trimmed.is_empty() {
         "is blank".to_owned()

@@ -57,6 +57,9 @@ pub struct Change {
     /// The user it is about, if it is about one that exists.
     #[serde(skip)]
     pub user: Option<i64>,
+    /// What the audit log keeps instead of the fields.
+    #[serde(skip)]
+    pub detail: Option<Value>,
 }
 
 impl Change {
@@ -69,6 +72,7 @@ impl Change {
             fields: Vec::new(),
             event,
             user: None,
+            detail: None,
         }
     }
 
@@ -153,6 +157,9 @@ impl Change {
     /// Old and new values for the audit log: `{"name": {"old": …, "new": …}}`.
     #[must_use]
     pub fn detail(&self) -> Option<Value> {
+        if self.detail.is_some() {
+            return self.detail.clone();
+        }
         if self.fields.is_empty() {
             return None;
         }
@@ -255,7 +262,7 @@ pub trait Plan {
     }
 
     /// What the audit log keeps of the whole, beside a row for each change.
-    fn summary(&self, _changes: &[Change]) -> Option<Value> {
+    fn summary(&self, _changes: &[Change]) -> Option<(Event, Value)> {
         None
     }
 

@@ -168,6 +168,12 @@ pub const VERBS: &[Verb] = &[
     row("user deactivate", Op(CanManageUsers), Opens::Write, true),
     row("user unlock", Op(CanManageUsers), Opens::Write, false),
     row("user import", Op(CanManageUsers), Opens::Write, true),
+    row(
+        "user export",
+        Op(CanManageAdministration),
+        Opens::Read,
+        false,
+    ),
     row("group add", Op(CanManageUsers), Opens::Write, false),
     row("group list", Op(CanManageUsers), Opens::Read, false),
     row("group show", Op(CanManageUsers), Opens::Read, false),

@@ -113,6 +113,16 @@ pub fn find(store: &Store, name: &str) -> Result<Group> {
     }
 }
 
+/// The names of groups, in the order of their ids.
+///
+/// # Errors
+/// [`Kind::NotFound`] for one that is gone.
+pub(crate) fn names(store: &Store, ids: &[i64]) -> Result<Vec<String>> {
+    ids.iter()
+        .map(|id| get(store, *id).map(|group| group.name))
+        .collect()
+}
+
 /// Every group, by its folded name.
 ///
 /// # Errors

@@ -15,21 +15,20 @@ use super::step::{At, Step, What, Written};
 use crate::error::{Error, Kind, Result};
 use crate::group;
 use crate::method::{Method, Set};
-use crate::name::{fold, folded, visible};
+use crate::name::{fold, folded};
 use crate::permission;
 use crate::plan::Warning;
 use crate::setting;
 use crate::store::Store;
 use crate::user::{self, Passing};
 use crate::verb::Operation;
-use crate::{mailbox, sms_provider, template};
 
 /// A place in the file.
-fn place(parts: &[&str]) -> Place {
+pub(super) fn place(parts: &[&str]) -> Place {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
 
-fn step<'p>(parts: &[&str], what: What<'p>) -> Step<'p> {
+pub(super) fn step<'p>(parts: &[&str], what: What<'p>) -> Step<'p> {
     Step {
         place: place(parts),
         what,
@@ -44,7 +43,7 @@ pub(super) struct Steps<'p> {
 
 /// What is stored of a user whom the file names.
 #[derive(Clone, Copy)]
-struct Known {
+pub(super) struct Known {
     id: i64,
     active: bool,
     /// Whether they are as declared, for certain, but for whether they are active.
@@ -52,18 +51,18 @@ struct Known {
 }
 
 /// What was looked up in the store for all steps.
-struct Stored<'p> {
+pub(super) struct Stored<'p> {
     /// By folded name: the users whose login is declared, or named.
-    logins: HashMap<Cow<'p, str>, Known>,
+    pub(super) logins: HashMap<Cow<'p, str>, Known>,
     /// By folded name: the users whose address is named.
     addresses: HashMap<Cow<'p, str>, i64>,
     /// Every group, by folded name.
-    groups: HashMap<String, group::Group>,
+    pub(super) groups: HashMap<String, group::Group>,
 }
 
 impl Stored<'_> {
     /// The id of a user, by login or address.
-    fn user(&self, name: &str) -> Option<i64> {
+    pub(super) fn user(&self, name: &str) -> Option<i64> {
         let key = folded(name);
         let known = self.logins.get(&key).map(|known| known.id);
         known.or_else(|| self.addresses.get(&key).copied())
@@ -71,7 +70,7 @@ impl Stored<'_> {
 }
 
 /// Which users are in which group, as far as the file declares it: by folded name of the group.
-type Joined<'p> = HashMap<String, Vec<Written<'p>>>;
+pub(super) type Joined<'p> = HashMap<String, Vec<Written<'p>>>;
 
 impl Policy {
     /// The steps that may change something.
@@ -144,79 +143,6 @@ impl Policy {
         })
     }
 
-    /// Users who are not declared.
-    fn goes_first<'p>(
-        &'p self,
-        store: &Store,
-        joined: &Joined<'_>,
-        steps: &mut Vec<Step<'p>>,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<()> {
-        let document = &self.source.document;
-        let Some(users) = &document.users else {
-            return Ok(());
-        };
-        let declared: HashSet<String> = users.iter().map(|(login, _)| fold(login)).collect();
-        let first = user::first_administrator(store)?;
-        let mut gone: HashSet<String> = HashSet::new();
-        user::each_name(store, &mut |key, id, is_login| {
-            if is_login && !declared.contains(key) {
-                if first.as_ref().is_some_and(|first| first.id == id) {
-                    return;
-                }
-                steps.push(step(&["users"], What::RemoveUser(id)));
-                gone.insert(key.to_owned());
-            }
-        })?;
-        if let Some(first) = first.filter(|first| !declared.contains(&fold(&first.login))) {
-            warnings.push(Warning {
-                kind: "first_administrator_kept",
-                message: format!(
-                    "the first administrator `{}` is not declared, and stays.",
-                    visible(&first.login)
-                ),
-                hint: None,
-            });
-        }
-        let in_lists = self.listed(|row| row.user.as_deref());
-        let members = joined.values().flatten().copied();
-        self.none_goes("user", &gone, members.chain(in_lists))
-    }
-
-    /// What the rows of permissions name.
-    fn listed(
-        &self,
-        name: fn(&document::Grantee) -> Option<&str>,
-    ) -> impl Iterator<Item = Written<'_>> {
-        let lists = entries(self.source.document.permissions.as_ref());
-        lists.flat_map(move |(code, rows)| {
-            rows.iter().enumerate().filter_map(move |(at, row)| {
-                name(row).map(|name| (At::new("permissions", code, "", at), name))
-            })
-        })
-    }
-
-    /// Refuses a file that names what --prune would remove.
-    fn none_goes<'p>(
-        &self,
-        noun: &str,
-        gone: &HashSet<String>,
-        mut named: impl Iterator<Item = Written<'p>>,
-    ) -> Result<()> {
-        match named.find(|(_, name)| gone.contains(&fold(name))) {
-            None => Ok(()),
-            Some((at, name)) => {
-                let message = format!(
-                    "the {noun} `{}` is named here and would go: `{noun}s` does not declare it",
-                    visible(name)
-                );
-                let error = Error::new(Kind::Conflict, message)
-                    .hint(format!("declare it under `{noun}s`, or leave --prune out"));
-                Err(self.source.blame(&at.place(), &error))
-            }
-        }
-    }
-
     /// Things that others refer to.
     fn comes<'p>(&'p self, stored: &Stored<'_>, steps: &mut Vec<Step<'p>>) {
         let document = &self.source.document;
@@ -256,151 +182,6 @@ impl Policy {
             }
         }
         steps.append(&mut active);
-    }
-
-    /// Who is in which group.
-    fn members<'p>(
-        &'p self,
-        store: &Store,
-        stored: &Stored<'_>,
-        joined: &Joined<'p>,
-        steps: &mut Vec<Step<'p>>,
-    ) -> Result<()> {
-        let document = &self.source.document;
-        let mut comes = Vec::new();
-        for (name, group) in entries(document.groups.as_ref()) {
-            let have = stored.groups.get(&fold(name));
-            let inside: HashSet<i64> = match have {
-                Some(have) => group::member::groups(store, have.id)?.into_iter().collect(),
-                None => HashSet::new(),
-            };
-            let declared = group.groups.iter().flatten();
-            let ids: HashSet<i64> = declared
-                .clone()
-                .filter_map(|name| stored.groups.get(&fold(name)).map(|group| group.id))
-                .collect();
-            if let Some(have) = have.filter(|_| self.prune && group.groups.is_some()) {
-                let groups: Vec<i64> = sorted(inside.difference(&ids).copied());
-                leave(
-                    steps,
-                    &["groups", name, "groups"],
-                    have.id,
-                    Vec::new(),
-                    groups,
-                );
-            }
-            let new = declared.enumerate().filter(|(_, name)| {
-                let known = stored.groups.get(&fold(name));
-                !known.is_some_and(|group| inside.contains(&group.id))
-            });
-            let groups: Vec<Written<'p>> = new
-                .map(|(at, inner)| (At::new("groups", name, "groups", at), inner.as_str()))
-                .collect();
-            if !groups.is_empty() {
-                let users = Vec::new();
-                comes.push(step(
-                    &["groups", name],
-                    What::Join {
-                        group: name,
-                        users,
-                        groups,
-                    },
-                ));
-            }
-        }
-        steps.append(&mut comes);
-        self.users_of_groups(store, stored, joined, steps)
-    }
-
-    /// Which users are in which group.
-    fn users_of_groups<'p>(
-        &'p self,
-        store: &Store,
-        stored: &Stored<'_>,
-        joined: &Joined<'p>,
-        steps: &mut Vec<Step<'p>>,
-    ) -> Result<()> {
-        let document = &self.source.document;
-        // A user whose groups are declared leaves those that are not; for a group whose users are declared it is theirs.
-        let bound: HashSet<i64> = entries(document.users.as_ref())
-            .filter(|(_, declared)| self.prune && declared.groups.is_some())
-            .filter_map(|(login, _)| stored.user(login))
-            .collect();
-        let mut groups: Vec<&String> = joined.keys().collect();
-        if self.prune {
-            groups.extend(
-                stored
-                    .groups
-                    .keys()
-                    .filter(|key| !joined.contains_key(*key)),
-            );
-        }
-        groups.sort_unstable();
-        let mut comes = Vec::new();
-        for key in groups {
-            let empty = Vec::new();
-            let declared = joined.get(key).unwrap_or(&empty);
-            let entry = document
-                .groups
-                .as_ref()
-                .and_then(|groups| groups.entry(key));
-            let whole = self.prune && entry.is_some_and(|(_, group)| group.users.is_some());
-            let have = stored.groups.get(key);
-            if declared.is_empty() && !whole && bound.is_empty() {
-                continue;
-            }
-            let inside: HashSet<i64> = match have {
-                Some(have) => group::member::users(store, have.id)?.into_iter().collect(),
-                None => HashSet::new(),
-            };
-            if let Some(have) = have.filter(|_| whole || !bound.is_empty()) {
-                let ids: HashSet<i64> = declared
-                    .iter()
-                    .filter_map(|(_, name)| stored.user(name))
-                    .collect();
-                let out = inside.difference(&ids).copied();
-                let users = sorted(out.filter(|user| whole || bound.contains(user)));
-                leave(steps, &["groups", key, "users"], have.id, users, Vec::new());
-            }
-            let users: Vec<Written<'p>> = declared
-                .iter()
-                .filter(|(_, name)| !stored.user(name).is_some_and(|id| inside.contains(&id)))
-                .copied()
-                .collect();
-            let Some((at, _)) = users.first() else {
-                continue;
-            };
-            let place = at.place();
-            let group = self.group_name(&place, key);
-            let groups = Vec::new();
-            comes.push(Step {
-                place,
-                what: What::Join {
-                    group,
-                    users,
-                    groups,
-                },
-            });
-        }
-        steps.append(&mut comes);
-        Ok(())
-    }
-
-    /// The name of a group as the file writes it, given where it names a member.
-    fn group_name<'p>(&'p self, place: &Place, key: &str) -> &'p str {
-        let document = &self.source.document;
-        let entry = document
-            .groups
-            .as_ref()
-            .and_then(|groups| groups.entry(key));
-        if let Some((name, _)) = entry {
-            return name;
-        }
-        let user = place
-            .get(1)
-            .and_then(|login| document.users.as_ref()?.get(login));
-        user.and_then(|user| user.groups.iter().flatten().find(|name| fold(name) == key))
-            .map_or("", String::as_str)
     }
 
     /// Permissions, settings and methods: they name things, and nothing names them.
@@ -497,89 +278,13 @@ impl Policy {
         steps.extend(sets.into_iter().map(|(_, step)| step));
         Ok(())
     }
-
-    /// Things that are not declared, and that nothing refers to any more.
-    fn goes_last<'p>(
-        &'p self,
-        store: &Store,
-        stored: &Stored<'_>,
-        joined: &Joined<'_>,
-        steps: &mut Vec<Step<'p>>,
-    ) -> Result<()> {
-        let document = &self.source.document;
-        if let Some(templates) = &document.templates {
-            for row in template::list(store)? {
-                let languages = row.modified.into_iter().filter(|language| {
-                    let declared = templates.get(&row.name);
-                    declared.is_none_or(|words| words.get(language).is_none())
-                });
-                steps.extend(languages.map(|language| {
-                    step(&["templates"], What::ResetWords(row.name.clone(), language))
-                }));
-            }
-        }
-        if let Some(mailboxes) = &document.mailboxes {
-            for have in mailbox::list(store)? {
-                if mailboxes.get(&have.name).is_none() {
-                    steps.push(step(&["mailboxes"], What::RemoveMailbox(have.id)));
-                }
-            }
-        }
-        if let Some(providers) = &document.sms_providers {
-            for have in sms_provider::list(store)? {
-                if providers.get(&have.name).is_none() {
-                    steps.push(step(&["sms_providers"], What::RemoveProvider(have.id)));
-                }
-            }
-        }
-        let Some(groups) = &document.groups else {
-            return Ok(());
-        };
-        let mut gone = HashSet::new();
-        let mut keys: Vec<&String> = stored.groups.keys().collect();
-        keys.sort_unstable();
-        for key in keys {
-            let have = &stored.groups[key];
-            if have.built_in.is_none() && groups.get(&have.name).is_none() {
-                steps.push(step(&["groups"], What::RemoveGroup(have.id)));
-                gone.insert(key.clone());
-            }
-        }
-        let nested = groups.iter().flat_map(|(name, group)| {
-            let inner = group.groups.iter().flatten().enumerate();
-            inner.map(move |(at, inner)| (At::new("groups", name, "groups", at), inner.as_str()))
-        });
-        let of_users = joined
-            .iter()
-            .filter(|(key, _)| gone.contains(*key))
-            .flat_map(|(key, who)| who.iter().map(move |(at, _)| (*at, key.as_str())));
-        let in_lists = self.listed(|row| row.group.as_deref());
-        self.none_goes("group", &gone, nested.chain(of_users).chain(in_lists))
-    }
 }
 
 /// The entries of a section that may be absent.
-fn entries<T>(section: Option<&Named<T>>) -> impl Iterator<Item = (&str, &T)> + Clone {
+pub(super) fn entries<T>(section: Option<&Named<T>>) -> impl Iterator<Item = (&str, &T)> + Clone {
     section
         .into_iter()
         .flat_map(|named| named.0.iter().map(|(name, thing)| (name.as_str(), thing)))
-}
-
-fn sorted(ids: impl Iterator<Item = i64>) -> Vec<i64> {
-    let mut ids: Vec<i64> = ids.collect();
-    ids.sort_unstable();
-    ids
-}
-
-fn leave(steps: &mut Vec<Step<'_>>, at: &[&str], group: i64, users: Vec<i64>, groups: Vec<i64>) {
-    if !(users.is_empty() && groups.is_empty()) {
-        let what = What::Leave {
-            group,
-            users,
-            groups,
-        };
-        steps.push(step(at, what));
-    }
 }
 
 /// Whether a user is as declared, for certain, but for whether they are active.

@@ -9,6 +9,8 @@ mod declared;
 mod document;
 mod export;
 mod impact;
+mod members;
+mod prune;
 mod read;
 mod reference;
 mod schema;
@@ -30,6 +32,7 @@ pub use self::schema::schema;
 use self::read::Source;
 use self::senders::Found;
 use self::step::{Step, What};
+use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Standing};
 use crate::name::{self, counted, fold, visible};
@@ -420,14 +423,15 @@ impl Plan for Policy {
         )))
     }
 
-    fn summary(&self, changes: &[Change]) -> Option<serde_json::Value> {
+    fn summary(&self, changes: &[Change]) -> Option<(Event, serde_json::Value)> {
         let count = |op| changes.iter().filter(|change| change.op == op).count();
-        Some(serde_json::json!({
+        let summary = serde_json::json!({
             "added": count(Op::Add),
             "edited": count(Op::Edit),
             "removed": count(Op::Remove),
             "prune": self.prune,
-        }))
+        });
+        Some((Event::POLICY_APPLIED, summary))
     }
 }
 

@@ -91,6 +91,26 @@ impl Store {
         }
     }
 
+    /// Opens the store to read for a verb that writes, where it only looks (`--dry-run`).
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_to_look(
+        place: &Place,
+        verb: &Verb,
+        wait: Duration,
+        source: Rc<dyn Source>,
+    ) -> Result<Store> {
+        let reads = Verb {
+            opens: match verb.opens {
+                Opens::Write => Opens::Read,
+                other => other,
+            },
+            ..*verb
+        };
+        Store::open(place, &reads, wait, source)
+    }
+
     /// The same store, opened to write: for the one audit row of a reading command that was denied.
     ///
     /// # Errors
@@ -192,6 +212,17 @@ impl Store {
         Ok(self.vault.get_or_init(|| vault))
     }
 
+    /// A number that is another one after any commit of another connection (`SQLite`, `PRAGMA data_version`).
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn data_version(&self) -> Result<i64> {
+        Ok(self
+            .db()
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?)
+    }
+
     /// Runs `work` in one `BEGIN IMMEDIATE` transaction and commits it; an error rolls everything back.
     ///
     /// # Errors
@@ -209,11 +240,7 @@ impl Store {
     /// As [`Store::write`].
     pub(crate) fn write_for_one<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         let done = self.transact(|tx| {
-            let version = tx
-                .db()
-                .prepare_cached("PRAGMA data_version")?
-                .query_row([], |row| row.get(0))?;
-            self.kept.open(version);
+            self.kept.open(tx.data_version()?);
             work(tx)
         });
         match done {
@@ -272,6 +299,11 @@ impl Tx<'_> {
         };
         self.inner.execute_batch(end)?;
         Ok(done)
+    }
+
+    /// Makes room for a transaction of many rows: 32 MiB of pages instead of 8, until the connection goes.
+    pub(crate) fn room_for_many(&self) -> Result<()> {
+        Ok(self.db().execute_batch("PRAGMA cache_size = -32768")?)
     }
 
     /// The id that the next row of `table` gets. A sealed value is bound to its row, so the id must be known first.

@@ -35,6 +35,16 @@ impl<'s> Reader<'s> {
         })
     }
 
+    /// The same, unless a transaction holds what is read to one moment already. A statement of its own locks the file and
+    /// lets it go again each time, which many statements pay dearly for.
+    pub(crate) fn moment(self) -> Result<Option<Snapshot<'s>>> {
+        if self.0.is_autocommit() {
+            self.snapshot().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// As [`Connection::query_row`].
     pub(crate) fn query_row<T>(
         self,

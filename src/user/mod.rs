@@ -5,6 +5,7 @@
 //! many in in [`import`].
 
 pub mod edit;
+pub mod export;
 pub mod import;
 pub(crate) mod kind;
 pub mod rules;

@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "audit",
     "plan",
     "ask",
+    "progress",
     // The nouns.
     "user::rules",
     "user::kind",
@@ -71,8 +72,9 @@ const WRITERS: &[(&str, &[&str])] = &[
     // The groups of `schema.sql` get the moment at which their store was made.
     ("group", &["group/edit.rs", "store/create.rs"]),
     ("group_group", &["group/member.rs"]),
-    ("group_user", &["group/member.rs"]),
-    ("identity", &["user/edit.rs"]),
+    // A file of users writes many rows at a time.
+    ("group_user", &["group/member.rs", "user/import/write.rs"]),
+    ("identity", &["user/edit.rs", "user/import/write.rs"]),
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
     ("outbox", &["delivery/outbox.rs"]),
@@ -92,6 +94,7 @@ const WRITERS: &[(&str, &[&str])] = &[
         &[
             "user/edit.rs",
             "user/state.rs",
+            "user/import/write.rs",
             "password/mod.rs",
             "login/tries.rs",
             "audit/mod.rs",

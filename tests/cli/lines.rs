@@ -42,6 +42,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "user deactivate" => "user deactivate carol",
         "user unlock" => "user unlock alice",
         "user import" => "user import people.csv",
+        "user export" => "user export",
         "group add" => "group add Fresh",
         "group list" => "group list",
         "group show" => "group show Staff",

@@ -89,6 +89,7 @@ mod template_set;
 mod terminal;
 mod user;
 mod user_edit;
+mod user_exchange;
 mod user_hashes;
 mod user_import;
 mod user_list;

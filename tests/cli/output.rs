@@ -153,12 +153,12 @@ $ twofa -ojson user
 ? 2
 --- stderr
 error: 'twofa user' requires a subcommand but one was not provided
-  [subcommands: add, list, show, edit, remove, activate, deactivate, unlock, import]
+  [subcommands: add, list, show, edit, remove, activate, deactivate, unlock, import, export]
 
 Usage: twofa user [OPTIONS] <COMMAND>
 
 For more information, try '--help'.
-{"error":{"kind":"usage","message":"'twofa user' requires a subcommand but one was not provided [subcommands: add, list, show, edit, remove, activate, deactivate, unlock, import]","hint":"`twofa --help` lists the commands"}}
+{"error":{"kind":"usage","message":"'twofa user' requires a subcommand but one was not provided [subcommands: add, list, show, edit, remove, activate, deactivate, unlock, import, export]","hint":"`twofa --help` lists the commands"}}
 
 "#]]);
     world

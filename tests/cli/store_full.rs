@@ -43,11 +43,16 @@ fn a_full_disk_leaves_the_state_before() {
         policy.push_str(&format!("[users.u{at}]\nemail = 'u{at}@example.com'\n"));
     }
     world.write("policy.toml", &policy);
+    let people = (0..200).fold("login,email\nalice,\n".to_owned(), |text, at| {
+        text + &format!("i{at},i{at}@example.com\n")
+    });
+    world.write("people.csv", &people);
     for blocks in [0, 4, 8, 16, 24] {
         for line in [
             "user edit alice --name Somebody -o json",
             "setting set TotpDriftSteps 2 -o json",
             "apply policy.toml --yes -o json",
+            "user import people.csv --yes -o json",
         ] {
             let output = limited(&world, blocks, line, "");
             let said = String::from_utf8_lossy(&output.stderr);

@@ -83,11 +83,11 @@ The key file opens every sealed value: 4 values.
 $ twofa audit list --user anna -o ndjson
 ? 0
 --- stdout
-{"seq":10,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.denied","subject":"anna","outcome":"denied","reason":"wrong_password","note":null,"detail":null}
+{"seq":11,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.denied","subject":"anna","outcome":"denied","reason":"wrong_password","note":null,"detail":null}
+{"seq":10,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.granted","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":{"method":null}}
 {"seq":9,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.granted","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":{"method":null}}
-{"seq":8,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.granted","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":{"method":null}}
-{"seq":7,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.upgraded","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":null}
-{"seq":6,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.denied","subject":"anna","outcome":"denied","reason":"wrong_password","note":null,"detail":null}
+{"seq":8,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"password.upgraded","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":null}
+{"seq":7,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.denied","subject":"anna","outcome":"denied","reason":"wrong_password","note":null,"detail":null}
 {"seq":2,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"user.added","subject":"anna","outcome":"ok","reason":null,"note":null,"detail":{"login":{"old":null,"new":"anna"},"type":{"old":null,"new":"employee"},"language":{"old":null,"new":"en"},"password":{"old":null,"new":"imported"}}}
 
 "#]]);

@@ -142,12 +142,13 @@ pub const CASES: &[Case] = &[
         Line::new("apply policy.toml --yes", "")
     }),
     one("user import", World::peopled, |world| {
-        let mut csv = "login,name,email\n".to_owned();
-        for at in 0..200 {
+        // More than get a row of their own in the log, and some who are there.
+        let mut csv = "login,name,email\nalice,Alice A.,\nbob,,bob@example.org\n".to_owned();
+        for at in 0..1200 {
             csv.push_str(&format!("u{at},User {at},u{at}@example.com\n"));
         }
         world.write("people.csv", &csv);
-        Line::new("user import people.csv --yes", "")
+        Line::new("user import people.csv --yes --on-conflict update", "")
     }),
     one("authenticator connect", World::peopled, |_| {
         Line::new("authenticator connect alice", "")

@@ -9,7 +9,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use twofa::error::{Error, Kind, Result};
-use twofa::name::unabridged;
+use twofa::name::{spreadsheet, unabridged};
 use twofa::plan::Warning;
 use twofa::verb::{Opens, Verb};
 
@@ -42,6 +42,8 @@ pub struct Answer {
     changed: Option<bool>,
     /// What is done when the answer is out.
     after: Option<After>,
+    /// What `table`, which is asked for by saying nothing, means.
+    usual: Format,
 }
 
 /// What is done when an answer is out: its reader has it by then.
@@ -100,6 +102,7 @@ impl Answer {
             refusal: None,
             changed: None,
             after: None,
+            usual: Format::Table,
         }
     }
 
@@ -166,6 +169,18 @@ impl Answer {
         self
     }
 
+    /// Printed as CSV where no other format is asked for.
+    pub fn usually_csv(mut self) -> Answer {
+        self.usual = Format::Csv;
+        self
+    }
+
+    /// Adds what is worth saying beside it.
+    pub fn warn(mut self, warning: Option<Warning>) -> Answer {
+        self.warnings.extend(warning);
+        self
+    }
+
     /// What the table format shows instead of the fields: rows as a list shows them.
     pub fn shown_as_list(
         self,
@@ -212,6 +227,11 @@ impl Answer {
     )]
     pub fn print(self, verb: &Verb, format: Format, width: Option<u16>) -> Result<Printed> {
         let writes = matches!(verb.opens, Opens::Write | Opens::Create);
+        let format = if format == Format::Table {
+            self.usual
+        } else {
+            format
+        };
         let mut out = io::BufWriter::new(io::stdout().lock());
         let done = write(self.body, format, width, &mut out)
             .and_then(|()| out.flush().map_err(Stop::from));
@@ -467,23 +487,14 @@ fn table_cell(value: &Value) -> String {
     }
 }
 
-/// A cell of a file that may be opened in a spreadsheet: what would be run as a formula gets a quote before it. A phone
-/// number is none.
+/// A value as a cell of CSV.
 fn csv_cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => {
-            let number = text.strip_prefix(['+', '-']).is_some_and(|rest| {
-                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
-            });
-            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number {
-                format!("'{text}")
-            } else {
-                text.clone()
-            }
-        }
+        Value::String(text) => spreadsheet(text).into_owned(),
         Value::Array(items) if items.iter().all(Value::is_string) => {
-            items.iter().map(csv_cell).collect::<Vec<_>>().join(";")
+            let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            spreadsheet(&items.join(";")).into_owned()
         }
         other => other.to_string(),
     }

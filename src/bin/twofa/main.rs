@@ -6,6 +6,7 @@
 #![allow(clippy::doc_markdown)]
 
 mod answer;
+mod bar;
 mod cli;
 mod commands;
 mod complete;

@@ -55,18 +55,17 @@ impl Context {
         )
     }
 
-    /// The same for the verb of another command, which does less: what only looks opens the store to read.
-    pub fn session_of(&self, path: &str) -> Result<Session> {
-        let verb = twofa::verb::verb(path)?;
-        let store = Store::open(
+    /// The same where a command that writes only looks: it opens the store to read.
+    pub fn session_to_look(&self) -> Result<Session> {
+        let store = Store::open_to_look(
             &self.place()?,
-            verb,
+            self.verb,
             process::wait(&self.globals)?,
             Rc::clone(&self.source),
         )?;
         Session::begin(
             store,
-            verb,
+            self.verb,
             &self.process,
             self.globals.as_login.as_deref(),
             self.globals.reason.clone(),

@@ -17,6 +17,7 @@ use twofa::name::{fold, unabridged};
 use twofa::plan::Warning;
 use twofa::secret::{LONGEST, Secret};
 
+use crate::bar::Bar;
 use crate::cli::{Color, Globals};
 
 /// The terminal, as this command may use it.
@@ -68,6 +69,11 @@ impl Ui {
         if !self.yes && self.can_ask() {
             line(self.color, text);
         }
+    }
+
+    /// What shows how far something long has come.
+    pub fn bar(&self) -> Bar {
+        Bar::new(self.quiet)
     }
 
     /// A line of a conversation with a server.

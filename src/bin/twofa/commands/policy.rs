@@ -225,7 +225,7 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
     context.only(FORMATS)?;
     if args.dry_run {
         // It reads, and opens the store as what reads.
-        let session = context.session_of("diff")?;
+        let session = context.session_to_look()?;
         return look(context, &session, &args.file);
     }
     let session = context.session()?;

@@ -1,28 +1,28 @@
 //! `user`: people and technical accounts that log in.
 
-use std::path::PathBuf;
+mod exchange;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand};
 use twofa::actor::Session;
 use twofa::change::Committed;
-use twofa::error::{Error, Kind, Result};
+use twofa::error::{Kind, Result};
 use twofa::group;
 use twofa::guard::Allowance;
 use twofa::method::Method;
-use twofa::name::{argument, counted, visible};
+use twofa::name::{argument, visible};
 use twofa::password;
 use twofa::plan::Warning;
 use twofa::status::stranded;
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
-use twofa::user::import::ImportUsers;
 use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow, rules};
 
+use self::exchange::Import;
 use crate::answer::{Answer, only, row};
 use crate::cli::{Lockout, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
-use crate::ui::{self, Wanted};
+use crate::ui::Wanted;
 
 /// Manage users
 #[derive(Debug, Subcommand)]
@@ -49,8 +49,14 @@ pub enum User {
     /// Bring users in from a CSV file, all of them or none
     ///
     /// The first line names the columns: login, name, email, phone, type, language, groups (split by ;), password_hash
-    /// (Argon2, bcrypt or PBKDF2, as another system wrote it), active. Only login is required.
+    /// (Argon2, bcrypt or PBKDF2, as another system wrote it), active. Only login is required. Commas, semicolons or tabs
+    /// stand between the fields. An empty field is one that is not given.
     Import(Import),
+    /// Write all users as the CSV file that `user import` reads
+    ///
+    /// With the password hashes that other systems made, until they are replaced at a login. Those of this store are
+    /// left out: they are worth nothing without its key.
+    Export,
 }
 
 /// A user by login or email.
@@ -167,14 +173,6 @@ pub struct Remove {
     if_exists: bool,
 }
 
-/// `user import`.
-#[derive(Debug, Args)]
-pub struct Import {
-    /// The file; - reads standard input
-    #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
-}
-
 const COLUMNS: &[&str] = &[
     "login",
     "name",
@@ -237,7 +235,8 @@ pub fn run(context: &mut Context, verb: User) -> Result<Answer> {
                 ))
             })
         }
-        User::Import(args) => import(context, &args),
+        User::Import(args) => exchange::import(context, &args),
+        User::Export => exchange::export(context),
     }
 }
 
@@ -448,35 +447,4 @@ fn set_active(context: &mut Context, named: &Named, active: bool) -> Result<Answ
     let already = if done.changed() { "now" } else { "already" };
     shown(&session, user.id, done)
         .map(|answer| answer.say(format!("`{}` is {already} {state}.", visible(&user.login))))
-}
-
-fn import(context: &mut Context, args: &Import) -> Result<Answer> {
-    let session = context.session()?;
-    let plan = if args.file.as_os_str() == "-" {
-        if context.globals.confirm_code_stdin {
-            return Err(Error::new(
-                Kind::Usage,
-                "standard input cannot be both the file and the confirmation code",
-            )
-            .hint("use --confirm-code"));
-        }
-        ImportUsers::read(ui::input())?
-    } else {
-        let file = std::fs::File::open(&args.file).map_err(|error| {
-            Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error)
-        })?;
-        ImportUsers::read(file)?
-    };
-    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
-    let (added, all) = (done.changes.len() as u64, plan.len() as u64);
-    let changed = done.changed();
-    let mut answer = only("added", added);
-    answer.insert("unchanged".into(), (all - added).into());
-    Ok(Answer::thing(&answer)?
-        .changed(changed, done.warnings)
-        .say(format!(
-            "{} added, {} there already.",
-            counted(added, "user was", "users were"),
-            counted(all - added, "was", "were")
-        )))
 }

@@ -1,0 +1,190 @@
+//! The file of an import: read record by record, several times over, in little memory.
+
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::columns::Columns;
+use crate::error::{Error, Kind, Result};
+use crate::name::counted;
+
+/// The longest file, in bytes: tens of millions of users.
+pub(super) const LONGEST_FILE: u64 = 4 << 30;
+
+/// The longest record, in bytes: far more than its fields may hold. Without it one open quote would swallow the file.
+pub(super) const LONGEST_RECORD: u64 = 64 << 10;
+
+/// A file that can be read from its beginning again.
+pub trait Again: Read + Seek + std::fmt::Debug {}
+
+impl<T: Read + Seek + std::fmt::Debug> Again for T {}
+
+/// Keeps what can be read once in a file that has no name and goes with the process.
+///
+/// # Errors
+/// [`Kind::Io`]; [`Kind::InvalidValue`] for what is too long.
+pub fn spool(input: impl Read) -> Result<std::fs::File> {
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, "cannot keep the file for a second reading").because(error)
+    };
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    let copied = std::io::copy(&mut input.take(LONGEST_FILE + 1), &mut file).map_err(failed)?;
+    if copied > LONGEST_FILE {
+        return Err(too_long_file());
+    }
+    file.flush().map_err(failed)?;
+    Ok(file)
+}
+
+fn too_long_file() -> Error {
+    let message = format!("the file is longer than {} GiB", LONGEST_FILE >> 30);
+    Error::new(Kind::InvalidValue, message).hint("split it into several")
+}
+
+/// A file that ends with an error where a limit is reached, and tells what it has read.
+struct Watched<R> {
+    input: R,
+    read: u64,
+    /// The reader of records moves it on.
+    limit: Rc<Cell<u64>>,
+    digest: Rc<RefCell<Sha256>>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read > self.limit.get() {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.input.read(buffer)?;
+        self.read += read as u64;
+        if let Some(bytes) = buffer.get(..read) {
+            self.digest.borrow_mut().update(bytes);
+        }
+        Ok(read)
+    }
+}
+
+/// One record: its line, and its fields where it could be read.
+pub(super) struct Found<'r> {
+    pub(super) line: u64,
+    /// Bytes read so far.
+    pub(super) at: u64,
+    pub(super) record: &'r csv::ByteRecord,
+}
+
+/// Reads the whole file and hands its records to `each`. Returns the SHA-256 of the bytes.
+///
+/// # Errors
+/// [`Kind::InvalidValue`] for a first line that names no columns, and for a file or a record that is too long;
+/// [`Kind::Io`]; those of `each`.
+pub(super) fn read(
+    file: &mut dyn Again,
+    columns: &dyn Fn(&csv::StringRecord) -> Result<Columns>,
+    each: &mut dyn FnMut(&Columns, Found<'_>) -> Result<()>,
+) -> Result<[u8; 32]> {
+    let failed =
+        |error: std::io::Error| Error::new(Kind::Io, "cannot read the file").because(error);
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let delimiter = delimiter(file).map_err(failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let limit = Rc::new(Cell::new(LONGEST_RECORD));
+    let digest = Rc::new(RefCell::new(Sha256::new()));
+    // With its own reading of CRLF the csv crate counts lines from before the LF; so read, the CR is trimmed.
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .trim(csv::Trim::Headers)
+        .flexible(true)
+        .buffer_capacity(256 << 10)
+        .from_reader(Watched {
+            input: file,
+            read: 0,
+            limit: Rc::clone(&limit),
+            digest: Rc::clone(&digest),
+        });
+    let headers = reader.headers().map_err(|error| broken(1, &error))?.clone();
+    let columns = columns(&headers)?;
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let begin = reader.position().clone();
+        if begin.byte() > LONGEST_FILE {
+            return Err(too_long_file());
+        }
+        limit.set(begin.byte() + LONGEST_RECORD);
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Err(broken(begin.line(), &error)),
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        record.trim();
+        // A blank line is one empty field, where a CR stands before the LF; the csv crate leaves out the others.
+        if record.len() == 1 && record.get(0).is_some_and(<[u8]>::is_empty) {
+            continue;
+        }
+        let at = begin.byte();
+        each(
+            &columns,
+            Found {
+                line,
+                at,
+                record: &record,
+            },
+        )?;
+    }
+    let digest = digest.borrow().clone();
+    Ok(digest.finalize().into())
+}
+
+/// What stands between the fields: of comma, semicolon and tab the one that stands most often in the first line outside
+/// quotes.
+fn delimiter(file: &mut dyn Again) -> std::io::Result<u8> {
+    let mut head = Vec::new();
+    file.take(LONGEST_RECORD).read_to_end(&mut head)?;
+    let mut counts = [(b',', 0u32), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in head {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            byte if !quoted => {
+                for (delimiter, count) in &mut counts {
+                    *count += u32::from(*delimiter == byte);
+                }
+            }
+            _ => {}
+        }
+    }
+    // The first of those that stand equally often.
+    let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+    Ok(most.map_or(b',', |(delimiter, _)| *delimiter))
+}
+
+/// Why the record that begins in `line` cannot be read, nor what follows it.
+fn broken(line: u64, error: &csv::Error) -> Error {
+    match error.kind() {
+        csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            let message = format!(
+                "line {line}: it is longer than {} KiB",
+                LONGEST_RECORD >> 10
+            );
+            Error::new(Kind::InvalidValue, message)
+                .hint("a quote that is not closed takes in the lines below it")
+        }
+        csv::ErrorKind::Io(error) => Error::new(Kind::Io, format!("cannot read the file: {error}")),
+        csv::ErrorKind::Utf8 { .. } => {
+            Error::new(Kind::InvalidValue, format!("line {line}: it is not UTF-8"))
+                .with("line", line)
+        }
+        _ => Error::new(Kind::InvalidValue, format!("the file is no CSV: {error}")),
+    }
+}
+
+/// What is wrong with a number of fields.
+pub(super) fn ragged(fields: usize, columns: usize) -> Error {
+    let fields = counted(fields as u64, "field", "fields");
+    let message = format!("it has {fields} where the first line names {columns}");
+    Error::new(Kind::InvalidValue, message)
+}
