@@ -37,6 +37,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Standing};
 use crate::name::{self, counted, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach, Warning};
+use crate::progress::Progress;
 use crate::store::{Overlay, Store, Tx};
 use crate::verb::Operation;
 
@@ -91,20 +92,28 @@ pub struct Options {
 }
 
 /// A policy file, with the secrets it refers to.
-#[derive(Debug)]
 pub struct Policy {
     source: Source,
     prune: bool,
     /// By section and folded name.
     secrets: HashMap<(&'static str, String), Found>,
     warnings: Vec<Warning>,
+    progress: RefCell<Box<dyn Progress>>,
     /// What the last look found.
     seen: RefCell<Seen>,
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Policy({:?})", self.source.document)
+    }
 }
 
 /// What the steps of a policy come to.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Steps that were taken; one that waits for another is taken more than once.
+    steps: u64,
     changes: Vec<Change>,
     everyone: bool,
     users: BTreeSet<i64>,
@@ -149,6 +158,7 @@ impl Policy {
         options: &Options,
         vaults: &dyn Vaults,
         unread: Unread,
+        progress: Box<dyn Progress>,
     ) -> Result<Policy> {
         let mut source = Source::read(bytes)?;
         if !options.only.is_empty() {
@@ -159,6 +169,7 @@ impl Policy {
             prune: options.prune,
             secrets: HashMap::new(),
             warnings: Vec::new(),
+            progress: RefCell::new(progress),
             seen: RefCell::default(),
         };
         let mut secrets = HashMap::new();
@@ -274,7 +285,7 @@ impl Policy {
             return Ok(None);
         }
         let overlay = store.overlay()?;
-        let mut seen = overlay.pretend(|tx| self.take(tx, declared.steps))?;
+        let mut seen = overlay.pretend(|tx| self.take(tx, "Planning", declared.steps))?;
         seen.warnings = warnings;
         Ok(Some((overlay, seen)))
     }
@@ -295,8 +306,17 @@ impl Policy {
         Ok(false)
     }
 
-    /// Takes every step in order, and gathers what they come to.
-    fn take(&self, tx: &Tx<'_>, steps: Vec<Step<'_>>) -> Result<Seen> {
+    /// Takes every step in order, and gathers what they come to, while somebody watches.
+    fn take(&self, tx: &Tx<'_>, what: &str, steps: Vec<Step<'_>>) -> Result<Seen> {
+        self.progress
+            .borrow_mut()
+            .begin(what, Some(steps.len() as u64));
+        let taken = self.take_each(tx, steps);
+        self.progress.borrow_mut().end();
+        taken
+    }
+
+    fn take_each(&self, tx: &Tx<'_>, steps: Vec<Step<'_>>) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut steps = steps.into_iter().peekable();
         while let Some(step) = steps.next() {
@@ -338,6 +358,8 @@ impl Policy {
     }
 
     fn step(&self, tx: &Tx<'_>, step: &Step<'_>, seen: &mut Seen) -> Result<()> {
+        seen.steps += 1;
+        self.progress.borrow_mut().at(seen.steps);
         let blame = |error: &Error| self.source.blame(&step.place, error);
         let plan = step
             .plan(tx, self)
@@ -379,7 +401,7 @@ impl Plan for Policy {
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
         let steps = self.steps(tx)?.steps;
-        self.take(tx, steps).map(drop)
+        self.take(tx, "Writing", steps).map(drop)
     }
 
     fn operations(&self) -> Vec<Operation> {

@@ -35,6 +35,7 @@ fn read(document: &Document, prune: bool) -> Result<Policy> {
         &options,
         &Known,
         Unread::Refuse,
+        Box::new(crate::progress::Silent),
     )
 }
 

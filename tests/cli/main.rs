@@ -67,6 +67,7 @@ mod permission;
 mod permission_edit;
 mod permission_guards;
 mod policy;
+mod policy_mistakes;
 mod policy_prune;
 mod policy_rights;
 mod policy_secrets;

@@ -167,7 +167,8 @@ impl File {
             )
             .hint("only root and the store's owner choose files, programs and secrets"));
         }
-        Policy::read(&bytes, &options, &Machine, unread)
+        let progress = Box::new(context.ui.bar());
+        Policy::read(&bytes, &options, &Machine, unread, progress)
     }
 }
 
