@@ -36,11 +36,11 @@ pub struct Document {
     #[schemars(schema_with = "schema::version")]
     pub version: u32,
     /// System settings by code. With --prune, those not named are reset.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::settings")]
     pub settings: Option<Named<Scalar>>,
     /// The 2FA methods by code: email, sms, totp, recovery-codes. With --prune, those not named are disabled.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::methods")]
     pub methods: Option<Named<Method>>,
     /// Mailboxes by name. With --prune, those not named are removed.
@@ -59,7 +59,7 @@ pub struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Named<User>>,
     /// Who may, by operation: always the whole list, in order. With --prune, lists not named are those of a new store.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::permissions")]
     pub permissions: Option<Named<Vec<Grantee>>>,
 }

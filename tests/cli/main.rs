@@ -34,6 +34,7 @@ mod delivery_hostile;
 mod delivery_secrets;
 mod environment;
 mod escalation;
+mod examples;
 mod fences;
 mod group;
 mod help;

@@ -17,6 +17,7 @@
 )]
 
 mod accounts;
+mod ansible;
 mod helpdesk;
 mod http_provider;
 mod httpd;
@@ -29,6 +30,7 @@ mod oathtool;
 mod postfix;
 mod postfix_cases;
 mod qr;
+mod schema;
 mod scripted;
 mod sendmail;
 mod shells;
