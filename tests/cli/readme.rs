@@ -1,7 +1,7 @@
 //! The README's tour is run: every `console` block, line by line, in one directory with one fixed clock, and what each
 //! line prints stands below it.
 //!
-//! With `SNAPSHOTS=overwrite` the outputs are written into the README. Words in capitals stand for what an earlier line
+//! A block ```` ```toml NAME ```` is a file that the reader writes. With `SNAPSHOTS=overwrite` the outputs are written into the README. Words in capitals stand for what an earlier line
 //! printed: CHALLENGE, CODE (of the newest message) and APP (what the authenticator app shows).
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,20 @@ fn the_tour_does_what_it_says() {
     };
     let mut renewed = String::new();
     let mut inside = false;
+    // A file that the reader is told to write.
+    let mut file: Option<(String, String)> = None;
     for line in text.lines() {
+        match &mut file {
+            Some((name, held)) if line == "```" => {
+                world.write(name, held);
+                file = None;
+            }
+            Some((_, held)) => held.push_str(&format!("{line}\n")),
+            None => {
+                let name = line.strip_prefix("```toml ");
+                file = name.map(|name| (name.to_owned(), String::new()));
+            }
+        }
         if line == "```console" {
             inside = true;
         } else if line == "```" && inside {
