@@ -22,7 +22,7 @@ use crate::verb::Operation;
 use crate::{group, mailbox, method, setting, sms_provider, template, user};
 
 /// What a file begins with.
-const HEAD: &str = "# What this twofa store declares. `twofa diff FILE` tells what the file would change, `twofa apply FILE` makes it so.\n";
+const HEAD: &str = "# Written by `twofa export`. `twofa diff FILE` tells what it would change, `twofa apply FILE` makes it so.\n";
 
 /// What is there, of these sections; of all, where none is named.
 ///

@@ -20,6 +20,7 @@
 #[cfg(unix)]
 mod account;
 mod acting_user;
+mod again;
 mod audit;
 mod authenticator;
 mod authenticator_confirm;

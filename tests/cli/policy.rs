@@ -143,7 +143,7 @@ Nothing differs.
 $ twofa export
 ? 0
 --- stdout
-# What this twofa store declares. `twofa diff FILE` tells what the file would change, `twofa apply FILE` makes it so.
+# Written by `twofa export`. `twofa diff FILE` tells what it would change, `twofa apply FILE` makes it so.
 version = 1
 
 [settings]

@@ -73,7 +73,7 @@ $ twofa diff policy.toml
 $ twofa export --only mailbox --only sms-provider
 ? 0
 --- stdout
-# What this twofa store declares. `twofa diff FILE` tells what the file would change, `twofa apply FILE` makes it so.
+# Written by `twofa export`. `twofa diff FILE` tells what it would change, `twofa apply FILE` makes it so.
 version = 1
 
 [mailboxes."Ops & co"]
