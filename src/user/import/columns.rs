@@ -16,7 +16,7 @@ pub const COLUMNS: [&str; 9] = [
     "active",
 ];
 
-/// Columns of a file of rejected rows: it can be imported as it is, once its rows are mended.
+/// The first columns of a file of rejected rows: it can be imported as it is, once its rows are mended.
 pub(super) const REJECTED: [&str; 2] = ["line", "reason"];
 
 const NO_PASSWORDS: &str = "a file has hashes and no passwords: the column is `password_hash`; `twofa password set` sets a password";
@@ -60,8 +60,8 @@ pub(super) struct Columns {
     at: [Option<usize>; COLUMNS.len()],
     /// The names, as they stand in the file, without those of [`REJECTED`].
     pub(super) headers: Vec<String>,
-    /// Places of the columns of [`REJECTED`].
-    pub(super) rejected: Vec<usize>,
+    /// How many columns at the front are those of [`REJECTED`].
+    pub(super) skips: usize,
 }
 
 impl Columns {
@@ -71,7 +71,7 @@ impl Columns {
             count: headers.len(),
             at: [None; COLUMNS.len()],
             headers: Vec::new(),
-            rejected: Vec::new(),
+            skips: 0,
         };
         for (column, _) in mappings {
             if !headers.iter().any(|header| fold(header) == fold(column)) {
@@ -86,10 +86,15 @@ impl Columns {
                 });
             }
         }
+        // A file of rejected rows begins with these two; anywhere else they are columns like any other.
+        let first = headers.iter().take(REJECTED.len()).map(fold);
+        let is_rejects = first.eq(REJECTED.iter().map(|name| (*name).to_owned()));
+        if is_rejects {
+            columns.skips = REJECTED.len();
+        }
         for (at, header) in headers.iter().enumerate() {
             let wanted = fold(header);
-            if REJECTED.contains(&wanted.as_str()) {
-                columns.rejected.push(at);
+            if is_rejects && at < REJECTED.len() {
                 continue;
             }
             columns.headers.push(header.to_owned());

@@ -43,11 +43,7 @@ impl<'p> Rejects<'p> {
     ) -> Result<()> {
         let line = line.to_string();
         let own = [line.as_bytes(), reason.as_bytes()];
-        let rest = record
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !columns.rejected.contains(at))
-            .map(|(_, field)| field);
+        let rest = record.iter().skip(columns.skips);
         self.record(own.into_iter().chain(rest))
     }
 

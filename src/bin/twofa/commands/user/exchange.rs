@@ -95,6 +95,14 @@ pub fn import(context: &mut Context, args: &Import) -> Result<Answer> {
     } else {
         context.session()?
     };
+    if args
+        .rejects
+        .as_ref()
+        .is_some_and(|path| path.as_os_str() == "-")
+    {
+        return Err(Error::new(Kind::Usage, "--rejects takes a file")
+            .hint("standard output has the answer"));
+    }
     let options = Options {
         on_conflict: args.on_conflict.into(),
         mappings: args.mappings.clone(),
