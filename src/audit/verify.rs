@@ -30,11 +30,18 @@ pub struct Verified {
 /// # Errors
 /// [`crate::error::Kind::KeyMissing`], [`crate::error::Kind::KeyWrong`], [`crate::error::Kind::Storage`]. Damage is not an error but an answer.
 pub fn verify(store: &Store) -> Result<Verified> {
-    follow(store, &mut || Ok(()))
+    let rows = read_head(store)?.map(|head| head.seq.unsigned_abs());
+    store.watched("Verifying the audit log", rows, |at| {
+        follow(store, &mut || Ok(()), at)
+    })
 }
 
 /// As [`verify`]; `meanwhile` runs between the head and the rows, where another command may come in.
-fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Verified> {
+fn follow(
+    store: &Store,
+    meanwhile: &mut dyn FnMut() -> Result<()>,
+    at: &mut dyn FnMut(u64),
+) -> Result<Verified> {
     // One snapshot: a row that another command adds while this one reads is not beyond the head.
     let _snapshot = store.db().snapshot()?;
     let vault = store.vault()?;
@@ -61,6 +68,7 @@ fn follow(store: &Store, meanwhile: &mut dyn FnMut() -> Result<()>) -> Result<Ve
     answer.head = head.as_ref().map_or(0, |head| head.seq);
     meanwhile()?;
     while let Some(row) = rows.next()? {
+        at(answer.rows.unsigned_abs());
         let raw = Raw::read(row)?;
         // A column that holds another type than it should was written by something else.
         let links = (
@@ -406,12 +414,16 @@ mod tests {
     fn a_row_that_is_added_meanwhile_is_no_damage() {
         let fresh = filled(3);
         let other = fresh.store.writing_twin().unwrap();
-        let found = follow(&fresh.store, &mut || {
-            other.write(|tx| {
-                let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
-                append(tx, &Who::default(), &entry).map(drop)
-            })
-        })
+        let found = follow(
+            &fresh.store,
+            &mut || {
+                other.write(|tx| {
+                    let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
+                    append(tx, &Who::default(), &entry).map(drop)
+                })
+            },
+            &mut |_| {},
+        )
         .unwrap();
         assert!(found.intact, "{found:?}");
         assert_eq!((found.rows, verify(&fresh.store).unwrap().rows), (3, 4));

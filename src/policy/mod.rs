@@ -37,7 +37,6 @@ use crate::error::{Error, Kind, Result};
 use crate::guard::{self, Standing};
 use crate::name::{self, counted, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach, Warning};
-use crate::progress::Progress;
 use crate::store::{Overlay, Store, Tx};
 use crate::verb::Operation;
 
@@ -92,21 +91,15 @@ pub struct Options {
 }
 
 /// A policy file, with the secrets it refers to.
+#[derive(Debug)]
 pub struct Policy {
     source: Source,
     prune: bool,
     /// By section and folded name.
     secrets: HashMap<(&'static str, String), Found>,
     warnings: Vec<Warning>,
-    progress: RefCell<Box<dyn Progress>>,
     /// What the last look found.
     seen: RefCell<Seen>,
-}
-
-impl std::fmt::Debug for Policy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Policy({:?})", self.source.document)
-    }
 }
 
 /// What the steps of a policy come to.
@@ -158,7 +151,6 @@ impl Policy {
         options: &Options,
         vaults: &dyn Vaults,
         unread: Unread,
-        progress: Box<dyn Progress>,
     ) -> Result<Policy> {
         let mut source = Source::read(bytes)?;
         if !options.only.is_empty() {
@@ -169,7 +161,6 @@ impl Policy {
             prune: options.prune,
             secrets: HashMap::new(),
             warnings: Vec::new(),
-            progress: RefCell::new(progress),
             seen: RefCell::default(),
         };
         let mut secrets = HashMap::new();
@@ -308,39 +299,46 @@ impl Policy {
 
     /// Takes every step in order, and gathers what they come to, while somebody watches.
     fn take(&self, tx: &Tx<'_>, what: &str, steps: Vec<Step<'_>>) -> Result<Seen> {
-        self.progress
-            .borrow_mut()
-            .begin(what, Some(steps.len() as u64));
-        let taken = self.take_each(tx, steps);
-        self.progress.borrow_mut().end();
-        taken
+        let total = steps.len() as u64;
+        tx.watched(what, Some(total), |at| self.take_each(tx, steps, at))
     }
 
-    fn take_each(&self, tx: &Tx<'_>, steps: Vec<Step<'_>>) -> Result<Seen> {
+    fn take_each(
+        &self,
+        tx: &Tx<'_>,
+        steps: Vec<Step<'_>>,
+        at: &mut dyn FnMut(u64),
+    ) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut steps = steps.into_iter().peekable();
         while let Some(step) = steps.next() {
             if !matches!(step.what, What::User(..)) {
-                self.step(tx, &step, &mut seen)?;
+                self.step(tx, &step, &mut seen, at)?;
                 continue;
             }
             let mut users = vec![step];
             while let Some(next) = steps.next_if(|step| matches!(step.what, What::User(..))) {
                 users.push(next);
             }
-            self.users(tx, users, &mut seen)?;
+            self.users(tx, users, &mut seen, at)?;
         }
         Ok(seen)
     }
 
     /// Takes the steps of users. A name that one gives up may be another's from then on: who finds theirs taken waits.
-    fn users(&self, tx: &Tx<'_>, mut users: Vec<Step<'_>>, seen: &mut Seen) -> Result<()> {
+    fn users(
+        &self,
+        tx: &Tx<'_>,
+        mut users: Vec<Step<'_>>,
+        seen: &mut Seen,
+        at: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         while !users.is_empty() {
             let mut waiting = Vec::new();
             let mut taken = None;
             let all = users.len();
             for user in users {
-                match self.step(tx, &user, seen) {
+                match self.step(tx, &user, seen, at) {
                     Ok(()) => {}
                     Err(error) if error.kind() == Kind::Conflict => {
                         taken.get_or_insert(error);
@@ -357,9 +355,15 @@ impl Policy {
         Ok(())
     }
 
-    fn step(&self, tx: &Tx<'_>, step: &Step<'_>, seen: &mut Seen) -> Result<()> {
+    fn step(
+        &self,
+        tx: &Tx<'_>,
+        step: &Step<'_>,
+        seen: &mut Seen,
+        at: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         seen.steps += 1;
-        self.progress.borrow_mut().at(seen.steps);
+        at(seen.steps);
         let blame = |error: &Error| self.source.blame(&step.place, error);
         let plan = step
             .plan(tx, self)

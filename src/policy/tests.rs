@@ -35,7 +35,6 @@ fn read(document: &Document, prune: bool) -> Result<Policy> {
         &options,
         &Known,
         Unread::Refuse,
-        Box::new(crate::progress::Silent),
     )
 }
 

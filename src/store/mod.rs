@@ -14,7 +14,7 @@ mod place;
 mod reader;
 mod upgrade;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::io::Read as _;
 use std::ops::Deref;
@@ -37,6 +37,7 @@ pub(crate) use self::reader::Reader;
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
+use crate::progress::{Progress, Silent};
 use crate::vault::{Ring, Vault};
 use crate::verb::{Opens, Verb};
 
@@ -45,6 +46,9 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"2FA\x01");
 
 /// The layout this program writes; `user_version` of a store.
 pub(crate) const VERSION: i32 = 1;
+
+/// How much is done between two looks at the clock, in rows or bytes.
+const STEP: u64 = 256;
 
 /// The latest schema, as a reader sees it.
 pub(crate) const SCHEMA: &str = include_str!("../../schema.sql");
@@ -59,9 +63,14 @@ pub struct Store {
     vault: OnceCell<Vault>,
     source: Rc<dyn Source>,
     kept: Kept,
+    /// Who watches what takes long.
+    watcher: Watcher,
     /// Last, so that the connection goes first.
     _opened: Opened,
 }
+
+/// Somebody who watches; an overlay is watched by whoever watches its store.
+type Watcher = Rc<RefCell<Box<dyn Progress>>>;
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -155,8 +164,34 @@ impl Store {
             vault: OnceCell::new(),
             source,
             kept: Kept::default(),
+            watcher: Rc::new(RefCell::new(Box::new(Silent))),
             _opened: opened,
         })
+    }
+
+    /// From now on `progress` is told of what takes long.
+    pub fn watch(&self, progress: Box<dyn Progress>) {
+        *self.watcher.borrow_mut() = progress;
+    }
+
+    /// Runs `work`, whose rows or bytes are counted with what it is handed, while somebody may watch.
+    pub(crate) fn watched<T>(
+        &self,
+        what: &str,
+        total: Option<u64>,
+        work: impl FnOnce(&mut dyn FnMut(u64)) -> Result<T>,
+    ) -> Result<T> {
+        self.watcher.borrow_mut().begin(what, total);
+        let mut last = 0u64;
+        let done = work(&mut |done| {
+            // The clock is not looked at for every row.
+            if done.saturating_sub(last) >= STEP {
+                last = done;
+                self.watcher.borrow_mut().at(done);
+            }
+        });
+        self.watcher.borrow_mut().end();
+        done
     }
 
     /// What is read with. Within a transaction it sees what was written.

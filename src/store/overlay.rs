@@ -86,6 +86,7 @@ impl Store {
             vault: std::cell::OnceCell::new(),
             source: std::rc::Rc::clone(&self.source),
             kept: Kept::default(),
+            watcher: std::rc::Rc::clone(&self.watcher),
             _opened: opened,
         }))
     }

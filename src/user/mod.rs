@@ -14,7 +14,7 @@ pub mod state;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{OptionalExtension as _, Row, Statement, named_params};
 use serde::Serialize;
 
 use crate::clock::Time;
@@ -257,21 +257,37 @@ pub(crate) fn each_with_password(
         "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical'
          AND coalesce(password_hash, password_imported) IS NOT NULL"
     ))?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        each(read(row)?)?;
-    }
-    Ok(())
+    every(store, "Asking who could log in", &mut query, each)
 }
 
 /// Hands every user to `each`, in no order.
 pub(crate) fn each(store: &Store, each: &mut dyn FnMut(User) -> Result<()>) -> Result<()> {
     let mut query = store.db().prepare(&format!("SELECT {COLUMNS} FROM user"))?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        each(read(row)?)?;
-    }
-    Ok(())
+    every(store, "Reading users", &mut query, each)
+}
+
+/// Hands every row to `each`, while somebody watches.
+fn every(
+    store: &Store,
+    what: &str,
+    query: &mut Statement<'_>,
+    each: &mut dyn FnMut(User) -> Result<()>,
+) -> Result<()> {
+    let most: i64 = store
+        .db()
+        .query_row("SELECT coalesce(max(id), 0) FROM user", [], |row| {
+            row.get(0)
+        })?;
+    store.watched(what, u64::try_from(most).ok(), |at| {
+        let mut rows = query.query([])?;
+        let mut done = 0;
+        while let Some(row) = rows.next()? {
+            each(read(row)?)?;
+            done += 1;
+            at(done);
+        }
+        Ok(())
+    })
 }
 
 /// The user an account of the machine is mapped to.

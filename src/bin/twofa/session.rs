@@ -63,6 +63,7 @@ impl Context {
             process::wait(&self.globals)?,
             Rc::clone(&self.source),
         )?;
+        store.watch(Box::new(self.ui.bar()));
         Session::begin(
             store,
             self.verb,
@@ -74,12 +75,14 @@ impl Context {
 
     /// Opens the store the way the command needs it.
     pub fn store(&self) -> Result<Store> {
-        Store::open(
+        let store = Store::open(
             &self.place()?,
             self.verb,
             process::wait(&self.globals)?,
             Rc::clone(&self.source),
-        )
+        )?;
+        store.watch(Box::new(self.ui.bar()));
+        Ok(store)
     }
 
     /// Reads a time option.

@@ -57,6 +57,15 @@ impl Ui {
         !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// Whether the answer goes to a terminal, where a bar would stand between its lines.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stdout is looked at, not written to"
+    )]
+    pub fn answers_at_terminal() -> bool {
+        std::io::stdout().is_terminal()
+    }
+
     /// A sentence about what was done.
     pub fn status(&self, sentence: &str) {
         if !self.quiet {

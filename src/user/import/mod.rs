@@ -36,12 +36,8 @@ use crate::error::{Error, Kind, Result};
 use crate::name::{counted, fold, visible};
 use crate::permission::Administrators;
 use crate::plan::{Change, Op, Plan, Reach};
-use crate::progress::Progress;
 use crate::store::{Store, Tx};
 use crate::vault::Label;
-
-/// How many rows pass between two looks at the clock.
-const STEP: u64 = 512;
 
 /// What stands for a file in a confirmation.
 const BOUND: Label = Label("confirmation.imported");
@@ -78,7 +74,6 @@ pub struct ImportUsers {
     options: Options,
     groups: Groups,
     taken: RefCell<Taken>,
-    progress: RefCell<Box<dyn Progress>>,
     seen: RefCell<Seen>,
 }
 
@@ -94,11 +89,7 @@ impl ImportUsers {
     ///
     /// # Errors
     /// [`Kind::Io`]; [`Kind::Conflict`] where the file for rejected rows exists.
-    pub fn new(
-        mut file: Box<dyn Again>,
-        options: Options,
-        progress: Box<dyn Progress>,
-    ) -> Result<ImportUsers> {
+    pub fn new(mut file: Box<dyn Again>, options: Options) -> Result<ImportUsers> {
         if let Some(path) = options.rejects.as_deref().filter(|path| path.exists()) {
             let message = format!("`{}` exists", path.display());
             return Err(Error::new(Kind::Conflict, message)
@@ -113,7 +104,6 @@ impl ImportUsers {
             options,
             groups: Groups::default(),
             taken: RefCell::default(),
-            progress: RefCell::new(progress),
             seen: RefCell::default(),
         })
     }
@@ -127,26 +117,18 @@ impl ImportUsers {
     /// Reads the file and hands each record to `each`, while somebody watches.
     fn pass(
         &self,
+        store: &Store,
         what: &str,
         each: &mut dyn FnMut(&Columns, Found<'_>) -> Result<()>,
     ) -> Result<[u8; 32]> {
         let columns = |headers: &csv::StringRecord| Columns::read(headers, &self.options.mappings);
-        let mut progress = self.progress.borrow_mut();
-        progress.begin(what, Some(self.length));
-        let mut rows = 0u64;
-        let done = file::read(
-            &mut **self.file.borrow_mut(),
-            &columns,
-            &mut |columns, found| {
-                rows += 1;
-                if rows.is_multiple_of(STEP) {
-                    progress.at(found.at);
-                }
+        store.watched(what, Some(self.length), |at| {
+            let mut file = self.file.borrow_mut();
+            file::read(&mut **file, &columns, &mut |columns, found| {
+                at(found.at);
                 each(columns, found)
-            },
-        );
-        progress.end();
-        done
+            })
+        })
     }
 
     /// Judges the whole file, unless that was done and still holds.
@@ -172,6 +154,7 @@ impl ImportUsers {
         if !found.is_empty() {
             twice = found;
             self.pass(
+                store,
                 "Looking for names that stand twice",
                 &mut |columns, found| {
                     let names = names(columns, found.record);
@@ -199,7 +182,7 @@ impl ImportUsers {
     ) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut administrators = Administrators::load(store)?;
-        seen.digest = self.pass("Reading the file", &mut |columns, found| {
+        seen.digest = self.pass(store, "Reading the file", &mut |columns, found| {
             let names = names(columns, found.record);
             each(&names);
             match self.again(store, columns, &found, twice) {
@@ -259,7 +242,7 @@ impl ImportUsers {
         if seen.counts.rejected == 0 {
             return Ok(None);
         }
-        self.pass("Writing the rejected rows", &mut |columns, found| {
+        self.pass(store, "Writing the rejected rows", &mut |columns, found| {
             if let Err(error) = self.again(store, columns, &found, &seen.twice) {
                 let problem = problem(found.line, error)?;
                 let file = match &mut rejects {
@@ -327,7 +310,7 @@ impl Plan for ImportUsers {
                     added: seen.counts.added,
                     ..Counts::default()
                 };
-        let digest = self.pass("Writing users", &mut |columns, found| {
+        let digest = self.pass(tx, "Writing users", &mut |columns, found| {
             if all_new {
                 let row = Row::read(tx, &self.groups, columns, found.record)?;
                 return writer.add(row);

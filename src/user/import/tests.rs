@@ -6,13 +6,12 @@ use proptest::prelude::*;
 
 use super::seen::TOLD;
 use super::*;
-use crate::progress::Silent;
 use crate::store::tests::{Fresh, fresh};
 use crate::user::export;
 
 fn with(text: &[u8], options: Options) -> Result<ImportUsers> {
     let file = Box::new(Cursor::new(text.to_vec()));
-    ImportUsers::new(file, options, Box::new(Silent))
+    ImportUsers::new(file, options)
 }
 
 fn read(text: &[u8]) -> Result<ImportUsers> {
@@ -287,7 +286,7 @@ fn the_file_is_the_same_each_time() {
     }
     let fresh = fresh();
     let file = Box::new(Changing(Cursor::new(b"login\nalice\n".to_vec()), 0));
-    let import = ImportUsers::new(file, Options::default(), Box::new(Silent)).unwrap();
+    let import = ImportUsers::new(file, Options::default()).unwrap();
     import.changes(&fresh.store).unwrap();
     let error = fresh.store.write(|tx| import.write(tx)).unwrap_err();
     assert_eq!(error.message(), "the file changed while it was read");

@@ -167,8 +167,7 @@ impl File {
             )
             .hint("only root and the store's owner choose files, programs and secrets"));
         }
-        let progress = Box::new(context.ui.bar());
-        Policy::read(&bytes, &options, &Machine, unread, progress)
+        Policy::read(&bytes, &options, &Machine, unread)
     }
 }
 

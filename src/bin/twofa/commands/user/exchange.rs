@@ -7,13 +7,14 @@ use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::counted;
 use twofa::plan::{Plan as _, Warning};
+use twofa::progress::Silent;
 use twofa::user::export;
 use twofa::user::import::{self, Again, Counts, ImportUsers, Mapping, Options};
 
 use crate::answer::{Answer, only, row};
 use crate::cli::{Format, Lockout};
 use crate::session::Context;
-use crate::ui;
+use crate::ui::{self, Ui};
 
 /// `user import`.
 #[derive(Debug, Args)]
@@ -108,7 +109,7 @@ pub fn import(context: &mut Context, args: &Import) -> Result<Answer> {
         mappings: args.mappings.clone(),
         rejects: args.rejects.clone(),
     };
-    let plan = ImportUsers::new(open(context, args)?, options, Box::new(context.ui.bar()))?;
+    let plan = ImportUsers::new(open(context, args)?, options)?;
     if args.dry_run {
         return look(&session, &plan);
     }
@@ -185,6 +186,9 @@ fn answer(counts: Counts, changed: bool, warnings: Vec<Warning>, would: &str) ->
 /// `user export`: with CSV as its usual format.
 pub fn export(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
+    if Ui::answers_at_terminal() {
+        session.store.watch(Box::new(Silent));
+    }
     let warning = export::not_portable(&session.store)?.map(|count| Warning {
         kind: "password_not_portable",
         message: format!(
