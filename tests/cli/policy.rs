@@ -320,33 +320,18 @@ fn all_of_it_or_nothing() {
 fn looking_changes_nothing() {
     let world = world(SMALL);
     // A log that is not empty, as a writer leaves it that has not ended.
-    let database = world.file("twofa.db");
-    let bytes = || {
-        let log = database.with_extension("db-wal");
-        (
-            fs::read(&database).unwrap(),
-            fs::read(log).unwrap_or_default(),
-        )
-    };
-    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
-    let writer = rusqlite::Connection::open(&database).unwrap();
-    writer
-        .execute_batch(
-            "PRAGMA wal_autocheckpoint = 0; UPDATE unknown_login SET failures = failures + 1",
-        )
-        .unwrap();
-    let before = bytes();
-    assert!(!before.1.is_empty());
+    let writer = world.writer();
+    let before = world.bytes();
     for line in [
         "diff policy.toml",
         "diff policy.toml --prune",
         "apply policy.toml --dry-run",
     ] {
         world.run(line).exits(20);
-        assert!(bytes() == before, "{line}");
+        assert!(world.bytes() == before, "{line}");
     }
     world.ok("export");
-    assert!(bytes() == before);
+    assert!(world.bytes() == before);
     drop(writer);
 }
 

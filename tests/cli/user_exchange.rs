@@ -114,22 +114,8 @@ fn a_refusal_leaves_no_rejects() {
 fn a_dry_run_changes_nothing() {
     let world = World::peopled();
     world.write("people.csv", "login,name\nalice,Other\ncarol,Carol\n");
-    let database = world.file("twofa.db");
-    let bytes = || {
-        let log = database.with_extension("db-wal");
-        (
-            fs::read(&database).unwrap(),
-            fs::read(log).unwrap_or_default(),
-        )
-    };
-    #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
-    let writer = rusqlite::Connection::open(&database).unwrap();
-    writer
-        .execute_batch(
-            "PRAGMA wal_autocheckpoint = 0; UPDATE unknown_login SET failures = failures + 1",
-        )
-        .unwrap();
-    let before = bytes();
+    let writer = world.writer();
+    let before = world.bytes();
     world
         .run("user import people.csv --dry-run --on-conflict update")
         .shows(str![[r#"
@@ -150,7 +136,7 @@ changed    yes
     world
         .run("user import people.csv --dry-run --rejects rejects.csv -o json")
         .exits(20);
-    assert!(bytes() == before);
+    assert!(world.bytes() == before);
     assert!(!world.file("rejects.csv").exists());
     world.write("people.csv", "login\nalice\n");
     world

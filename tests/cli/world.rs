@@ -250,6 +250,27 @@ impl World {
         db.query_row(query, [], |row| row.get(0)).unwrap()
     }
 
+    /// Another program that has written to the store and is still there, so that its log is not empty.
+    pub fn writer(&self) -> rusqlite::Connection {
+        #[expect(clippy::disallowed_methods, reason = "this stands for another program")]
+        let db = rusqlite::Connection::open(self.file("twofa.db")).unwrap();
+        db.execute_batch(
+            "PRAGMA wal_autocheckpoint = 0; UPDATE unknown_login SET failures = failures + 1",
+        )
+        .unwrap();
+        assert!(!self.bytes().1.is_empty());
+        db
+    }
+
+    /// The bytes of the store and of its log.
+    pub fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
+        let log = fs::read(self.file("twofa.db-wal"));
+        (
+            fs::read(self.file("twofa.db")).unwrap(),
+            log.unwrap_or_default(),
+        )
+    }
+
     /// Runs SQL on the store, as somebody with the sqlite3 shell would.
     pub fn sql(&self, sql: &str) {
         #[expect(clippy::disallowed_methods, reason = "this stands for another program")]

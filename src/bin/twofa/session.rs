@@ -1,6 +1,7 @@
 //! What a handler works with: the options, the terminal, and the way to a session.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use twofa::actor::{Process, Session};
 use twofa::change::{self, Committed, Options};
@@ -46,24 +47,15 @@ impl Context {
 
     /// Opens the store the way the command needs it, and finds out who acts.
     pub fn session(&self) -> Result<Session> {
-        Session::begin(
-            self.store()?,
-            self.verb,
-            &self.process,
-            self.globals.as_login.as_deref(),
-            self.globals.reason.clone(),
-        )
+        self.begin(self.store()?)
     }
 
     /// The same where a command that writes only looks: it opens the store to read.
     pub fn session_to_look(&self) -> Result<Session> {
-        let store = Store::open_to_look(
-            &self.place()?,
-            self.verb,
-            process::wait(&self.globals)?,
-            Rc::clone(&self.source),
-        )?;
-        store.watch(Box::new(self.ui.bar()));
+        self.begin(self.open(Store::open_to_look)?)
+    }
+
+    fn begin(&self, store: Store) -> Result<Session> {
         Session::begin(
             store,
             self.verb,
@@ -75,7 +67,14 @@ impl Context {
 
     /// Opens the store the way the command needs it.
     pub fn store(&self) -> Result<Store> {
-        let store = Store::open(
+        self.open(Store::open)
+    }
+
+    fn open(
+        &self,
+        open: fn(&Place, &Verb, Duration, Rc<dyn Source>) -> Result<Store>,
+    ) -> Result<Store> {
+        let store = open(
             &self.place()?,
             self.verb,
             process::wait(&self.globals)?,
