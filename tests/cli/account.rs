@@ -404,3 +404,72 @@ fn a_policy_names_no_file_for_another_account() {
     let done = apply("[settings]\nTotpDriftSteps = 2\n");
     assert_eq!(done.code, Some(0), "{}", done.stderr);
 }
+
+/// Neither a policy nor a file of users changes an administrator, or makes one, for who is none: in one step or in several.
+#[test]
+fn no_file_touches_administrators_for_others() {
+    let Some((world, account)) = world() else {
+        return;
+    };
+    world.ok("user add second --group 'System administrators' --email second@example.com");
+    world.ok("group add Night");
+    world.ok(&format!("user edit bob --os-user {account}"));
+    for operation in [
+        "CanManageAdministration",
+        "CanManageUsers",
+        "CanManageLookups",
+        "CanManageSysSettings",
+        "CanChangeAdminOperationGrantee",
+    ] {
+        world.ok(&format!("permission grant {operation} --user bob"));
+    }
+    world.ok("method enable email --primary");
+    world.ok("setting set Enable2FA on --yes");
+    let before = world.ok("export").stdout;
+    let open = |name: &str| {
+        std::fs::set_permissions(world.file(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let refused = |line: &str, text: &str| {
+        let done = run(&world, &account, line, &[]);
+        assert_eq!(done.code, Some(5), "{text}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("is not an administrator"),
+            "{text}: {}",
+            done.stderr
+        );
+    };
+    for text in [
+        "[groups.'System administrators']\nusers = ['bob']\n",
+        "[groups.'System administrators']\ngroups = ['Night']\n[groups.Night]\nusers = ['bob']\n",
+        "[groups.Night]\nusers = ['bob']\n[groups.New]\ngroups = ['Night']\n[groups.'System administrators']\ngroups = ['New']\n",
+        "[users.eve]\ngroups = ['System administrators']\n",
+        "[users.second]\nemail = 'bob2@example.com'\n",
+        "[users.second]\nactive = false\n",
+        "[users.alice]\nos_user = 'daemon'\n",
+        "[settings]\nEnable2FA = false\n",
+        "[methods.email]\nenabled = false\n[methods.totp]\nenabled = true\n",
+        "[permissions]\nCanUse2FA = []\n",
+        "[groups.Night]\nusers = ['second']\n[permissions]\nCanUse2FA = [{group = 'Night', access = 'deny'}, {group = 'All employees', access = 'allow'}]\n",
+    ] {
+        world.write("policy.toml", &format!("version = 1\n{text}"));
+        open("policy.toml");
+        refused("apply policy.toml --yes", text);
+    }
+    world.write(
+        "policy.toml",
+        "version = 1\n[users.Supervisor]\n[users.alice]\n[users.bob]\n",
+    );
+    refused("apply policy.toml --prune --yes", "prune");
+    for text in [
+        "login,groups\nbob,System administrators\n",
+        "login,groups\neve,System administrators\n",
+        "login,email\nsecond,bob2@example.com\n",
+        "login,name\nsecond,Renamed\n",
+        "login,active\nsecond,no\n",
+    ] {
+        world.write("people.csv", text);
+        open("people.csv");
+        refused("user import people.csv --yes --on-conflict update", text);
+    }
+    assert_eq!(world.ok("export").stdout, before);
+}
