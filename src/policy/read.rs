@@ -137,7 +137,15 @@ fn mistake(said: &str, line: usize) -> Error {
                 error
             }
         }
-        _ => Error::new(Kind::InvalidValue, visible(first).into_owned()),
+        _ => {
+            // The names of types are Rust's.
+            let said = ["u16", "u32", "i64"]
+                .iter()
+                .fold(first.to_owned(), |said, name| {
+                    said.replace(&format!("expected {name}"), "expected a whole number")
+                });
+            Error::new(Kind::InvalidValue, visible(&said).into_owned())
+        }
     };
     at(line, &told)
 }

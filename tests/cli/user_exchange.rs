@@ -68,7 +68,15 @@ E.",,
             .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    // None is written over.
+    // None is written over, and no link is followed.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", world.file("link.csv")).unwrap();
+        let done = world
+            .run("user import people.csv --yes --rejects link.csv -o json")
+            .exits(4);
+        assert_eq!(done.error()["kind"], "conflict");
+    }
     let done = world
         .run("user import people.csv --yes --rejects rejects.csv -o json")
         .exits(4);

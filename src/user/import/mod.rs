@@ -90,7 +90,9 @@ impl ImportUsers {
     /// # Errors
     /// [`Kind::Io`]; [`Kind::Conflict`] where the file for rejected rows exists.
     pub fn new(mut file: Box<dyn Again>, options: Options) -> Result<ImportUsers> {
-        if let Some(path) = options.rejects.as_deref().filter(|path| path.exists()) {
+        // A link that leads nowhere is in the way too.
+        let stands = |path: &&Path| path.symlink_metadata().is_ok();
+        if let Some(path) = options.rejects.as_deref().filter(stands) {
             let message = format!("`{}` exists", path.display());
             return Err(Error::new(Kind::Conflict, message)
                 .hint("name another file with --rejects: none is written over"));
@@ -231,7 +233,9 @@ impl ImportUsers {
         };
         let done = work()?;
         if let Some(rejects) = rejects {
-            rejects.finish()?;
+            rejects.finish().map_err(|error| {
+                error.hint("the other rows were imported; only this file could not be written")
+            })?;
         }
         Ok(done)
     }

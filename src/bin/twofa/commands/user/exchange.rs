@@ -82,8 +82,12 @@ fn open(context: &Context, args: &Import) -> Result<Box<dyn Again>> {
         Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error)
     };
     let file = std::fs::File::open(&args.file).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if found.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
     // What comes through a pipe is there once.
-    if file.metadata().map_err(failed)?.is_file() {
+    if found.is_file() {
         Ok(Box::new(file))
     } else {
         Ok(Box::new(import::spool(file)?))
