@@ -92,52 +92,55 @@ impl Policy {
         groups.sort_unstable();
         let mut comes = Vec::new();
         for key in groups {
-            let empty = Vec::new();
-            let declared = joined.get(key).unwrap_or(&empty);
-            let entry = document
-                .groups
-                .as_ref()
-                .and_then(|groups| groups.entry(key));
-            let whole = self.prune && entry.is_some_and(|(_, group)| group.users.is_some());
-            let have = stored.groups.get(key);
-            if declared.is_empty() && !whole && bound.is_empty() {
-                continue;
-            }
-            let inside: HashSet<i64> = match have {
-                Some(have) => group::member::users(store, have.id)?.into_iter().collect(),
-                None => HashSet::new(),
-            };
-            if let Some(have) = have.filter(|_| whole || !bound.is_empty()) {
-                let ids: HashSet<i64> = declared
-                    .iter()
-                    .filter_map(|(_, name)| stored.user(name))
-                    .collect();
-                let out = inside.difference(&ids).copied();
-                let users = sorted(out.filter(|user| whole || bound.contains(user)));
-                leave(steps, &["groups", key, "users"], have.id, users, Vec::new());
-            }
-            let users: Vec<Written<'p>> = declared
-                .iter()
-                .filter(|(_, name)| !stored.user(name).is_some_and(|id| inside.contains(&id)))
-                .copied()
-                .collect();
+            let users = self.users_of(store, stored, joined, (key, &bound), steps)?;
             let Some((at, _)) = users.first() else {
                 continue;
             };
             let place = at.place();
             let group = self.group_name(&place, key);
             let groups = Vec::new();
-            comes.push(Step {
-                place,
-                what: What::Join {
-                    group,
-                    users,
-                    groups,
-                },
-            });
+            let what = What::Join {
+                group,
+                users,
+                groups,
+            };
+            comes.push(Step { place, what });
         }
         steps.append(&mut comes);
         Ok(())
+    }
+
+    /// Who comes into a group; who leaves it becomes a step at once. `bound` are the users who leave every group that they
+    /// do not declare.
+    fn users_of<'p>(
+        &'p self,
+        store: &Store,
+        stored: &Stored<'_>,
+        joined: &Joined<'p>,
+        (key, bound): (&str, &HashSet<i64>),
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<Vec<Written<'p>>> {
+        let groups = self.source.document.groups.as_ref();
+        let entry = groups.and_then(|groups| groups.entry(key));
+        let whole = self.prune && entry.is_some_and(|(_, group)| group.users.is_some());
+        let declared = joined.get(key).map_or(&[][..], Vec::as_slice);
+        if declared.is_empty() && !whole && bound.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(have) = stored.groups.get(key) else {
+            return Ok(declared.to_vec());
+        };
+        let inside: HashSet<i64> = group::member::users(store, have.id)?.into_iter().collect();
+        if whole || !bound.is_empty() {
+            let ids = declared.iter().filter_map(|(_, name)| stored.user(name));
+            let ids: HashSet<i64> = ids.collect();
+            let out = inside.difference(&ids).copied();
+            let users = sorted(out.filter(|user| whole || bound.contains(user)));
+            leave(steps, &["groups", key, "users"], have.id, users, Vec::new());
+        }
+        let is_in = |name: &str| stored.user(name).is_some_and(|id| inside.contains(&id));
+        let new = declared.iter().filter(|(_, name)| !is_in(name));
+        Ok(new.copied().collect())
     }
 
     /// The name of a group as the file writes it, given where it names a member.

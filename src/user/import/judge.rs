@@ -167,10 +167,9 @@ pub(super) fn judge(
         return Err(leads("login", &row.login, &have.login));
     }
     let mut differs = have.differs;
-    let mut direct = Vec::new();
     let mut joins = Vec::new();
     if !row.groups.is_empty() {
-        direct = permission::direct_groups(store, have.id)?;
+        let direct = permission::direct_groups(store, have.id)?;
         joins = row
             .groups
             .iter()
@@ -202,14 +201,11 @@ pub(super) fn judge(
             if differs.contains(&"email") {
                 address_is_free(store, row, Some(have.id))?;
             }
-            if row.groups.is_empty() {
-                direct = permission::direct_groups(store, have.id)?;
-            }
             Ok(Outcome::Update(Update {
                 id: have.id,
                 login: have.login,
                 kind: (have.kind, row.kind.unwrap_or(have.kind)),
-                direct,
+                direct: permission::direct_groups(store, have.id)?,
                 joins,
                 activates: row.active == Some(true) && differs.contains(&"active"),
                 differs,
