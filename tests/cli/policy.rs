@@ -424,10 +424,14 @@ fn the_help_of_the_file_is_its_schema() {
 $ twofa help policy
 ? 0
 --- stdout
-A policy file declares a set-up: TOML, or JSON. `twofa diff FILE` tells what it would change, `twofa apply FILE` makes it
-so, `twofa export` writes one. A section that is absent is not managed; within a section, what is not named stays as it is,
-and goes with --prune. A key that is absent stays as it is; an empty text clears it. `twofa help policy -o json` prints the
-JSON Schema, for editors.
+A policy file declares a set-up: TOML, or JSON. `twofa diff FILE` tells what it
+would change, `twofa apply FILE` makes it so, `twofa export` writes one.
+
+A section that is absent is not managed. Within a section, what is not named
+stays as it is, and goes with --prune. A key that is absent stays as it is; an
+empty text clears it.
+
+`twofa help policy -o json` prints the JSON Schema, for editors.
 
 version = 1
 
