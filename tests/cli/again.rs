@@ -195,11 +195,7 @@ fn every_command_that_declares_is_run_twice() {
         // One document: what is behind it would not be read.
         let first = world.run(&line).json(0);
         assert_eq!(first["changed"], true, "{}: {first}", case.line);
-        assert!(
-            first["warnings"].is_array() || case.verb == "init",
-            "{}: {first}",
-            case.line
-        );
+        assert!(first["warnings"].is_array(), "{}: {first}", case.line);
         let second = world.run(&line).json(0);
         assert_eq!(
             second["changed"],
@@ -208,4 +204,55 @@ fn every_command_that_declares_is_run_twice() {
             case.line
         );
     }
+}
+
+/// The other half of it: a different thing of that name is refused and names `edit`, and what is not there is not found,
+/// each in one JSON document at the end of stderr, with nothing on stdout.
+#[test]
+fn a_different_thing_is_refused_and_an_absent_one_not_found() {
+    let world = World::peopled();
+    world.ok("sms-provider add text --file sms");
+    let mut seen = Vec::new();
+    for (line, exit, hint) in [
+        ("user add alice --name Other", 4, "twofa user edit alice"),
+        (
+            "mailbox add trial --file mail --from other@example.com",
+            4,
+            "twofa mailbox edit trial",
+        ),
+        (
+            "sms-provider add text --file other",
+            4,
+            "twofa sms-provider edit text",
+        ),
+        ("user remove alcie", 3, "did you mean `alice`?"),
+        (
+            "group remove 'All employee'",
+            3,
+            "did you mean `All employees`?",
+        ),
+        ("mailbox remove trail", 3, "did you mean `trial`?"),
+        ("sms-provider remove test", 3, "did you mean `text`?"),
+    ] {
+        let said = world
+            .run(&format!("{line} --yes --no-input -o json"))
+            .exits(exit);
+        assert_eq!(said.stdout, "", "{line}");
+        let last = said.stderr.lines().last().unwrap();
+        let error: serde_json::Value = serde_json::from_str(last).unwrap();
+        let error = &error["error"];
+        seen.push(format!("{line}: {}", error["kind"].as_str().unwrap()));
+        assert!(
+            error["hint"].as_str().unwrap_or_default().contains(hint),
+            "{line}: {error}"
+        );
+    }
+    assert!(
+        seen[..3].iter().all(|said| said.ends_with(": conflict")),
+        "{seen:#?}"
+    );
+    assert!(
+        seen[3..].iter().all(|said| said.ends_with(": not_found")),
+        "{seen:#?}"
+    );
 }
