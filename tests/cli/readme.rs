@@ -1,8 +1,9 @@
 //! The README's tour is run: every `console` block, line by line, in one directory with one fixed clock, and what each
 //! line prints stands below it.
 //!
-//! A block ```` ```toml NAME ```` is a file that the reader writes. With `SNAPSHOTS=overwrite` the outputs are written into the README. Words in capitals stand for what an earlier line
-//! printed: CHALLENGE, CODE (of the newest message) and APP (what the authenticator app shows).
+//! A block ```` ```toml NAME ```` is a file that the reader writes. With `SNAPSHOTS=overwrite` the outputs are written into
+//! the README. Words in capitals stand for what an earlier line printed: CHALLENGE, CODE (of the newest message) and APP
+//! (what the authenticator app shows).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
