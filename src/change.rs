@@ -5,6 +5,8 @@
 //! in the log, or it did not happen; a refusal undoes the change but keeps the try it cost, the code it consumed, and a
 //! row that tells of it. Nothing waits on a person or a network once the lock is held.
 
+use std::path::Path;
+
 use crate::actor::Session;
 use crate::ask::Ask;
 use crate::audit::{Entry, Event, Outcome, append};
@@ -74,11 +76,12 @@ pub fn commit(
     if let Err(error) = only_administrators(session, store, plan, &planned)? {
         return Err(session.refuse(plan.about(), error));
     }
+    let mut shown = false;
     if let Some(question) = plan
         .question(store, &planned)?
         .filter(|_| session.verb.severe)
     {
-        ask.sure(&question)?;
+        shown = ask.sure(&question)?;
     }
     let prepared = match need(session, store, plan, &planned)? {
         Some(need) => {
@@ -89,7 +92,20 @@ pub fn commit(
         }
         None => Prepared::NotNeeded,
     };
-    let changes = store.write(|tx| perform(tx, session, plan, options, &prepared))??;
+    let directories = plan.directories();
+    if !directories.is_empty() {
+        // What cannot be kept in the log is not done, and leaves no directory.
+        store.vault()?;
+    }
+    for directory in directories {
+        crate::delivery::prepare_directory(store, Path::new(&directory)).map_err(|error| {
+            let message = format!("cannot make the directory `{directory}`");
+            Error::new(Kind::Io, message).because(error)
+        })?;
+    }
+    // Whoever said yes, or gave a code, meant what was planned then.
+    let meant = (shown || matches!(prepared, Prepared::Code { .. })).then_some(planned.as_slice());
+    let changes = store.write(|tx| perform(tx, session, plan, options, &prepared, meant))??;
     Ok(Committed {
         changes,
         warnings: prepared.warning().into_iter().collect(),
@@ -103,6 +119,7 @@ fn perform(
     plan: &dyn Plan,
     options: &Options,
     prepared: &Prepared,
+    meant: Option<&[Change]>,
 ) -> Result<Result<Vec<Change>>> {
     let denied = |error: Error| session.refuse_in(tx, plan.about(), error).map(Err);
     if let Err(error) = session.permit_in(tx, plan.about())? {
@@ -117,6 +134,18 @@ fn perform(
     }
     if let Err(error) = only_administrators(session, tx, plan, &changes)? {
         return denied(error);
+    }
+    let is_meant = |meant: &[Change]| {
+        meant.len() == changes.len()
+            && meant
+                .iter()
+                .zip(&changes)
+                .all(|(one, now)| one.is_like(now))
+    };
+    if !meant.is_none_or(is_meant) {
+        let message = "the store changed in the meantime, and with it what would be done";
+        return Ok(Err(Error::new(Kind::Conflict, message)
+            .hint("nothing was changed; repeat the command, and look again")));
     }
     // What the change became in the meantime may need a confirmation that nobody was asked for.
     if let (Some(need), Prepared::NotNeeded) = (need(session, tx, plan, &changes)?, prepared)

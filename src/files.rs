@@ -144,6 +144,16 @@ impl<'a> PrivateFile<'a> {
         owner.map_or(Ok(()), |owner| owner.owns(self.file.as_file()))
     }
 
+    /// Gives it its name, which an empty file of ours has kept for it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn replace(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(self.path)?;
+        sync_directory(directory_of(self.path))
+    }
+
     /// Gives it its name, where nothing else may have it.
     ///
     /// # Errors

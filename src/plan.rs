@@ -138,6 +138,13 @@ impl Change {
         self
     }
 
+    /// Whether it says the same as another, which was planned at another moment.
+    #[must_use]
+    pub(crate) fn is_like(&self, other: &Change) -> bool {
+        (self.noun, &self.key, self.op, &self.fields)
+            == (other.noun, &other.key, other.op, &other.fields)
+    }
+
     /// This change, unless it is an edit of nothing.
     #[must_use]
     pub fn if_any(self) -> Vec<Change> {
@@ -258,6 +265,11 @@ pub trait Plan {
 
     /// The operations it needs beside that of the command, for what it changes. Asked behind [`Plan::changes`].
     fn operations(&self) -> Vec<Operation> {
+        Vec::new()
+    }
+
+    /// Directories that have to be there: they are made when nothing more is asked.
+    fn directories(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -321,6 +321,13 @@ impl PutMailbox {
 }
 
 impl Plan for PutMailbox {
+    fn directories(&self) -> Vec<String> {
+        match &self.transport {
+            Transport::File { directory } => vec![directory.clone()],
+            _ => Vec::new(),
+        }
+    }
+
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = self.have(store)?;
         if self.id.is_some() {

@@ -188,10 +188,17 @@ impl Policy {
     fn rules<'p>(&'p self, store: &Store, steps: &mut Vec<Step<'p>>) -> Result<()> {
         let document = &self.source.document;
         if let Some(lists) = &document.permissions {
+            let mut named = HashSet::new();
             for (code, rows) in lists.iter() {
                 let here = place(&["permissions", code]);
                 let operation = permission::find(store, code)
                     .map_err(|error| self.source.blame(&here, &error))?;
+                // An operation has a code and a name.
+                if !named.insert(operation) {
+                    let twice = format!("`{}` stands twice", operation.code());
+                    let error = Error::new(Kind::InvalidValue, twice);
+                    return Err(self.source.blame(&here, &error));
+                }
                 steps.push(Step {
                     place: here,
                     what: What::List(operation, Some(rows)),
@@ -199,7 +206,7 @@ impl Policy {
             }
             let unnamed = Operation::ALL
                 .iter()
-                .filter(|operation| self.prune && lists.get(operation.code()).is_none());
+                .filter(|operation| self.prune && !named.contains(*operation));
             steps.extend(
                 unnamed.map(|operation| step(&["permissions"], What::List(*operation, None))),
             );

@@ -31,9 +31,9 @@ pub use self::schema::schema;
 
 use self::read::Source;
 use self::senders::Found;
-use self::step::{Step, What};
+use self::step::{Blamed, Step, What};
 use crate::audit::Event;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::guard::{self, Standing};
 use crate::name::{self, counted, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach, Warning};
@@ -113,6 +113,7 @@ struct Seen {
     administrators: bool,
     confirms: Vec<String>,
     operations: Vec<Operation>,
+    directories: Vec<String>,
     binds: Vec<u8>,
     warnings: Vec<Warning>,
 }
@@ -225,16 +226,6 @@ impl Policy {
         of_mailboxes.chain(of_providers).next()
     }
 
-    /// The directories that messages go into, as the file names them.
-    #[must_use]
-    pub fn directories(&self) -> Vec<&str> {
-        let (mailboxes, providers) = self.source.document.senders();
-        let of_mailboxes = mailboxes.filter_map(|(_, mailbox)| mailbox.directory());
-        of_mailboxes
-            .chain(providers.filter_map(|(_, provider)| provider.directory()))
-            .collect()
-    }
-
     /// What it would change, and for whom. Nothing is written.
     ///
     /// # Errors
@@ -325,7 +316,8 @@ impl Policy {
         Ok(seen)
     }
 
-    /// Takes the steps of users. A name that one gives up may be another's from then on: who finds theirs taken waits.
+    /// Takes the steps of users. A name that one gives up may be another's from then on: who finds theirs taken waits. Each
+    /// round goes the other way, for names that are handed on along a row come free from its end.
     fn users(
         &self,
         tx: &Tx<'_>,
@@ -338,18 +330,20 @@ impl Policy {
             let mut taken = None;
             let all = users.len();
             for user in users {
-                match self.step(tx, &user, seen, at) {
+                match self.try_step(tx, &user, seen, at) {
                     Ok(()) => {}
-                    Err(error) if error.kind() == Kind::Conflict => {
-                        taken.get_or_insert(error);
+                    Err((place, error)) if error.kind() == Kind::Conflict => {
+                        taken.get_or_insert((place, error));
                         waiting.push(user);
                     }
-                    Err(error) => return Err(error),
+                    Err((place, error)) => return Err(self.source.blame(&place, &error)),
                 }
             }
             match taken {
-                Some(error) if waiting.len() == all => return Err(error),
-                _ => users = waiting,
+                Some((place, error)) if waiting.len() == all => {
+                    return Err(self.source.blame(&place, &error));
+                }
+                _ => users = waiting.into_iter().rev().collect(),
             }
         }
         Ok(())
@@ -362,35 +356,51 @@ impl Policy {
         seen: &mut Seen,
         at: &mut dyn FnMut(u64),
     ) -> Result<()> {
+        self.try_step(tx, step, seen, at)
+            .map_err(|(place, error)| self.source.blame(&place, &error))
+    }
+
+    /// Takes a step. To find the line of an error the file is read once more, which is left to who tells of it.
+    fn try_step(
+        &self,
+        tx: &Tx<'_>,
+        step: &Step<'_>,
+        seen: &mut Seen,
+        at: &mut dyn FnMut(u64),
+    ) -> Result<(), Blamed> {
         seen.steps += 1;
         at(seen.steps);
-        let blame = |error: &Error| self.source.blame(&step.place, error);
-        let plan = step
-            .plan(tx, self)
-            .map_err(|(place, error)| self.source.blame(&place, &error))?;
-        let changes = plan.changes(tx).map_err(|error| blame(&error))?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        match plan.reach(tx)? {
-            Reach::Nobody => {}
-            Reach::Users(users) => seen.users.extend(users),
-            Reach::Everyone => seen.everyone = true,
-        }
-        let mut touches = plan.touches_administrators(tx, &changes)?;
-        for user in changes.iter().filter_map(|change| change.user) {
-            touches = touches || crate::permission::is_administrator(tx, user)?;
-        }
-        seen.administrators |= touches;
-        seen.confirms.extend(plan.confirms(tx, &changes)?);
-        seen.binds.extend(plan.binds(tx)?);
-        let operation = step.operation();
-        if !seen.operations.contains(&operation) {
-            seen.operations.push(operation);
-        }
-        seen.changes.extend(changes);
-        plan.write(tx)
+        let plan = step.plan(tx, self)?;
+        let done = take_plan(tx, step, plan.as_ref(), seen);
+        done.map_err(|error| (step.place.clone(), error))
     }
+}
+
+/// Gathers what a plan comes to, and carries it out.
+fn take_plan(tx: &Tx<'_>, step: &Step<'_>, plan: &dyn Plan, seen: &mut Seen) -> Result<()> {
+    let changes = plan.changes(tx)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    match plan.reach(tx)? {
+        Reach::Nobody => {}
+        Reach::Users(users) => seen.users.extend(users),
+        Reach::Everyone => seen.everyone = true,
+    }
+    let mut touches = plan.touches_administrators(tx, &changes)?;
+    for user in changes.iter().filter_map(|change| change.user) {
+        touches = touches || crate::permission::is_administrator(tx, user)?;
+    }
+    seen.administrators |= touches;
+    seen.confirms.extend(plan.confirms(tx, &changes)?);
+    seen.directories.extend(plan.directories());
+    seen.binds.extend(plan.binds(tx)?);
+    let operation = step.operation();
+    if !seen.operations.contains(&operation) {
+        seen.operations.push(operation);
+    }
+    seen.changes.extend(changes);
+    plan.write(tx)
 }
 
 impl Plan for Policy {
@@ -410,6 +420,10 @@ impl Plan for Policy {
 
     fn operations(&self) -> Vec<Operation> {
         self.seen.borrow().operations.clone()
+    }
+
+    fn directories(&self) -> Vec<String> {
+        self.seen.borrow().directories.clone()
     }
 
     fn reach(&self, _store: &Store) -> Result<Reach> {

@@ -27,13 +27,18 @@ impl Policy {
         };
         let declared: HashSet<String> = users.iter().map(|(login, _)| fold(login)).collect();
         let first = user::first_administrator(store)?;
-        let mut gone: HashSet<String> = HashSet::new();
+        let mut ids: HashSet<i64> = HashSet::new();
         user::each_name(store, &mut |key, id, is_login| {
-            if is_login && !declared.contains(key) {
-                if first.as_ref().is_some_and(|first| first.id == id) {
-                    return;
-                }
+            let is_first = first.as_ref().is_some_and(|first| first.id == id);
+            if is_login && !is_first && !declared.contains(key) {
                 steps.push(step(&["users"], What::RemoveUser(id)));
+                ids.insert(id);
+            }
+        })?;
+        // They are named by address as well.
+        let mut gone: HashSet<String> = HashSet::new();
+        user::each_name(store, &mut |key, id, _| {
+            if ids.contains(&id) {
                 gone.insert(key.to_owned());
             }
         })?;

@@ -410,13 +410,6 @@ impl document::Mailbox {
         .find_map(|(is_given, key)| is_given.then_some(key))
     }
 
-    /// The directory that messages go into.
-    pub(super) fn directory(&self) -> Option<&str> {
-        self.path
-            .as_deref()
-            .filter(|_| self.kind == Some(MailboxKind::File))
-    }
-
     pub(super) fn secret(&self) -> Option<(&'static str, &Reference)> {
         self.password
             .as_ref()
@@ -435,13 +428,6 @@ impl document::SmsProvider {
         ]
         .into_iter()
         .find_map(|(is_given, key)| is_given.then_some(key))
-    }
-
-    /// The directory that messages go into.
-    pub(super) fn directory(&self) -> Option<&str> {
-        self.path
-            .as_deref()
-            .filter(|_| self.kind == Some(ProviderKind::File))
     }
 
     pub(super) fn secret(&self) -> Option<(&'static str, &Reference)> {

@@ -90,6 +90,13 @@ impl PutProvider {
 }
 
 impl Plan for PutProvider {
+    fn directories(&self) -> Vec<String> {
+        match &self.transport {
+            Transport::File { directory } => vec![directory.clone()],
+            _ => Vec::new(),
+        }
+    }
+
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
         let have = self.have(store)?;
         let changes = self.change(store, have.as_ref())?;

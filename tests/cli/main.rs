@@ -58,6 +58,7 @@ mod mailbox;
 mod mailbox_edit;
 #[cfg(unix)]
 mod mailbox_files;
+mod meantime;
 mod method;
 mod outbox;
 mod output;

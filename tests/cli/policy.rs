@@ -378,6 +378,22 @@ fn names_change_hands() {
     assert_eq!(world.json("user show bob@example.com")["login"], "alice");
 }
 
+/// Along a row, too: each takes the next one's.
+#[test]
+fn names_are_handed_on_along_a_row() {
+    let world = World::new();
+    let file = |shift: usize| {
+        (0..40).fold("version = 1\n".to_owned(), |text, at| {
+            text + &format!("[users.u{at}]\nemail = 'a{}@example.com'\n", at + shift)
+        })
+    };
+    world.write("policy.toml", &file(0));
+    world.ok("apply policy.toml --yes");
+    world.write("policy.toml", &file(1));
+    world.ok("apply policy.toml --yes");
+    assert_eq!(world.json("user show u7")["email"], "a8@example.com");
+}
+
 /// An empty text clears, and what is absent stays.
 #[test]
 fn an_empty_text_clears() {

@@ -79,6 +79,7 @@ $ twofa diff policy.toml --prune --only group --only mailbox
 fn prune_does_not_take_what_is_named() {
     let world = World::peopled();
     world.ok("group add Staff");
+    world.ok("group add-member Staff --user bob");
     for (text, message) in [
         (
             "[users.alice]\n[groups.Staff]\nusers = ['bob']\n",
@@ -87,6 +88,11 @@ fn prune_does_not_take_what_is_named() {
         (
             "[users.alice]\n[permissions]\nCanReset2FA = [{user = 'BOB', access = 'deny'}]\n",
             "line 4: permissions.CanReset2FA.0: the user `BOB` is named here and would go: `users` does not declare it",
+        ),
+        // By address it is the same user.
+        (
+            "[users.alice]\n[groups.Staff]\nusers = ['BOB@example.com']\n",
+            "line 4: groups.Staff.users.0: the user `BOB@example.com` is named here and would go: `users` does not declare it",
         ),
         (
             "[groups.Other]\ngroups = ['Staff']\n",
@@ -112,4 +118,36 @@ error: line 2: mailboxes: the setting `2FAmailbox` points at the mailbox `trial`
  hint: `twofa setting set 2FAmailbox OTHER`, or `twofa setting reset 2FAmailbox`, first
 
 "#]]);
+}
+
+/// An operation has a code and a name: its list stands once, and --prune knows it by either.
+#[test]
+fn an_operation_is_one_by_code_and_name() {
+    let world = World::peopled();
+    world.write(
+        "policy.toml",
+        "version = 1\n[permissions]\n\"can use 2fa\" = [{user = 'bob', access = 'deny'}]\n",
+    );
+    world.ok("apply policy.toml --prune --yes");
+    let rows = world.json("permission show CanUse2FA")["grantees"].clone();
+    assert_eq!(
+        (&rows[0]["user"], rows.as_array().unwrap().len()),
+        (&"bob".into(), 1)
+    );
+    assert_eq!(
+        world.run("apply policy.toml --prune -o json").json(0)["changed"],
+        false
+    );
+    world.write(
+        "policy.toml",
+        "version = 1\n[permissions]\nCanUse2FA = []\n\"Can use 2FA\" = []\n",
+    );
+    let error = world
+        .run("apply policy.toml --yes -o json")
+        .exits(4)
+        .error();
+    assert_eq!(
+        error["message"],
+        "line 4: permissions.Can use 2FA: `CanUse2FA` stands twice"
+    );
 }

@@ -245,3 +245,28 @@ error: this would leave the store without an active administrator
         .error();
     assert_eq!(error["kind"], "guard");
 }
+
+/// A directory is made for what is applied, and for nothing else: not for who may not, nor before somebody said yes.
+#[test]
+fn directories_are_made_last() {
+    let world = World::peopled();
+    world.ok("permission grant CanManageAdministration --user bob");
+    let made = world.file("made");
+    let mailbox = |kind: &str| {
+        let path = made.display();
+        policy(
+            &world,
+            &format!("[mailboxes.m]\n{kind}from = 'a@example.com'\npath = '{path}'\n"),
+        );
+    };
+    mailbox("kind = 'file'\n");
+    world.run("apply policy.toml --yes --as bob").exits(5);
+    world.run("apply policy.toml").exits(2);
+    world.run("apply policy.toml --dry-run").exits(20);
+    assert!(!made.exists());
+    world.ok("mailbox add m --file other --from b@example.com");
+    // Of what kind it is, the store knows.
+    mailbox("");
+    world.ok("apply policy.toml --yes");
+    assert!(made.is_dir());
+}

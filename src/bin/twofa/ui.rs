@@ -242,9 +242,9 @@ pub fn wants(question: &str) -> Result<bool> {
 }
 
 impl Ask for Ui {
-    fn sure(&mut self, question: &str) -> Result<()> {
+    fn sure(&mut self, question: &str) -> Result<bool> {
         if self.yes {
-            return Ok(());
+            return Ok(false);
         }
         if !self.can_ask() {
             return Err(
@@ -257,7 +257,7 @@ impl Ask for Ui {
             &format!("{question}\nWithout asking: {} --yes\n", self.typed),
         );
         if wants("Are you sure?")? {
-            Ok(())
+            Ok(true)
         } else {
             Err(Error::new(Kind::Declined, "nothing was changed"))
         }

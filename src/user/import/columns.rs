@@ -73,7 +73,12 @@ impl Columns {
             headers: Vec::new(),
             skips: 0,
         };
-        for (column, _) in mappings {
+        for (at, (column, _)) in mappings.iter().enumerate() {
+            let is_it = |(other, _): &Mapping| fold(other) == fold(column);
+            if mappings.iter().take(at).any(is_it) {
+                let message = format!("--map names the column `{}` twice", visible(column));
+                return Err(Error::new(Kind::Usage, message));
+            }
             if !headers.iter().any(|header| fold(header) == fold(column)) {
                 let names = headers.iter();
                 let error = Error::new(

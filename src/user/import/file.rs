@@ -50,7 +50,12 @@ struct Watched<R> {
     /// The reader of records moves it on.
     limit: Rc<Cell<u64>>,
     digest: Rc<RefCell<Sha256>>,
+    /// The last bytes.
+    tail: Rc<RefCell<Vec<u8>>>,
 }
+
+/// How many of the last bytes are kept: enough for the quotes that end a file.
+const TAIL: usize = 1024;
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -61,6 +66,10 @@ impl<R: Read> Read for Watched<R> {
         self.read += read as u64;
         if let Some(bytes) = buffer.get(..read) {
             self.digest.borrow_mut().update(bytes);
+            let mut tail = self.tail.borrow_mut();
+            tail.extend(bytes.iter().skip(read.saturating_sub(TAIL)));
+            let over = tail.len().saturating_sub(TAIL);
+            tail.drain(..over);
         }
         Ok(read)
     }
@@ -91,6 +100,7 @@ pub(super) fn read(
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let limit = Rc::new(Cell::new(LONGEST_RECORD));
     let digest = Rc::new(RefCell::new(Sha256::new()));
+    let tail = Rc::new(RefCell::new(Vec::new()));
     // With its own reading of CRLF the csv crate counts lines from before the LF; so read, the CR is trimmed.
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -103,10 +113,13 @@ pub(super) fn read(
             read: 0,
             limit: Rc::clone(&limit),
             digest: Rc::clone(&digest),
+            tail: Rc::clone(&tail),
         });
     let headers = reader.headers().map_err(|error| broken(1, &error))?.clone();
     let columns = columns(&headers)?;
     let mut record = csv::ByteRecord::new();
+    // The last record: its line, and whether its last field has a line break.
+    let (mut line, mut open) = (1, false);
     loop {
         let begin = reader.position().clone();
         if begin.byte() > LONGEST_FILE {
@@ -118,7 +131,9 @@ pub(super) fn read(
             Ok(false) => break,
             Err(error) => return Err(broken(begin.line(), &error)),
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        line = record.position().map_or(0, csv::Position::line);
+        let last = record.len().checked_sub(1).and_then(|at| record.get(at));
+        open = last.is_some_and(|field| field.contains(&b'\n'));
         record.trim();
         // A blank line is one empty field, where a CR stands before the LF; the csv crate leaves out the others.
         if record.len() == 1 && record.get(0).is_some_and(<[u8]>::is_empty) {
@@ -134,8 +149,22 @@ pub(super) fn read(
             },
         )?;
     }
+    // Only a quoted field has a line break in it, and then the file ends with the quote that closes it; doubled ones stand
+    // for one of the field's own.
+    if open && closing_quotes(&tail.borrow()).is_multiple_of(2) {
+        let message = format!("line {line}: a quote is not closed");
+        return Err(Error::new(Kind::InvalidValue, message)
+            .hint("it takes in the lines below it")
+            .with("line", line));
+    }
     let digest = digest.borrow().clone();
     Ok(digest.finalize().into())
+}
+
+/// How many quotes end a file, white space aside.
+fn closing_quotes(tail: &[u8]) -> usize {
+    let end = tail.trim_ascii_end();
+    end.iter().rev().take_while(|byte| **byte == b'"').count()
 }
 
 /// What stands between the fields: of comma, semicolon and tab the one that stands most often in the first line outside

@@ -13,7 +13,7 @@ mod seen;
 mod twice;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -74,6 +74,10 @@ pub struct ImportUsers {
     options: Options,
     groups: Groups,
     taken: RefCell<Taken>,
+    /// The SHA-256 of the file when it was read first: it is the same one from then on.
+    digest: Cell<Option<[u8; 32]>>,
+    /// The lines that stand in the file of rejected rows, once it is written.
+    written: RefCell<Option<Vec<u64>>>,
     seen: RefCell<Seen>,
 }
 
@@ -106,6 +110,8 @@ impl ImportUsers {
             options,
             groups: Groups::default(),
             taken: RefCell::default(),
+            digest: Cell::new(None),
+            written: RefCell::default(),
             seen: RefCell::default(),
         })
     }
@@ -171,6 +177,21 @@ impl ImportUsers {
         }
         seen.twice = twice;
         seen.version = Some(version);
+        if self.digest.get().is_some_and(|first| first != seen.digest) {
+            return Err(changed_meanwhile());
+        }
+        self.digest.set(Some(seen.digest));
+        let written = self.written.borrow();
+        if written
+            .as_ref()
+            .is_some_and(|lines| *lines != seen.rejected)
+        {
+            return Err(Error::new(
+                Kind::Conflict,
+                "the store changed in the meantime, and with it the rows that are rejected",
+            )
+            .hint("nothing was imported; run it again"));
+        }
         *self.seen.borrow_mut() = seen;
         Ok(())
     }
@@ -242,6 +263,7 @@ impl ImportUsers {
 
     fn reject<'p>(&self, store: &Store, path: &'p Path) -> Result<Option<Rejects<'p>>> {
         let seen = self.seen.borrow();
+        *self.written.borrow_mut() = Some(seen.rejected.clone());
         let mut rejects: Option<Rejects<'p>> = None;
         if seen.counts.rejected == 0 {
             return Ok(None);
@@ -265,11 +287,13 @@ impl ImportUsers {
         if digest == self.seen.borrow().digest {
             return Ok(());
         }
-        Err(
-            Error::new(Kind::Conflict, "the file changed while it was read")
-                .hint("nothing was imported; run it again"),
-        )
+        Err(changed_meanwhile())
     }
+}
+
+fn changed_meanwhile() -> Error {
+    Error::new(Kind::Conflict, "the file changed while it was read")
+        .hint("nothing was imported; run it again")
 }
 
 /// Why a record is not taken that has a name of an earlier one.

@@ -6,8 +6,9 @@ use super::columns::{Columns, REJECTED};
 use crate::error::{Error, Kind, Result};
 use crate::files::PrivateFile;
 
-/// A file of rejected rows. It has its name once it is whole.
+/// A file of rejected rows. It has its name at once, so that nothing else can take it, and its contents once it is whole.
 pub(super) struct Rejects<'p> {
+    name: Reserved<'p>,
     file: PrivateFile<'p>,
     path: &'p Path,
     rows: csv::Writer<Vec<u8>>,
@@ -19,6 +20,7 @@ const PART: usize = 64 << 10;
 impl<'p> Rejects<'p> {
     pub(super) fn begin(path: &'p Path, columns: &Columns) -> Result<Rejects<'p>> {
         let mut rejects = Rejects {
+            name: Reserved::new(path)?,
             file: PrivateFile::begin(path).map_err(|error| failed(path, error))?,
             path,
             rows: csv::WriterBuilder::new()
@@ -69,11 +71,39 @@ impl<'p> Rejects<'p> {
             .map_err(|error| failed(self.path, error))
     }
 
-    /// Gives the file its name.
+    /// Puts the contents in the place that was kept for them.
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
         let path = self.path;
-        self.file.finish().map_err(|error| failed(path, error))
+        self.file.replace().map_err(|error| failed(path, error))?;
+        self.name.keep();
+        Ok(())
+    }
+}
+
+/// A name that is ours: an empty file, which goes again unless it is kept.
+struct Reserved<'p>(Option<&'p Path>);
+
+impl<'p> Reserved<'p> {
+    fn new(path: &'p Path) -> Result<Reserved<'p>> {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|error| failed(path, error))?;
+        Ok(Reserved(Some(path)))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

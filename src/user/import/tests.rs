@@ -176,6 +176,37 @@ fn what_separates_fields_is_seen_from_the_first_line() {
     }
 }
 
+/// An open quote takes in the lines below it, also in a column that is left out; a closed one has its line breaks.
+#[test]
+fn a_quote_is_closed() {
+    let fresh = fresh();
+    let options = || Options {
+        mappings: vec![("dept".into(), None)],
+        ..Options::default()
+    };
+    for text in [
+        "login,dept\na,\"foo\nb,bar\nc,baz\n",
+        "login,dept\na,x\nb,\"foo\nbar",
+        "login,dept\na,\"foo\nbar\"\"\n",
+    ] {
+        let import = with(text.as_bytes(), options()).unwrap();
+        let error = import.changes(&fresh.store).unwrap_err();
+        assert!(
+            error.message().ends_with("a quote is not closed"),
+            "{text}: {error}"
+        );
+    }
+    for text in [
+        "login,dept\na,\"foo\nbar\"\n",
+        "login,dept\na,\"foo\n\"\"bar\"\"\"\r\n\n",
+        "dept,login\n\"foo\nbar\",a\n",
+        "login,dept\na,5\" disk\n",
+    ] {
+        let import = with(text.as_bytes(), options()).unwrap();
+        assert_eq!(import.changes(&fresh.store).unwrap().len(), 1, "{text}");
+    }
+}
+
 #[test]
 fn columns_are_mapped() {
     let fresh = fresh();

@@ -17,7 +17,7 @@ use crate::answer::{Answer, Row, row};
 use crate::cli::{Format, Lockout};
 use crate::plan_text;
 use crate::session::Context;
-use crate::{complete, process, sending, ui};
+use crate::{complete, process, ui};
 
 /// Make the store as a policy file declares it
 ///
@@ -115,7 +115,11 @@ fn sections(only: &[String]) -> Result<Vec<&'static str>> {
 impl File {
     /// The words of a command that takes this file in the same way.
     fn words(&self) -> String {
-        let mut words = argument(&self.path.to_string_lossy());
+        // A dash alone reads standard input, quoted or not.
+        let mut words = match self.path.to_str() {
+            Some("-") => "-".to_owned(),
+            _ => argument(&self.path.to_string_lossy()),
+        };
         if self.prune {
             words.push_str(" --prune");
         }
@@ -242,10 +246,6 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
     context
         .ui
         .before_asking(&plan_text::plan(&changes, &impact));
-    // A mailbox whose directory cannot be made is not added.
-    for directory in policy.directories() {
-        sending::prepare(&session.store, directory)?;
-    }
     let mut done = context.commit(&session, &policy, args.lockout.allowance(), None)?;
     // What a guard would have refused was allowed, or is so no more.
     let kept = warnings
