@@ -183,6 +183,9 @@ fn a_mistake_fails_the_run() {
             "{}",
             played.said
         );
+        // That it has no answer is no second error, and no change.
+        assert!(!played.said.contains("from_json"), "{}", played.said);
+        assert!(played.recap.contains(" changed=0 "), "{}", played.recap);
     }
     assert_eq!(world.json("setting show TotpDriftSteps")["value"], 1);
 }
