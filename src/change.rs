@@ -92,17 +92,7 @@ pub fn commit(
         }
         None => Prepared::NotNeeded,
     };
-    let directories = plan.directories();
-    if !directories.is_empty() {
-        // What cannot be kept in the log is not done, and leaves no directory.
-        store.vault()?;
-    }
-    for directory in directories {
-        crate::delivery::prepare_directory(store, Path::new(&directory)).map_err(|error| {
-            let message = format!("cannot make the directory `{directory}`");
-            Error::new(Kind::Io, message).because(error)
-        })?;
-    }
+    make_directories(store, &plan.directories())?;
     // Whoever said yes, or gave a code, meant what was planned then.
     let meant = (shown || matches!(prepared, Prepared::Code { .. })).then_some(planned.as_slice());
     let changes = store.write(|tx| perform(tx, session, plan, options, &prepared, meant))??;
@@ -110,6 +100,21 @@ pub fn commit(
         changes,
         warnings: prepared.warning().into_iter().collect(),
     })
+}
+
+/// Makes the directories that a change needs.
+fn make_directories(store: &Store, directories: &[String]) -> Result<()> {
+    if !directories.is_empty() {
+        // What cannot be kept in the log is not done, and leaves no directory.
+        store.vault()?;
+    }
+    for directory in directories {
+        crate::delivery::prepare_directory(store, Path::new(directory)).map_err(|error| {
+            let message = format!("cannot make the directory `{directory}`");
+            Error::new(Kind::Io, message).because(error)
+        })?;
+    }
+    Ok(())
 }
 
 /// Under the write lock. The inner error is a refusal: what was written of it stays.
@@ -136,11 +141,8 @@ fn perform(
         return denied(error);
     }
     let is_meant = |meant: &[Change]| {
-        meant.len() == changes.len()
-            && meant
-                .iter()
-                .zip(&changes)
-                .all(|(one, now)| one.is_like(now))
+        let mut pairs = meant.iter().zip(&changes);
+        meant.len() == changes.len() && pairs.all(|(one, now)| one.is_like(now))
     };
     if !meant.is_none_or(is_meant) {
         let message = "the store changed in the meantime, and with it what would be done";

@@ -174,6 +174,13 @@ impl Error {
         self
     }
 
+    /// The same error with where it lies said in front: `line 4`, `users.alice`.
+    #[must_use]
+    pub(crate) fn in_front(mut self, place: &str) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
     /// The kind, which decides the exit code.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -25,6 +25,14 @@ pub enum Op {
     Remove,
 }
 
+impl Op {
+    /// How many of `changes` do it.
+    #[must_use]
+    pub fn count(self, changes: &[Change]) -> u64 {
+        changes.iter().filter(|change| change.op == self).count() as u64
+    }
+}
+
 /// One field of a thing, before and after. A secret carries no bytes: `null` or `"set"`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Field {

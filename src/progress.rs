@@ -5,7 +5,7 @@
 
 /// Somebody who watches.
 pub trait Progress {
-    /// Something begins. `what` is a few words for a person, such as `Reading people.csv`; `total` is how much of it
+    /// Something begins. `what` is a few words for a person, such as `Reading the file`; `total` is how much of it
     /// there is, where that is known. The unit is whatever can be counted (bytes of a file, rows of a table): only the
     /// part that is done is told, never the number.
     fn begin(&mut self, what: &str, total: Option<u64>);

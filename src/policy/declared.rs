@@ -192,12 +192,12 @@ impl Policy {
             for (code, rows) in lists.iter() {
                 let here = place(&["permissions", code]);
                 let operation = permission::find(store, code)
-                    .map_err(|error| self.source.blame(&here, &error))?;
+                    .map_err(|error| self.source.blame(&here, error))?;
                 // An operation has a code and a name.
                 if !named.insert(operation) {
                     let twice = format!("`{}` stands twice", operation.code());
                     let error = Error::new(Kind::InvalidValue, twice);
-                    return Err(self.source.blame(&here, &error));
+                    return Err(self.source.blame(&here, error));
                 }
                 steps.push(Step {
                     place: here,
@@ -239,20 +239,20 @@ impl Policy {
         let mut named = HashSet::new();
         for (code, declared) in methods.iter() {
             let here = place(&["methods", code]);
-            let blame = |error: &Error| self.source.blame(&here, error);
-            let method = Method::parse(code).map_err(|error| blame(&error))?;
+            let blame = |error| self.source.blame(&here, error);
+            let method = Method::parse(code).map_err(blame)?;
             if !named.insert(method) {
                 let twice = format!("{} stands twice", method.name());
-                return Err(blame(&Error::new(Kind::InvalidValue, twice)));
+                return Err(blame(Error::new(Kind::InvalidValue, twice)));
             }
             if declared.primary == Some(true) {
                 if declared.enabled == Some(false) {
                     let message = "a method that is primary is enabled";
-                    return Err(blame(&Error::new(Kind::InvalidValue, message)));
+                    return Err(blame(Error::new(Kind::InvalidValue, message)));
                 }
                 if let Some(other) = primary.replace(method) {
                     let message = format!("{} is primary already: only one is", other.name());
-                    return Err(blame(&Error::new(Kind::InvalidValue, message)));
+                    return Err(blame(Error::new(Kind::InvalidValue, message)));
                 }
             }
             let mut add = |order, set| {
@@ -289,9 +289,7 @@ impl Policy {
 
 /// The entries of a section that may be absent.
 pub(super) fn entries<T>(section: Option<&Named<T>>) -> impl Iterator<Item = (&str, &T)> + Clone {
-    section
-        .into_iter()
-        .flat_map(|named| named.0.iter().map(|(name, thing)| (name.as_str(), thing)))
+    section.into_iter().flat_map(Named::iter)
 }
 
 /// Whether a user is as declared, for certain, but for whether they are active.

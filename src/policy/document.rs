@@ -65,19 +65,6 @@ pub struct Document {
 }
 
 impl Document {
-    /// Mailboxes and SMS providers, with their names.
-    pub(super) fn senders(
-        &self,
-    ) -> (
-        impl Iterator<Item = (&str, &Mailbox)>,
-        impl Iterator<Item = (&str, &SmsProvider)>,
-    ) {
-        (
-            self.mailboxes.iter().flat_map(Named::iter),
-            self.sms_providers.iter().flat_map(Named::iter),
-        )
-    }
-
     /// Leaves these sections, and forgets the others.
     pub(super) fn keep(&mut self, sections: &[&str]) {
         fn unless<T>(keep: bool, section: &mut Option<T>) {
@@ -387,7 +374,7 @@ impl<T> Named<T> {
     }
 
     /// Names and things, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> + Clone {
         self.0.iter().map(|(name, thing)| (name.as_str(), thing))
     }
 }

@@ -17,7 +17,7 @@ mod schema;
 mod senders;
 mod step;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub use self::reference::{Reference, Vaults};
 pub use self::schema::schema;
 
 use self::read::Source;
-use self::senders::Found;
+use self::senders::{Found, Sender};
 use self::step::{Blamed, Step, What};
 use crate::audit::Event;
 use crate::error::{Kind, Result};
@@ -88,6 +88,9 @@ pub struct Options {
     pub only: Vec<&'static str>,
     /// What is not named goes.
     pub prune: bool,
+    /// Whoever applies it acts for the owner of the store, and chooses no file, program or secret of theirs: a file that
+    /// names one is refused.
+    pub delegated: bool,
 }
 
 /// A policy file, with the secrets it refers to.
@@ -100,6 +103,8 @@ pub struct Policy {
     warnings: Vec<Warning>,
     /// What the last look found.
     seen: RefCell<Seen>,
+    /// Whether that is a forecast of which nobody has been asked yet.
+    is_foretold: Cell<bool>,
 }
 
 /// What the steps of a policy come to.
@@ -146,7 +151,8 @@ impl Policy {
     /// Reads a file, and the secrets it refers to.
     ///
     /// # Errors
-    /// [`Kind::InvalidValue`] with the line and the near miss; what `vaults` say of a secret.
+    /// [`Kind::InvalidValue`] with the line and the near miss; [`Kind::NotPermitted`] for what is not for delegated callers;
+    /// what `vaults` say of a secret.
     pub fn read(
         bytes: &[u8],
         options: &Options,
@@ -154,19 +160,24 @@ impl Policy {
         unread: Unread,
     ) -> Result<Policy> {
         let mut source = Source::read(bytes)?;
+        if options.delegated {
+            senders::name_no_file(&source.document)?;
+        }
         if !options.only.is_empty() {
             source.document.keep(&options.only);
         }
-        let mut policy = Policy {
-            source,
-            prune: options.prune,
-            secrets: HashMap::new(),
-            warnings: Vec::new(),
-            seen: RefCell::default(),
-        };
         let mut secrets = HashMap::new();
         let mut warnings = Vec::new();
-        for (section, name, key, reference) in policy.references() {
+        for Sender {
+            section,
+            name,
+            secret,
+            ..
+        } in source.document.senders()
+        {
+            let Some((key, reference)) = secret else {
+                continue;
+            };
             let found = match vaults.read(reference) {
                 Ok(secret) => Found::Read(secret),
                 Err(error) if unread == Unread::Warn => {
@@ -183,93 +194,67 @@ impl Policy {
                 }
                 Err(error) => {
                     let place = vec![section.to_owned(), name.to_owned(), key.to_owned()];
-                    return Err(policy.source.blame(&place, &error));
+                    return Err(source.blame(&place, error));
                 }
             };
             secrets.insert((section, fold(name)), found);
         }
-        (policy.secrets, policy.warnings) = (secrets, warnings);
-        Ok(policy)
-    }
-
-    /// The secrets that the file refers to: section, name, key and reference.
-    fn references(&self) -> Vec<(&'static str, &str, &'static str, &Reference)> {
-        let (mailboxes, providers) = self.source.document.senders();
-        let of_mailboxes = mailboxes.filter_map(|(name, mailbox)| {
-            let (key, reference) = mailbox.secret()?;
-            Some(("mailboxes", name, key, reference))
-        });
-        let of_providers = providers.filter_map(|(name, provider)| {
-            let (key, reference) = provider.secret()?;
-            Some(("sms_providers", name, key, reference))
-        });
-        of_mailboxes.chain(of_providers).collect()
+        Ok(Policy {
+            source,
+            prune: options.prune,
+            secrets,
+            warnings,
+            seen: RefCell::default(),
+            is_foretold: Cell::default(),
+        })
     }
 
     fn secret(&self, section: &'static str, name: &str) -> Option<&Found> {
         self.secrets.get(&(section, fold(name)))
     }
 
-    /// The first place that names a file, a program or a place of secrets: that is not for everybody to say.
-    #[must_use]
-    pub fn names_files(bytes: &[u8]) -> Option<String> {
-        let document = Source::read(bytes).ok()?.document;
-        let (mailboxes, providers) = document.senders();
-        let of_mailboxes = mailboxes.filter_map(|(name, mailbox)| {
-            let key = mailbox.names_file()?;
-            Some(format!("mailboxes.{}.{key}", visible(name)))
-        });
-        let of_providers = providers.filter_map(|(name, provider)| {
-            let key = provider.names_file()?;
-            Some(format!("sms_providers.{}.{key}", visible(name)))
-        });
-        of_mailboxes.chain(of_providers).next()
-    }
-
-    /// What it would change, and for whom. Nothing is written.
+    /// What it would change, and for whom. Nothing is written. What is asked about next is this, as it was told.
     ///
     /// # Errors
     /// What one of the plans refuses, with the line.
     pub fn forecast(&self, store: &Store) -> Result<Forecast> {
-        let Some((overlay, seen)) = self.look(store)? else {
-            return Ok(Forecast {
-                changes: Vec::new(),
-                impact: Vec::new(),
-                warnings: self.seen.borrow().warnings.clone(),
-            });
+        let overlay = self.look(store)?;
+        self.is_foretold.set(true);
+        let seen = self.seen.borrow();
+        let mut forecast = Forecast {
+            changes: seen.changes.clone(),
+            impact: Vec::new(),
+            warnings: seen.warnings.clone(),
+        };
+        let Some(overlay) = overlay else {
+            return Ok(forecast);
         };
         let reach = seen.reach();
-        let mut warnings = seen.warnings;
         let before = Standing::of(store, &reach)?;
         if let Err(error) = guard::check(&overlay, &reach, &before, guard::Allowance::Nobody) {
-            warnings.push(Warning {
+            forecast.warnings.push(Warning {
                 kind: error.kind().code(),
                 message: format!("`twofa apply` would refuse it: {}.", error.message()),
                 hint: error.hint_text().map(str::to_owned),
             });
         }
-        Ok(Forecast {
-            impact: impact::impact(store, &overlay, &reach)?,
-            changes: seen.changes,
-            warnings,
-        })
+        forecast.impact = impact::impact(store, &overlay, &reach)?;
+        Ok(forecast)
     }
 
-    /// The store as it would be, and what the steps come to; `None` when nothing would change.
-    fn look(&self, store: &Store) -> Result<Option<(Overlay, Seen)>> {
+    /// Finds out what the steps come to. Returns the store as it would be; `None` when nothing would change.
+    fn look(&self, store: &Store) -> Result<Option<Overlay>> {
         let declared = self.steps(store)?;
-        let warnings = [self.warnings.clone(), declared.warnings].concat();
-        if !self.any_pending(store, &declared.steps)? {
-            *self.seen.borrow_mut() = Seen {
-                warnings,
-                ..Seen::default()
-            };
-            return Ok(None);
+        let mut seen = Seen::default();
+        let mut overlay = None;
+        if self.any_pending(store, &declared.steps)? {
+            let would = store.overlay()?;
+            seen = would.pretend(|tx| self.take(tx, "Planning", declared.steps))?;
+            overlay = Some(would);
         }
-        let overlay = store.overlay()?;
-        let mut seen = overlay.pretend(|tx| self.take(tx, "Planning", declared.steps))?;
-        seen.warnings = warnings;
-        Ok(Some((overlay, seen)))
+        seen.warnings = [self.warnings.clone(), declared.warnings].concat();
+        *self.seen.borrow_mut() = seen;
+        Ok(overlay)
     }
 
     /// Whether a step would change something, or is refused, as things are now. What bulk comparison left over does.
@@ -336,12 +321,12 @@ impl Policy {
                         taken.get_or_insert((place, error));
                         waiting.push(user);
                     }
-                    Err((place, error)) => return Err(self.source.blame(&place, &error)),
+                    Err((place, error)) => return Err(self.source.blame(&place, error)),
                 }
             }
             match taken {
                 Some((place, error)) if waiting.len() == all => {
-                    return Err(self.source.blame(&place, &error));
+                    return Err(self.source.blame(&place, error));
                 }
                 _ => users = waiting.into_iter().rev().collect(),
             }
@@ -357,7 +342,7 @@ impl Policy {
         at: &mut dyn FnMut(u64),
     ) -> Result<()> {
         self.try_step(tx, step, seen, at)
-            .map_err(|(place, error)| self.source.blame(&place, &error))
+            .map_err(|(place, error)| self.source.blame(&place, error))
     }
 
     /// Takes a step. To find the line of an error the file is read once more, which is left to who tells of it.
@@ -404,13 +389,13 @@ fn take_plan(tx: &Tx<'_>, step: &Step<'_>, plan: &dyn Plan, seen: &mut Seen) -> 
 }
 
 impl Plan for Policy {
+    /// First those of a forecast, if there was one: whoever says yes to it says yes to what they saw. Under the write lock
+    /// they are found out again.
     fn changes(&self, store: &Store) -> Result<Vec<Change>> {
-        let Some((_, seen)) = self.look(store)? else {
-            return Ok(Vec::new());
-        };
-        let changes = seen.changes.clone();
-        *self.seen.borrow_mut() = seen;
-        Ok(changes)
+        if !self.is_foretold.replace(false) {
+            self.look(store)?;
+        }
+        Ok(self.seen.borrow().changes.clone())
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
@@ -453,22 +438,20 @@ impl Plan for Policy {
     }
 
     fn question(&self, _store: &Store, changes: &[Change]) -> Result<Option<String>> {
-        let count = |op| changes.iter().filter(|change| change.op == op).count() as u64;
         Ok(Some(format!(
             "{} will be made: {} to add, {} to edit, {} to remove.",
             counted(changes.len() as u64, "change", "changes"),
-            count(Op::Add),
-            count(Op::Edit),
-            count(Op::Remove)
+            Op::Add.count(changes),
+            Op::Edit.count(changes),
+            Op::Remove.count(changes)
         )))
     }
 
     fn summary(&self, changes: &[Change]) -> Option<(Event, serde_json::Value)> {
-        let count = |op| changes.iter().filter(|change| change.op == op).count();
         let summary = serde_json::json!({
-            "added": count(Op::Add),
-            "edited": count(Op::Edit),
-            "removed": count(Op::Remove),
+            "added": Op::Add.count(changes),
+            "edited": Op::Edit.count(changes),
+            "removed": Op::Remove.count(changes),
             "prune": self.prune,
         });
         Some((Event::POLICY_APPLIED, summary))

@@ -86,7 +86,7 @@ impl Policy {
                 );
                 let error = Error::new(Kind::Conflict, message)
                     .hint(format!("declare it under `{noun}s`, or leave --prune out"));
-                Err(self.source.blame(&at.place(), &error))
+                Err(self.source.blame(&at.place(), error))
             }
         }
     }

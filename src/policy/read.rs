@@ -32,7 +32,7 @@ impl Source {
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = line_at(bytes, error.valid_up_to());
-            at(line, &Error::new(Kind::InvalidValue, "it is not UTF-8"))
+            at(line, Error::new(Kind::InvalidValue, "it is not UTF-8"))
         })?;
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let document = if is_json(&text) {
@@ -61,25 +61,11 @@ impl Source {
     }
 
     /// An error about what stands at `place`, with its line.
-    pub(super) fn blame(&self, place: &Place, error: &Error) -> Error {
-        let line = self.line_of(place);
-        let mut key = String::new();
-        for part in place {
-            if !key.is_empty() {
-                key.push('.');
-            }
-            key.push_str(&visible(part));
-        }
-        let told = Error::new(error.kind(), format!("{key}: {}", error.message()));
-        let told = match error.hint_text() {
-            Some(hint) => told.hint(hint),
-            None => told,
-        };
-        let told = error
-            .detail()
-            .iter()
-            .fold(told, |told, (name, value)| told.with(name, value.clone()));
-        at(line.unwrap_or(1), &told).with("key", key)
+    pub(super) fn blame(&self, place: &Place, error: Error) -> Error {
+        let parts: Vec<_> = place.iter().map(|part| visible(part)).collect();
+        let key = parts.join(".");
+        let line = self.line_of(place).unwrap_or(1);
+        at(line, error.in_front(&key)).with("key", key)
     }
 
     /// The line on which something stands, from 1: of the longest part of its place that there is.
@@ -102,25 +88,16 @@ fn line_at(text: impl AsRef<[u8]>, offset: usize) -> usize {
     before.filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// The same error with its line before it.
-fn at(line: usize, error: &Error) -> Error {
-    let told = Error::new(error.kind(), format!("line {line}: {}", error.message()));
-    let told = match error.hint_text() {
-        Some(hint) => told.hint(hint),
-        None => told,
-    };
-    error
-        .detail()
-        .iter()
-        .fold(told, |told, (name, value)| told.with(name, value.clone()))
-        .with("line", line)
+/// The same error with its line in front.
+fn at(line: usize, error: Error) -> Error {
+    error.in_front(&format!("line {line}")).with("line", line)
 }
 
 /// What serde has to say, in our words: of a key that is not known, the near miss.
 fn mistake(said: &str, line: usize) -> Error {
     let first = said.lines().next().unwrap_or(said);
     let names: Vec<&str> = first.split('`').skip(1).step_by(2).collect();
-    let told = match (first, names.as_slice()) {
+    let error = match (first, names.as_slice()) {
         (said, [unknown, known @ ..]) if said.starts_with("unknown field") => {
             let message = format!("`{}` is no key here", visible(unknown));
             let error = Error::new(Kind::InvalidValue, message);
@@ -147,7 +124,7 @@ fn mistake(said: &str, line: usize) -> Error {
             Error::new(Kind::InvalidValue, visible(&said).into_owned())
         }
     };
-    at(line, &told)
+    at(line, error)
 }
 
 /// Whether it is a file of a later version, whose other keys say nothing to us.

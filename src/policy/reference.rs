@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub enum Reference {
     /// `env:NAME`: a variable of the environment.
     Variable(String),
-    /// `file:PATH`: a file.
+    /// `file:/PATH`: a file, by its whole path.
     File(String),
     /// `credential:NAME`: a credential that systemd handed to the unit (systemd.exec(5), `LoadCredential=`).
     Credential(String),
@@ -33,7 +33,7 @@ pub trait Vaults {
 }
 
 impl Reference {
-    /// Reads `env:NAME`, `file:PATH` or `credential:NAME`. What is none of these may be a secret, and is not repeated.
+    /// Reads `env:NAME`, `file:/PATH` or `credential:NAME`. What is none of these may be a secret, and is not repeated.
     fn parse(text: &str) -> Option<Reference> {
         let (source, place) = text.trim().split_once(':')?;
         let place = place.trim();

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::document::{self, MailboxKind, ProviderKind};
+use super::declared::entries;
+use super::document::{self, Document, MailboxKind, ProviderKind};
 use super::reference::Reference;
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::{self, From, PutMailbox, Smtp, Tls, Transport as Mail};
+use crate::name::visible;
 use crate::secret::Secret;
 use crate::sms_provider::{self, Http, PutProvider, Smpp, Transport as Sms, Twilio};
 use crate::store::Store;
@@ -398,39 +400,62 @@ fn command(declared: &document::SmsProvider, have: Option<&Sms>) -> Result<Sms> 
     })
 }
 
-impl document::Mailbox {
-    /// The key that names a file, a program or a place of secrets, if one does.
-    pub(super) fn names_file(&self) -> Option<&'static str> {
-        [
-            (self.path.is_some(), "path"),
-            (self.ca_file.is_some(), "ca_file"),
-            (self.password.is_some(), "password"),
-        ]
-        .into_iter()
-        .find_map(|(is_given, key)| is_given.then_some(key))
-    }
+/// What a mailbox or an SMS provider says of files and secrets.
+pub(super) struct Sender<'d> {
+    pub(super) section: &'static str,
+    pub(super) name: &'d str,
+    /// The key of its secret, and where that is.
+    pub(super) secret: Option<(&'static str, &'d Reference)>,
+    /// The first key that names a file, a program, what it is given, or a place of secrets.
+    pub(super) names_file: Option<&'static str>,
+}
 
-    pub(super) fn secret(&self) -> Option<(&'static str, &Reference)> {
-        self.password
-            .as_ref()
-            .map(|reference| ("password", reference))
+impl Document {
+    /// Every mailbox and SMS provider.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Sender<'_>> {
+        let first = |keys: &[(bool, &'static str)]| {
+            let given = keys.iter().find(|(is_given, _)| *is_given);
+            given.map(|(_, key)| *key)
+        };
+        let mailboxes = entries(self.mailboxes.as_ref()).map(move |(name, mailbox)| Sender {
+            section: "mailboxes",
+            name,
+            secret: mailbox.password.as_ref().map(|secret| ("password", secret)),
+            names_file: first(&[
+                (mailbox.path.is_some(), "path"),
+                (mailbox.ca_file.is_some(), "ca_file"),
+                (mailbox.password.is_some(), "password"),
+            ]),
+        });
+        let providers = entries(self.sms_providers.as_ref()).map(move |(name, provider)| Sender {
+            section: "sms_providers",
+            name,
+            secret: provider.secret.as_ref().map(|secret| ("secret", secret)),
+            names_file: first(&[
+                (provider.path.is_some(), "path"),
+                (provider.arguments.is_some(), "arguments"),
+                (provider.ca_file.is_some(), "ca_file"),
+                (provider.secret.is_some(), "secret"),
+            ]),
+        });
+        mailboxes.chain(providers)
     }
 }
 
-impl document::SmsProvider {
-    /// The key that names a file, a program, what it is given, or a place of secrets, if one does.
-    pub(super) fn names_file(&self) -> Option<&'static str> {
-        [
-            (self.path.is_some(), "path"),
-            (self.arguments.is_some(), "arguments"),
-            (self.ca_file.is_some(), "ca_file"),
-            (self.secret.is_some(), "secret"),
-        ]
-        .into_iter()
-        .find_map(|(is_given, key)| is_given.then_some(key))
-    }
-
-    pub(super) fn secret(&self) -> Option<(&'static str, &Reference)> {
-        self.secret.as_ref().map(|reference| ("secret", reference))
+/// Refuses a file that names a file, a program or a place of secrets.
+pub(super) fn name_no_file(document: &Document) -> Result<()> {
+    let named = document.senders().find_map(|sender| {
+        let key = sender.names_file?;
+        Some(format!("{}.{}.{key}", sender.section, visible(sender.name)))
+    });
+    match named {
+        None => Ok(()),
+        Some(place) => Err(Error::new(
+            Kind::NotPermitted,
+            format!(
+                "`{place}` names a file, a program or a secret, which is not for delegated callers"
+            ),
+        )
+        .hint("only root and the store's owner choose files, programs and secrets")),
     }
 }

@@ -388,8 +388,8 @@ mod tests {
         assert_eq!(logins(&overlay), ["alice", "bob"]);
     }
 
-    /// Every table that a foreign key of an overlaid one leads to, with an effect, is overlaid itself; and no table is in
-    /// both lists.
+    /// Every table of the lists is one of the store, and none is in both. What is in neither cannot be written, and so nothing
+    /// goes with its rows.
     #[test]
     fn the_lists_hold_together() {
         let fresh = fresh();

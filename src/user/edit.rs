@@ -109,19 +109,22 @@ impl Fields {
     }
 }
 
-fn taken(store: &Store, what: &str, name: &str, by: Option<i64>) -> Result<()> {
+/// Refuses a name that leads to another user than `by`.
+pub(super) fn taken(store: &Store, what: &str, name: &str, by: Option<i64>) -> Result<()> {
     match lookup(store, name)? {
-        Some(other) if Some(other.id) != by => Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "the {what} `{}` already leads to the user `{}`",
-                visible(name),
-                visible(&other.login)
-            ),
-        )
-        .hint("logins and email addresses share one space of names")),
+        Some(other) if Some(other.id) != by => Err(leads(what, name, &other.login)),
         _ => Ok(()),
     }
+}
+
+/// Why a name is refused that leads to the user of a login.
+pub(super) fn leads(what: &str, name: &str, login: &str) -> Error {
+    let message = format!(
+        "the {what} `{}` already leads to the user `{}`",
+        visible(name),
+        visible(login)
+    );
+    Error::new(Kind::Conflict, message).hint("logins and email addresses share one space of names")
 }
 
 fn os_user_taken(store: &Store, account: &str, by: Option<i64>) -> Result<()> {

@@ -49,7 +49,7 @@ pub fn not_portable(store: &Store) -> Result<Option<u64>> {
     Ok(u64::try_from(count).ok().filter(|count| *count > 0))
 }
 
-/// Hands every user to `write`, in the order in which they came.
+/// Hands every user to `write`.
 ///
 /// # Errors
 /// [`Kind::Storage`], key errors, and what `write` returns.

@@ -33,17 +33,17 @@ pub fn plan(changes: &[Change], impact: &[Impact]) -> String {
     text
 }
 
-/// `2 to add, 1 to edit`.
+/// `3 changes (2 added, 1 edited)`.
 pub fn counts(changes: &[Change]) -> String {
-    let count = |op| changes.iter().filter(|change| change.op == op).count();
     let parts: Vec<String> = [
         (Op::Add, "added"),
         (Op::Edit, "edited"),
         (Op::Remove, "removed"),
     ]
     .into_iter()
-    .filter(|(op, _)| count(*op) > 0)
-    .map(|(op, word)| format!("{} {word}", count(op)))
+    .map(|(op, word)| (op.count(changes), word))
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
     .collect();
     format!(
         "{} ({})",

@@ -1,5 +1,6 @@
 //! What a handler works with: the options, the terminal, and the way to a session.
 
+use std::io::StdinLock;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use twofa::verb::Verb;
 
 use crate::cli::{CodeFrom, Format, Globals, NewPasswordFrom, PasswordFrom};
 use crate::process;
-use crate::ui::{Lines, Ui, Wanted, read_file};
+use crate::ui::{self, Lines, Ui, Wanted, read_file};
 
 /// The surroundings of one command.
 pub struct Context {
@@ -107,6 +108,18 @@ impl Context {
             confirm_code: self.globals.confirm_code_stdin,
             ..wanted
         })
+    }
+
+    /// Standard input as a file: then no secret comes on it.
+    pub fn file_from_input(&self) -> Result<StdinLock<'static>> {
+        if self.globals.confirm_code_stdin {
+            return Err(Error::new(
+                Kind::Usage,
+                "standard input cannot be both the file and the confirmation code",
+            )
+            .hint("use --confirm-code"));
+        }
+        Ok(ui::input())
     }
 
     /// A password: from standard input, from a file, or asked for.

@@ -17,9 +17,9 @@ pub(super) const LONGEST_FILE: u64 = 4 << 30;
 pub(super) const LONGEST_RECORD: u64 = 64 << 10;
 
 /// A file that can be read from its beginning again.
-pub trait Again: Read + Seek + std::fmt::Debug {}
+pub trait Rereadable: Read + Seek + std::fmt::Debug {}
 
-impl<T: Read + Seek + std::fmt::Debug> Again for T {}
+impl<T: Read + Seek + std::fmt::Debug> Rereadable for T {}
 
 /// Keeps what can be read once in a file that has no name and goes with the process.
 ///
@@ -89,7 +89,7 @@ pub(super) struct Found<'r> {
 /// [`Kind::InvalidValue`] for a first line that names no columns, and for a file or a record that is too long;
 /// [`Kind::Io`]; those of `each`.
 pub(super) fn read(
-    file: &mut dyn Again,
+    file: &mut dyn Rereadable,
     columns: &dyn Fn(&csv::StringRecord) -> Result<Columns>,
     each: &mut dyn FnMut(&Columns, Found<'_>) -> Result<()>,
 ) -> Result<[u8; 32]> {
@@ -169,7 +169,7 @@ fn closing_quotes(tail: &[u8]) -> usize {
 
 /// What stands between the fields: of comma, semicolon and tab the one that stands most often in the first line outside
 /// quotes.
-fn delimiter(file: &mut dyn Again) -> std::io::Result<u8> {
+fn delimiter(file: &mut dyn Rereadable) -> std::io::Result<u8> {
     let mut head = Vec::new();
     file.take(LONGEST_RECORD).read_to_end(&mut head)?;
     let mut counts = [(b',', 0u32), (b';', 0), (b'\t', 0)];

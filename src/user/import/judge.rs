@@ -12,6 +12,7 @@ use crate::name::{argument, visible};
 use crate::permission;
 use crate::store::Store;
 use crate::user::Type;
+use crate::user::edit::{leads, taken};
 
 /// What is done about a row.
 #[derive(Debug)]
@@ -88,32 +89,10 @@ fn look(store: &Store, row: &Row) -> Result<Option<Have>> {
         .optional()?)
 }
 
-fn leads(what: &str, name: &str, by: &str) -> Error {
-    let message = format!(
-        "the {what} `{}` already leads to the user `{}`",
-        visible(name),
-        visible(by)
-    );
-    Error::new(Kind::Conflict, message).hint("logins and email addresses share one space of names")
-}
-
 /// Refuses an address that leads to another user than `id`.
 fn address_is_free(store: &Store, row: &Row, id: Option<i64>) -> Result<()> {
-    let (Some(email), Some(key)) = (&row.email, &row.email_key) else {
-        return Ok(());
-    };
-    if *key == row.key {
-        return Ok(());
-    }
-    let by: Option<(i64, String)> = store
-        .db()
-        .prepare_cached(
-            "SELECT user.id, login FROM identity JOIN user ON user.id = identity.user WHERE key = ?1",
-        )?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    match by {
-        Some((other, login)) if Some(other) != id => Err(leads("email address", email, &login)),
+    match (&row.email, &row.email_key) {
+        (Some(email), Some(key)) if *key != row.key => taken(store, "email address", email, id),
         _ => Ok(()),
     }
 }

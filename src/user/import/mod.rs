@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use self::columns::{COLUMNS, Mapping, mapping};
-pub use self::file::{Again, spool};
+pub use self::file::{Rereadable, spool};
 
 use self::columns::{Columns, Field};
 use self::file::Found;
@@ -40,7 +40,7 @@ use crate::store::{Store, Tx};
 use crate::vault::Label;
 
 /// What stands for a file in a confirmation.
-const BOUND: Label = Label("confirmation.imported");
+const BOUND: Label = Label("confirmation.import_file");
 
 /// What becomes of a row whose user exists and differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,7 +68,7 @@ pub struct Options {
 
 /// `user import`.
 pub struct ImportUsers {
-    file: RefCell<Box<dyn Again>>,
+    file: RefCell<Box<dyn Rereadable>>,
     /// Bytes of the file.
     length: u64,
     options: Options,
@@ -93,7 +93,7 @@ impl ImportUsers {
     ///
     /// # Errors
     /// [`Kind::Io`]; [`Kind::Conflict`] where the file for rejected rows exists.
-    pub fn new(mut file: Box<dyn Again>, options: Options) -> Result<ImportUsers> {
+    pub fn new(mut file: Box<dyn Rereadable>, options: Options) -> Result<ImportUsers> {
         // A link that leads nowhere is in the way too.
         let stands = |path: &&Path| path.symlink_metadata().is_ok();
         if let Some(path) = options.rejects.as_deref().filter(stands) {
@@ -177,10 +177,7 @@ impl ImportUsers {
         }
         seen.twice = twice;
         seen.version = Some(version);
-        if self.digest.get().is_some_and(|first| first != seen.digest) {
-            return Err(changed_meanwhile());
-        }
-        self.digest.set(Some(seen.digest));
+        self.is_the_same(seen.digest)?;
         let written = self.written.borrow();
         if written
             .as_ref()
@@ -208,7 +205,7 @@ impl ImportUsers {
         seen.digest = self.pass(store, "Reading the file", &mut |columns, found| {
             let names = names(columns, found.record);
             each(&names);
-            match self.again(store, columns, &found, twice) {
+            match self.judge_record(store, columns, &found, twice) {
                 Ok((row, outcome)) => seen.count(store, &row, &outcome, &mut administrators),
                 Err(error) => {
                     seen.counts.rejected += 1;
@@ -222,7 +219,7 @@ impl ImportUsers {
     }
 
     /// What one record comes to.
-    fn again(
+    fn judge_record(
         &self,
         store: &Store,
         columns: &Columns,
@@ -269,7 +266,7 @@ impl ImportUsers {
             return Ok(None);
         }
         self.pass(store, "Writing the rejected rows", &mut |columns, found| {
-            if let Err(error) = self.again(store, columns, &found, &seen.twice) {
+            if let Err(error) = self.judge_record(store, columns, &found, &seen.twice) {
                 let problem = problem(found.line, error)?;
                 let file = match &mut rejects {
                     Some(file) => file,
@@ -282,18 +279,18 @@ impl ImportUsers {
         Ok(rejects)
     }
 
-    /// Refuses a file that is another one than was judged.
+    /// Refuses a file that is another one than was read first.
     fn is_the_same(&self, digest: [u8; 32]) -> Result<()> {
-        if digest == self.seen.borrow().digest {
+        let first = self.digest.get().unwrap_or(digest);
+        self.digest.set(Some(first));
+        if digest == first {
             return Ok(());
         }
-        Err(changed_meanwhile())
+        Err(
+            Error::new(Kind::Conflict, "the file changed while it was read")
+                .hint("nothing was imported; run it again"),
+        )
     }
-}
-
-fn changed_meanwhile() -> Error {
-    Error::new(Kind::Conflict, "the file changed while it was read")
-        .hint("nothing was imported; run it again")
 }
 
 /// Why a record is not taken that has a name of an earlier one.
@@ -347,7 +344,7 @@ impl Plan for ImportUsers {
             if seen.rejected.binary_search(&found.line).is_ok() {
                 return Ok(());
             }
-            let (row, outcome) = self.again(tx, columns, &found, &seen.twice)?;
+            let (row, outcome) = self.judge_record(tx, columns, &found, &seen.twice)?;
             match outcome {
                 Outcome::Same | Outcome::Skip => Ok(()),
                 Outcome::Add => writer.add(row),

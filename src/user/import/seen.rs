@@ -174,8 +174,7 @@ impl Seen {
             return Ok(());
         };
         let said = |problem: &Problem| format!("line {}: {}", problem.line, problem.message);
-        let mut lines: Vec<u64> = bad.iter().map(|problem| problem.line).collect();
-        lines.dedup();
+        let lines: Vec<u64> = bad.iter().map(|problem| problem.line).collect();
         let error = if bad.len() == 1 {
             let error = Error::new(first.kind, said(first)).with("line", first.line);
             match &first.hint {
@@ -185,10 +184,8 @@ impl Seen {
         } else {
             let mut shown: Vec<String> = bad.iter().take(SHOWN).map(said).collect();
             let rows = self.counts.rejected;
-            let more = rows
-                .saturating_sub(SHOWN as u64)
-                .max((bad.len().saturating_sub(SHOWN)) as u64);
-            if bad.len() > SHOWN {
+            let more = rows.saturating_sub(SHOWN as u64);
+            if more > 0 {
                 shown.push(format!("and {more} more"));
             }
             Error::new(

@@ -8,6 +8,9 @@ use std::hash::{BuildHasher as _, RandomState};
 const PARTS: usize = 256;
 
 /// Fingerprints of names. Two names may have one; what is found here is looked at again.
+///
+/// Their key is random, and needs no clock of ours: no answer depends on it, and nobody can make a file of names that share
+/// one.
 pub(super) struct Fingerprints {
     hash: RandomState,
     parts: Vec<Vec<u64>>,
@@ -85,9 +88,6 @@ impl Twice {
 
     /// The earlier line in which a name stands, if there is one.
     pub(super) fn earlier(&self, key: &str, line: u64) -> Option<u64> {
-        if self.prints.is_empty() {
-            return None;
-        }
         let met = self.prints.get(&self.hash.hash_one(key))?;
         let first = met.iter().find(|(other, _)| other == key)?.1;
         (first < line).then_some(first)

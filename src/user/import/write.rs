@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
 use crate::user::edit::IMPORTED;
 use crate::user::{Type, rules};
+use crate::vault::Imported;
 
 /// How many users are gathered before they are written.
 const PART: usize = 10_000;
@@ -83,18 +84,17 @@ impl<'t> Writer<'t> {
     /// Writes what was gathered.
     pub(super) fn flush(&mut self) -> Result<()> {
         let db = self.tx.db();
-        let users = std::mem::take(&mut self.users);
-        for (id, row) in users.iter().filter(|(_, row)| row.imported.is_some()) {
-            self.with_hash(*id, row)?;
-        }
-        let mut plain = users.into_iter().filter(|(_, row)| row.imported.is_none());
-        let created = Value::from(self.now.0);
+        let (tx, now) = (self.tx, self.now.0);
         insert(
             db,
-            "INSERT INTO user (id, login, name, email, phone, type, language, active, created_at)",
-            9,
-            &mut plain.by_ref().map(|(id, row)| {
-                [
+            "INSERT INTO user (id, login, name, email, phone, type, language, active, created_at, password_changed_at, password_imported)",
+            &mut self.users.drain(..).map(|(id, row)| {
+                let sealed = row
+                    .imported
+                    .as_ref()
+                    .map(|hash| seal(tx, id, hash))
+                    .transpose()?;
+                Ok([
                     Value::from(id),
                     Value::from(row.login),
                     Value::from(row.name),
@@ -103,8 +103,10 @@ impl<'t> Writer<'t> {
                     Value::from(row.kind.unwrap_or(Type::Employee).code().to_owned()),
                     Value::from(row.language.unwrap_or_else(|| "en".to_owned())),
                     Value::from(i64::from(row.active.unwrap_or(true))),
-                    created.clone(),
-                ]
+                    Value::from(now),
+                    Value::from(sealed.as_ref().map(|_| now)),
+                    Value::from(sealed),
+                ])
             }),
         )?;
         self.names
@@ -112,14 +114,13 @@ impl<'t> Writer<'t> {
         insert(
             db,
             "INSERT INTO identity (key, user, is_login, is_email)",
-            4,
             &mut self.names.drain(..).map(|name| {
-                [
+                Ok([
                     Value::from(name.key),
                     Value::from(name.user),
                     Value::from(i64::from(name.is_login)),
                     Value::from(i64::from(name.is_email)),
-                ]
+                ])
             }),
         )
         .map_err(taken_meanwhile)?;
@@ -127,41 +128,18 @@ impl<'t> Writer<'t> {
         insert(
             db,
             "INSERT INTO group_user (\"group\", user)",
-            2,
             &mut self
                 .members
                 .drain(..)
-                .map(|(group, user)| [Value::from(group), Value::from(user)]),
+                .map(|(group, user)| Ok([Value::from(group), Value::from(user)])),
         )
     }
+}
 
-    /// A user with the hash of a password: it is sealed for its row.
-    fn with_hash(&self, id: i64, row: &Row) -> Result<()> {
-        let Some(hash) = &row.imported else {
-            return Ok(());
-        };
-        let vault = self.tx.vault()?;
-        let sealed = vault.seal(IMPORTED, id, hash.text().as_bytes(), self.tx.source())?;
-        self.tx
-            .db()
-            .prepare_cached(
-                "INSERT INTO user (id, login, name, email, phone, type, language, active, password_imported, password_changed_at, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
-            )?
-            .execute(rusqlite::params![
-                id,
-                row.login,
-                row.name,
-                row.email,
-                row.phone,
-                row.kind.unwrap_or(Type::Employee),
-                row.language.as_deref().unwrap_or("en"),
-                row.active.unwrap_or(true),
-                sealed,
-                self.now,
-            ])?;
-        Ok(())
-    }
+/// The hash of a password, sealed for the row of its user.
+fn seal(tx: &Tx<'_>, user: i64, hash: &Imported) -> Result<Vec<u8>> {
+    tx.vault()?
+        .seal(IMPORTED, user, hash.text().as_bytes(), tx.source())
 }
 
 /// The file was judged under the lock, or when nobody wrote since: a name that is taken all the same is a defect.
@@ -180,17 +158,16 @@ fn taken_meanwhile(error: Error) -> Error {
 fn insert<const N: usize>(
     db: &Connection,
     head: &str,
-    columns: usize,
-    rows: &mut dyn Iterator<Item = [Value; N]>,
+    rows: &mut dyn Iterator<Item = Result<[Value; N]>>,
 ) -> Result<()> {
     let sql = |rows: usize| {
-        let row = format!("({})", vec!["?"; columns].join(","));
+        let row = format!("({})", vec!["?"; N].join(","));
         format!("{head} VALUES {}", vec![row; rows].join(","))
     };
     let mut full = db.prepare_cached(&sql(AT_ONCE))?;
     let mut batch: Vec<Value> = Vec::with_capacity(AT_ONCE * N);
     for row in rows {
-        batch.extend(row);
+        batch.extend(row?);
         if batch.len() == AT_ONCE * N {
             full.execute(params_from_iter(batch.drain(..)))?;
         }

@@ -8,12 +8,12 @@ use serde_json::Value;
 use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::{argument, counted};
-use twofa::plan::{Change, Op, Warning};
-use twofa::policy::{self, Forecast, Impact, Options, Policy, Reference, Unread, Vaults};
+use twofa::plan::{Change, Op};
+use twofa::policy::{self, Forecast, Options, Policy, Reference, Unread, Vaults};
 use twofa::secret::Secret;
 use twofa::user;
 
-use crate::answer::{Answer, Row, row};
+use crate::answer::Answer;
 use crate::cli::{Format, Lockout};
 use crate::plan_text;
 use crate::session::Context;
@@ -137,17 +137,8 @@ impl File {
         // One byte more than is taken tells that it is too long.
         let limit = policy::LONGEST + 1;
         if self.path.as_os_str() == "-" {
-            if context.globals.confirm_code_stdin {
-                return Err(Error::new(
-                    Kind::Usage,
-                    "standard input cannot be both the file and the confirmation code",
-                )
-                .hint("use --confirm-code"));
-            }
-            ui::input()
-                .take(limit)
-                .read_to_end(&mut bytes)
-                .map_err(failed)?;
+            let input = context.file_from_input()?;
+            input.take(limit).read_to_end(&mut bytes).map_err(failed)?;
         } else {
             let file = std::fs::File::open(&self.path).map_err(failed)?;
             file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
@@ -159,19 +150,10 @@ impl File {
         let options = Options {
             only: sections(&self.only)?,
             prune: self.prune,
+            // Whoever acts for the owner through sudo names no file of the owner's, not even in a file.
+            delegated: !session.actor.authority.is_own(),
         };
-        let bytes = self.bytes(context)?;
-        // Whoever acts for the owner through sudo names no file of the owner's, not even in a file.
-        if !session.actor.authority.is_own()
-            && let Some(place) = Policy::names_files(&bytes)
-        {
-            return Err(Error::new(
-                Kind::NotPermitted,
-                format!("`{place}` names a file, a program or a secret, which is not for delegated callers"),
-            )
-            .hint("only root and the store's owner choose files, programs and secrets"));
-        }
-        Policy::read(&bytes, &options, &Machine, unread)
+        Policy::read(&self.bytes(context)?, &options, &Machine, unread)
     }
 }
 
@@ -188,41 +170,21 @@ fn look(context: &Context, session: &Session, file: &File) -> Result<Answer> {
     let forecast = file
         .read(context, session, Unread::Warn)?
         .forecast(&session.store)?;
-    let exit = if forecast.changes.is_empty() {
-        0
+    let (exit, sentence) = if forecast.changes.is_empty() {
+        (0, "Nothing differs.".to_owned())
     } else {
-        Kind::Differences.exit()
+        let counts = plan_text::counts(&forecast.changes);
+        let next = format!("{counts}. Next: `twofa apply {}`.", file.words());
+        (Kind::Differences.exit(), next)
     };
-    let sentence = if forecast.changes.is_empty() {
-        "Nothing differs.".to_owned()
-    } else {
-        format!(
-            "{}. Next: `twofa apply {}`.",
-            plan_text::counts(&forecast.changes),
-            file.words()
-        )
-    };
-    answer(
-        &forecast.changes,
-        &forecast.impact,
-        forecast.warnings.clone(),
-    )
-    .map(|answer| answer.exits(exit).say(sentence))
+    Ok(answer(forecast)?.exits(exit).say(sentence))
 }
 
-fn answer(changes: &[Change], impact: &[Impact], warnings: Vec<Warning>) -> Result<Answer> {
-    let list = |value| serde_json::to_value(value).unwrap_or_default();
-    let whole = Row::from_iter([
-        ("changes".to_owned(), list(changes)),
-        (
-            "impact".to_owned(),
-            serde_json::to_value(impact).unwrap_or_default(),
-        ),
-    ]);
-    let changed = !changes.is_empty();
-    Ok(Answer::thing(&Value::Object(whole))?
-        .changed(changed, warnings)
-        .shown_as(plan_text::plan(changes, impact)))
+fn answer(forecast: Forecast) -> Result<Answer> {
+    let text = plan_text::plan(&forecast.changes, &forecast.impact);
+    Ok(Answer::thing(&forecast)?
+        .changed(!forecast.changes.is_empty(), forecast.warnings)
+        .shown_as(text))
 }
 
 pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
@@ -232,34 +194,36 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
         let session = context.session_to_look()?;
         return look(context, &session, &args.file);
     }
+    const SO_ALREADY: &str = "The store is as the file declares it already.";
     let session = context.session()?;
     let policy = args.file.read(context, &session, Unread::Refuse)?;
-    let Forecast {
-        changes,
-        impact,
-        warnings,
-    } = policy.forecast(&session.store)?;
-    if changes.is_empty() {
-        let sentence = "The store is as the file declares it already.";
-        return Ok(answer(&changes, &impact, warnings)?.say(sentence));
+    let foretold = policy.forecast(&session.store)?;
+    if foretold.changes.is_empty() {
+        return Ok(answer(foretold)?.say(SO_ALREADY));
     }
     context
         .ui
-        .before_asking(&plan_text::plan(&changes, &impact));
-    let mut done = context.commit(&session, &policy, args.lockout.allowance(), None)?;
+        .before_asking(&plan_text::plan(&foretold.changes, &foretold.impact));
+    let done = context.commit(&session, &policy, args.lockout.allowance(), None)?;
+    let (impact, sentence) = if done.changed() {
+        let counts = plan_text::counts(&done.changes);
+        (foretold.impact, format!("Applied: {counts}."))
+    } else {
+        (Vec::new(), SO_ALREADY.to_owned())
+    };
+    let next = next(&session, &done.changes)?;
     // What a guard would have refused was allowed, or is so no more.
-    let kept = warnings
+    let kept = foretold
+        .warnings
         .into_iter()
         .filter(|warning| ![Kind::Lockout.code(), Kind::Guard.code()].contains(&warning.kind));
-    done.warnings.extend(kept);
-    let sentence = if done.changed() {
-        format!("Applied: {}.", plan_text::counts(&done.changes))
-    } else {
-        "The store is as the file declares it already.".to_owned()
-    };
-    let impact = if done.changed() { impact } else { Vec::new() };
-    let whole = answer(&done.changes, &impact, done.warnings.clone())?.say(sentence);
-    Ok(match next(&session, &done.changes)? {
+    let whole = answer(Forecast {
+        changes: done.changes,
+        impact,
+        warnings: done.warnings.into_iter().chain(kept).collect(),
+    })?
+    .say(sentence);
+    Ok(match next {
         Some(next) => whole.say(next),
         None => whole,
     })
@@ -295,7 +259,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<Answer> {
     let session = context.session()?;
     let document = policy::export(&session.store, &sections(&args.only)?)?;
     if context.globals.output.is_json() {
-        Ok(Answer::thing(&Value::Object(row(&document)?))?)
+        Answer::thing(&document)
     } else {
         Ok(Answer::text(policy::to_toml(&document)?))
     }

@@ -9,12 +9,12 @@ use twofa::name::counted;
 use twofa::plan::{Plan as _, Warning};
 use twofa::progress::Silent;
 use twofa::user::export;
-use twofa::user::import::{self, Again, Counts, ImportUsers, Mapping, Options};
+use twofa::user::import::{self, Counts, ImportUsers, Mapping, Options, Rereadable};
 
 use crate::answer::{Answer, only, row};
 use crate::cli::{Format, Lockout};
 use crate::session::Context;
-use crate::ui::{self, Ui};
+use crate::ui::Ui;
 
 /// `user import`.
 #[derive(Debug, Args)]
@@ -67,16 +67,9 @@ impl From<OnConflict> for import::OnConflict {
 }
 
 /// The file, as one that can be read again.
-fn open(context: &Context, args: &Import) -> Result<Box<dyn Again>> {
+fn open(context: &Context, args: &Import) -> Result<Box<dyn Rereadable>> {
     if args.file.as_os_str() == "-" {
-        if context.globals.confirm_code_stdin {
-            return Err(Error::new(
-                Kind::Usage,
-                "standard input cannot be both the file and the confirmation code",
-            )
-            .hint("use --confirm-code"));
-        }
-        return Ok(Box::new(import::spool(ui::input())?));
+        return Ok(Box::new(import::spool(context.file_from_input()?)?));
     }
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, format!("cannot read `{}`", args.file.display())).because(error)
