@@ -92,7 +92,6 @@ pub fn commit(
         }
         None => Prepared::NotNeeded,
     };
-    make_directories(store, &plan.directories())?;
     // Whoever said yes, or gave a code, meant what was planned then.
     let meant = (shown || matches!(prepared, Prepared::Code { .. })).then_some(planned.as_slice());
     let changes = store.write(|tx| perform(tx, session, plan, options, &prepared, meant))??;
@@ -102,12 +101,8 @@ pub fn commit(
     })
 }
 
-/// Makes the directories that a change needs.
+/// Makes the directories that a change needs: last of all, for what is refused leaves none.
 fn make_directories(store: &Store, directories: &[String]) -> Result<()> {
-    if !directories.is_empty() {
-        // What cannot be kept in the log is not done, and leaves no directory.
-        store.vault()?;
-    }
     for directory in directories {
         crate::delivery::prepare_directory(store, Path::new(directory)).map_err(|error| {
             let message = format!("cannot make the directory `{directory}`");
@@ -171,7 +166,7 @@ fn perform(
             let whole = Entry::new(event, Outcome::Ok);
             append(tx, &session.who(), &whole.detail(summary))?;
         }
-        Ok(())
+        make_directories(tx, &plan.directories())
     })?;
     match done {
         Ok(()) => Ok(Ok(changes)),

@@ -10,8 +10,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::reference::Reference;
 use super::schema;
@@ -385,10 +387,68 @@ impl<T: Serialize> Serialize for Named<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+/// What may stand under a name.
+pub(super) trait Entry<'de>: Sized {
+    /// Reads it.
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+/// What is written as a table. To serde an array is one too, whose values are taken by their position.
+macro_rules! tables {
+    ($($table:ty),*) => { $(
+        impl<'de> Entry<'de> for $table {
+            fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(Table(PhantomData))
+            }
+        }
+    )* };
+}
+
+/// What serde reads as it is meant.
+macro_rules! others {
+    ($($other:ty),*) => { $(
+        impl<'de> Entry<'de> for $other {
+            fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Deserialize::deserialize(deserializer)
+            }
+        }
+    )* };
+}
+
+tables!(Method, Mailbox, SmsProvider, Words, Group, User);
+others!(Scalar, Named<Words>, &'de RawValue);
+
+impl<'de> Entry<'de> for Vec<Grantee> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Row(#[serde(deserialize_with = "row")] Grantee);
+        fn row<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grantee, D::Error> {
+            deserializer.deserialize_map(Table(PhantomData))
+        }
+        let rows = Vec::<Row>::deserialize(deserializer)?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+}
+
+/// A table of known keys, and nothing else.
+struct Table<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Table<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+impl<'de, T: Entry<'de>> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Table<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Table<T> {
+        struct Names<T>(PhantomData<T>);
+        impl<'de, T: Entry<'de>> Visitor<'de> for Names<T> {
             type Value = Named<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -399,12 +459,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
                 let mut things = Vec::new();
                 let mut seen = HashSet::new();
                 while let Some(name) = map.next_key_seed(Another(&mut seen))? {
-                    things.push((name, map.next_value()?));
+                    things.push((name, map.next_value_seed(Under(PhantomData))?));
                 }
                 Ok(Named(things))
             }
         }
-        deserializer.deserialize_map(Table(PhantomData))
+        deserializer.deserialize_map(Names(PhantomData))
+    }
+}
+
+/// What stands under a name.
+struct Under<T>(PhantomData<T>);
+
+impl<'de, T: Entry<'de>> DeserializeSeed<'de> for Under<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        T::read(deserializer)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::login::facts::{Person, System};
 use crate::method::Method;
 use crate::name::{counted, visible};
 use crate::permission::{self, Grantees, Nesting};
-use crate::plan::Reach;
+use crate::plan::{Reach, Warning};
 use crate::store::Store;
 use crate::user::{self, User};
 use crate::verb::Operation;
@@ -21,7 +21,8 @@ const NAMES: usize = 10;
 /// Users whose next login would differ in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Impact {
-    /// The word scripts match on: `locked_out`, `connects_app`, `asked`, `other_method`, `not_asked`, `let_in`.
+    /// The word scripts match on: `locked_out`, `connects_app`, `asked`, `other_method`, `not_asked`, `let_in`,
+    /// `barred`.
     pub kind: &'static str,
     /// The sentence.
     pub message: String,
@@ -42,6 +43,8 @@ enum Asked {
     App,
     /// What this user does not have.
     Impossible,
+    /// Nothing: they do not log in, for they are not active, technical or not there.
+    Barred,
 }
 
 fn asked(system: &System, person: &Person) -> Asked {
@@ -93,15 +96,27 @@ pub(super) fn impact(before: &Store, after: &Store, reach: &Reach) -> Result<Vec
     })?;
     let mut moved: HashMap<(Asked, Asked), (u64, Vec<String>)> = HashMap::new();
     all(after, reach, &mut |user, now| {
-        let Some(was) = had.get(&user.id).copied().filter(|was| *was != now) else {
+        let was = had.remove(&user.id).unwrap_or(Asked::Barred);
+        if was == now {
             return;
-        };
+        }
         let (count, names) = moved.entry((was, now)).or_default();
         *count += 1;
         if names.len() < NAMES {
             names.push(user.login.clone());
         }
     })?;
+    // Who is left logs in no more; whoever could not before notices nothing.
+    let mut left: Vec<(i64, Asked)> = had.into_iter().collect();
+    left.retain(|(_, was)| *was != Asked::Impossible);
+    left.sort_unstable_by_key(|(id, _)| *id);
+    for (id, _) in left {
+        let (count, names) = moved.entry((Asked::Nothing, Asked::Barred)).or_default();
+        *count += 1;
+        if names.len() < NAMES {
+            names.push(user::get(before, id)?.login);
+        }
+    }
     let mut moved: Vec<_> = moved.into_iter().collect();
     moved.sort_by_key(|((was, now), _)| (rank(*was, *now), *was, *now));
     Ok(moved
@@ -127,14 +142,44 @@ pub(super) fn impact(before: &Store, after: &Store, reach: &Reach) -> Result<Vec
         .collect())
 }
 
+/// What the acting user will not be able to do any more. A right that only 2FA needs is none of those.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(super) fn rights_lost(before: &Store, after: &Store, acting: &User) -> Result<Option<Warning>> {
+    let still = user::maybe(after, acting.id)?.filter(|user| user.active);
+    let mut lost = Vec::new();
+    for operation in Operation::ALL {
+        let had = permission::allowed(before, *operation, acting.id, acting.kind)?;
+        let has = match &still {
+            Some(user) => permission::allowed(after, *operation, user.id, user.kind)?,
+            None => false,
+        };
+        if had && !has && *operation != Operation::CanUse2FA {
+            lost.push(operation.code());
+        }
+    }
+    Ok((!lost.is_empty()).then(|| Warning {
+        kind: "own_rights",
+        message: format!(
+            "`{}`, who runs this, loses {}.",
+            visible(&acting.login),
+            lost.join(", ")
+        ),
+        hint: Some("the next run needs another user, with --as".to_owned()),
+    }))
+}
+
 fn rank(was: Asked, now: Asked) -> u8 {
     match (was, now) {
         (_, Asked::Impossible) => 0,
+        (Asked::Barred, _) => 6,
+        (_, Asked::Barred) => 5,
         (_, Asked::App) => 1,
         (Asked::Nothing, _) => 2,
         (Asked::Code(_), Asked::Code(_)) => 3,
         (_, Asked::Nothing) => 4,
-        _ => 5,
+        _ => 6,
     }
 }
 
@@ -143,6 +188,10 @@ fn words(was: Asked, now: Asked, count: u64) -> (&'static str, String) {
     let who = counted(count, "user", "users");
     let s = if count == 1 { "s" } else { "" };
     match (was, now) {
+        (_, Asked::Barred) => (
+            "barred",
+            format!("{who} who can log in now will not be able to any more"),
+        ),
         (Asked::Code(method), Asked::Impossible) => (
             "locked_out",
             format!(
@@ -173,7 +222,7 @@ fn words(was: Asked, now: Asked, count: u64) -> (&'static str, String) {
                 old.name()
             ),
         ),
-        (Asked::Impossible, _) => (
+        (Asked::Impossible | Asked::Barred, _) => (
             "let_in",
             format!("{who} who cannot log in now will be able to"),
         ),

@@ -38,6 +38,7 @@ use crate::guard::{self, Standing};
 use crate::name::{self, counted, fold, visible};
 use crate::plan::{Change, Op, Plan, Reach, Warning};
 use crate::store::{Overlay, Store, Tx};
+use crate::user::User;
 use crate::verb::Operation;
 
 /// The nouns that a policy declares, and their sections, in the order of the file.
@@ -71,6 +72,9 @@ pub fn section(noun: &str) -> Result<&'static str> {
         )),
     }
 }
+
+/// The kind of a warning about a secret that was not compared.
+pub const SECRET_UNREAD: &str = "secret_unread";
 
 /// What becomes of a secret that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +137,17 @@ impl Seen {
             Reach::Users(self.users.iter().copied().collect())
         }
     }
+
+    /// Whose logins could differ: those within reach, and whoever a change is about. To deactivate somebody reaches nobody,
+    /// as the guards see it.
+    fn touched(&self) -> Reach {
+        if self.everyone {
+            return Reach::Everyone;
+        }
+        let about = self.changes.iter().filter_map(|change| change.user);
+        let users: BTreeSet<i64> = self.users.iter().copied().chain(about).collect();
+        Reach::Users(users.into_iter().collect())
+    }
 }
 
 /// What a policy would change, and for whom.
@@ -182,7 +197,7 @@ impl Policy {
                 Ok(secret) => Found::Read(secret),
                 Err(error) if unread == Unread::Warn => {
                     warnings.push(Warning {
-                        kind: "secret_unread",
+                        kind: SECRET_UNREAD,
                         message: format!(
                             "{section}.{}.{key} was not compared: {}.",
                             visible(name),
@@ -213,11 +228,12 @@ impl Policy {
         self.secrets.get(&(section, fold(name)))
     }
 
-    /// What it would change, and for whom. Nothing is written. What is asked about next is this, as it was told.
+    /// What it would change, and for whom; of what `acting` loses, a warning tells. Nothing is written. What is asked about
+    /// next is this, as it was told.
     ///
     /// # Errors
     /// What one of the plans refuses, with the line.
-    pub fn forecast(&self, store: &Store) -> Result<Forecast> {
+    pub fn forecast(&self, store: &Store, acting: Option<&User>) -> Result<Forecast> {
         let overlay = self.look(store)?;
         self.is_foretold.set(true);
         let seen = self.seen.borrow();
@@ -238,7 +254,11 @@ impl Policy {
                 hint: error.hint_text().map(str::to_owned),
             });
         }
-        forecast.impact = impact::impact(store, &overlay, &reach)?;
+        if let Some(acting) = acting {
+            let lost = impact::rights_lost(store, &overlay, acting)?;
+            forecast.warnings.extend(lost);
+        }
+        forecast.impact = impact::impact(store, &overlay, &seen.touched())?;
         Ok(forecast)
     }
 

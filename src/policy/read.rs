@@ -116,11 +116,19 @@ fn mistake(said: &str, line: usize) -> Error {
         }
         _ => {
             // The names of types are Rust's.
-            let said = ["u16", "u32", "i64"]
-                .iter()
-                .fold(first.to_owned(), |said, name| {
-                    said.replace(&format!("expected {name}"), "expected a whole number")
-                });
+            let said = [
+                ("expected u16", "expected a whole number"),
+                ("expected u32", "expected a whole number"),
+                ("expected i64", "expected a whole number"),
+                ("invalid type: sequence", "invalid type: array"),
+                ("invalid type: map", "invalid type: table"),
+                ("expected a sequence", "expected an array"),
+                ("expected a map", "expected a table"),
+            ]
+            .iter()
+            .fold(first.to_owned(), |said, (theirs, ours)| {
+                said.replace(theirs, ours)
+            });
             Error::new(Kind::InvalidValue, visible(&said).into_owned())
         }
     };
@@ -270,6 +278,20 @@ mod tests {
                 (message.to_owned(), hint.map(str::to_owned)),
                 "{text}"
             );
+        }
+    }
+
+    /// What stands in an array has no keys, and is not taken by its position.
+    #[test]
+    fn an_array_is_no_table() {
+        for text in [
+            "version = 1\n\n[methods]\ntotp = [true, true]\n",
+            "version = 1\n\n[templates.x]\nen = ['a', 'b']\n",
+            "version = 1\n\n[permissions]\nCanUse2FA = [['x', 'y', 'allow']]\n",
+            "{\"version\": 1,\n \"users\":\n {\n\"alice\": [\"Alice\"]}}",
+        ] {
+            let told = "line 4: invalid type: array, expected a table".to_owned();
+            assert_eq!(refused(text), (told, None), "{text}");
         }
     }
 

@@ -496,7 +496,7 @@ fn what_was_told_is_asked_about_once() {
     let fresh = fresh();
     let text = b"version = 1\n[groups.staff]\n[groups.interns]\n";
     let policy = Policy::read(text, &Options::default(), &Known, Unread::Refuse).unwrap();
-    let told = policy.forecast(&fresh.store).unwrap().changes;
+    let told = policy.forecast(&fresh.store, None).unwrap().changes;
     let name = "interns".to_owned();
     fresh
         .store
@@ -529,7 +529,7 @@ proptest! {
         let policy = read(&second, prune).unwrap();
         let bytes = std::fs::read(&fresh.store.place().db).unwrap();
         let log = std::fs::read(crate::files::with_suffix(&fresh.store.place().db, "-wal")).unwrap();
-        let foreseen = policy.forecast(&fresh.store);
+        let foreseen = policy.forecast(&fresh.store, None);
         prop_assert_eq!(std::fs::read(&fresh.store.place().db).unwrap(), bytes);
         prop_assert_eq!(std::fs::read(crate::files::with_suffix(&fresh.store.place().db, "-wal")).unwrap(), log);
         let Ok(foreseen) = foreseen else {
@@ -538,7 +538,7 @@ proptest! {
         };
         prop_assert_eq!(apply(&fresh, &policy).unwrap(), foreseen.changes);
         prop_assert!(policy.changes(&fresh.store).unwrap().is_empty());
-        let again = policy.forecast(&fresh.store).unwrap();
+        let again = policy.forecast(&fresh.store, None).unwrap();
         prop_assert!(again.changes.is_empty(), "{:?}", again.changes);
         let after = export(&fresh.store, &[]).unwrap();
         fresh.store.write(|tx| policy.write(tx)).unwrap();
@@ -559,7 +559,7 @@ proptest! {
         apply(&new, &read(&exported, false).unwrap()).unwrap();
         prop_assert_eq!(&export(&new.store, &[]).unwrap(), &exported);
         for prune in [false, true] {
-            let again = read(&exported, prune).unwrap().forecast(&new.store).unwrap();
+            let again = read(&exported, prune).unwrap().forecast(&new.store, None).unwrap();
             prop_assert!(again.changes.is_empty(), "{:?}", again.changes);
         }
     }

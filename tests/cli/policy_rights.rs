@@ -260,6 +260,13 @@ fn directories_are_made_last() {
         );
     };
     mailbox("kind = 'file'\n");
+    let declared = std::fs::read_to_string(world.file("policy.toml")).unwrap();
+    let nobody = "[permissions]\nCanChangeAdminOperationGrantee = []\n";
+    std::fs::write(world.file("policy.toml"), format!("{declared}{nobody}")).unwrap();
+    let refused = world.run("apply policy.toml --yes -o json").exits(4);
+    assert_eq!(refused.error()["kind"], "guard");
+    assert!(!made.exists(), "a guard refused it");
+    std::fs::write(world.file("policy.toml"), declared).unwrap();
     world.run("apply policy.toml --yes --as bob").exits(5);
     world.run("apply policy.toml").exits(2);
     world.run("apply policy.toml --dry-run").exits(20);
@@ -269,4 +276,43 @@ fn directories_are_made_last() {
     mailbox("");
     world.ok("apply policy.toml --yes");
     assert!(made.is_dir());
+}
+
+/// Who cannot log in any more notices it too, and so does whoever runs the command.
+#[test]
+fn who_loses_a_login_or_a_right_is_told() {
+    let world = World::with_email();
+    world.ok("permission grant CanManageAdministration --user bob");
+    world.ok("permission grant CanManageUsers --user bob");
+    policy(
+        &world,
+        "[users.alice]\nactive = false\n[permissions]\nCanManageAdministration = [{ group = 'System administrators', access = 'allow' }]\n",
+    );
+    world.run("diff policy.toml --as bob").shows(str![[r#"
+$ twofa diff policy.toml --as bob
+? 20
+--- stdout
+~ user alice
+    active: true → false
+- permission CanManageAdministration: user bob
+
+At their next login:
+  1 user who can log in now will not be able to any more: `alice`.
+--- stderr
+warning: `bob`, who runs this, loses CanManageAdministration.
+   hint: the next run needs another user, with --as
+2 changes (1 edited, 1 removed). Next: `twofa apply policy.toml`.
+
+"#]]);
+    let told = world.run("diff policy.toml -o json").json(20);
+    assert_eq!(told["warnings"], json!([]));
+    assert_eq!(told["impact"][0]["kind"], "barred");
+    assert_eq!(told["impact"][0]["users"], json!(["alice"]));
+    policy(&world, "[users.Supervisor]\n[users.bob]\n");
+    let pruned = world.run("diff policy.toml --prune -o json").json(20);
+    assert_eq!(pruned["impact"][0]["users"], json!(["alice"]));
+    world.ok("user deactivate alice --yes");
+    policy(&world, "[users.alice]\nactive = true\n");
+    let back = world.run("diff policy.toml -o json").json(20);
+    assert_eq!(back["impact"][0]["kind"], "let_in");
 }

@@ -138,6 +138,14 @@ warning: mailboxes.Ops & co.password was not compared: the variable `SMTP` is no
         .env("SMTP", "hunter2")
         .json(0);
     assert_eq!(diff["warnings"][0]["kind"], "secret_unread");
+    let said = world
+        .run("diff policy.toml")
+        .env("SMTP", "hunter2")
+        .succeeds();
+    assert!(
+        said.stderr
+            .ends_with("Nothing differs in what was compared.\n")
+    );
     let done = world
         .run("apply policy.toml --yes -o json")
         .env("SMTP", "hunter2")

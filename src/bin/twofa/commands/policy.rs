@@ -8,7 +8,7 @@ use serde_json::Value;
 use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::{argument, counted};
-use twofa::plan::{Change, Op};
+use twofa::plan::{Change, Op, Warning};
 use twofa::policy::{self, Forecast, Options, Policy, Reference, Unread, Vaults};
 use twofa::secret::Secret;
 use twofa::user;
@@ -169,9 +169,15 @@ pub fn diff(context: &mut Context, args: &Diff) -> Result<Answer> {
 fn look(context: &Context, session: &Session, file: &File) -> Result<Answer> {
     let forecast = file
         .read(context, session, Unread::Warn)?
-        .forecast(&session.store)?;
+        .forecast(&session.store, Some(&session.actor.user))?;
     let (exit, sentence) = if forecast.changes.is_empty() {
-        (0, "Nothing differs.".to_owned())
+        let unread = |warning: &Warning| warning.kind == policy::SECRET_UNREAD;
+        let all = if forecast.warnings.iter().any(unread) {
+            "Nothing differs in what was compared."
+        } else {
+            "Nothing differs."
+        };
+        (0, all.to_owned())
     } else {
         let counts = plan_text::counts(&forecast.changes);
         let next = format!("{counts}. Next: `twofa apply {}`.", file.words());
@@ -197,13 +203,15 @@ pub fn apply(context: &mut Context, args: &Apply) -> Result<Answer> {
     const SO_ALREADY: &str = "The store is as the file declares it already.";
     let session = context.session()?;
     let policy = args.file.read(context, &session, Unread::Refuse)?;
-    let foretold = policy.forecast(&session.store)?;
+    let foretold = policy.forecast(&session.store, Some(&session.actor.user))?;
     if foretold.changes.is_empty() {
         return Ok(answer(foretold)?.say(SO_ALREADY));
     }
-    context
-        .ui
-        .before_asking(&plan_text::plan(&foretold.changes, &foretold.impact));
+    let mut plan = plan_text::plan(&foretold.changes, &foretold.impact);
+    for warning in &foretold.warnings {
+        plan.push_str(&format!("\n{}\n", warning.message));
+    }
+    context.ui.before_asking(&plan);
     let done = context.commit(&session, &policy, args.lockout.allowance(), None)?;
     let (impact, sentence) = if done.changed() {
         let counts = plan_text::counts(&done.changes);
