@@ -219,6 +219,28 @@ impl Source for System {
     }
 }
 
+/// Another source whose clock stands at one moment: to look at a store as at that time.
+pub(crate) struct Standing {
+    /// The moment.
+    pub(crate) at: Time,
+    /// Where everything else comes from.
+    pub(crate) other: std::rc::Rc<dyn Source>,
+}
+
+impl Source for Standing {
+    fn now(&self) -> Time {
+        self.at
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        self.other.fill(bytes)
+    }
+
+    fn pause(&self, length: std::time::Duration) {
+        self.other.pause(length);
+    }
+}
+
 /// A clock that stands still and bytes that repeat: for tests, and never for a real store. A release has none.
 #[cfg(any(test, debug_assertions))]
 #[derive(Debug)]

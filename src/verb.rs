@@ -386,6 +386,7 @@ pub const VERBS: &[Verb] = &[
         Opens::Write,
         false,
     ),
+    row("login explain", OneselfOr(CanReset2FA), Opens::Read, false),
     row(
         "login list",
         OneselfOr(CanManageAdministration),

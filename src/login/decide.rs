@@ -4,6 +4,7 @@
 //! of them can disagree with another.
 
 use super::facts::{Person, System};
+use super::trail::{Step, Trail, Usability};
 use crate::challenge::Standing;
 use crate::clock::Time;
 use crate::error::Kind;
@@ -22,22 +23,80 @@ pub enum Channel {
     Oauth,
 }
 
+impl Channel {
+    /// The word on the command line.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Channel::Web => "web",
+            Channel::Forms => "forms",
+            Channel::Oauth => "oauth",
+        }
+    }
+}
+
+/// What a user could use, and whether they must: what the second factor is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Means {
+    /// Type.
+    pub(crate) kind: Type,
+    /// Whether `CanUse2FA` allows them.
+    pub(crate) can_use: bool,
+    /// Whether there is an address for codes by email.
+    pub(crate) address: bool,
+    /// Whether there is a phone for codes by SMS.
+    pub(crate) phone: bool,
+    /// Whether an authenticator app is connected.
+    pub(crate) authenticator: bool,
+    /// Whether a recovery code is left.
+    pub(crate) recovery_codes: bool,
+}
+
+impl From<&Person> for Means {
+    fn from(person: &Person) -> Means {
+        Means {
+            kind: person.user.kind,
+            can_use: person.can_use,
+            address: person.address().is_some(),
+            phone: person.phone().is_some(),
+            authenticator: person.authenticator,
+            recovery_codes: person.recovery_codes > 0,
+        }
+    }
+}
+
+/// Whether a method could be used, or what is missing.
+fn usability(system: &System, means: Means, method: Method) -> Usability {
+    let without = |has: bool, lack: Usability| if has { Usability::Usable } else { lack };
+    if !system.is_enabled(method) {
+        return Usability::Disabled;
+    }
+    match method {
+        Method::Email if !system.mailbox => Usability::NoSender,
+        Method::Sms if !system.provider => Usability::NoSender,
+        Method::Email => without(means.address, Usability::NoDestination),
+        Method::Sms => without(means.phone, Usability::NoDestination),
+        Method::Totp => without(means.authenticator, Usability::NotConnected),
+        Method::RecoveryCodes => without(means.recovery_codes, Usability::NoCodes),
+    }
+}
+
 /// The methods this user could use now, in the order in which they are asked: the primary one, then the lookup's order;
 /// recovery codes when nothing else is left.
 #[must_use]
-pub(crate) fn usable(system: &System, person: &Person) -> Vec<Method> {
-    let mut methods: Vec<Method> = system
-        .methods
-        .iter()
-        .filter(|row| row.enabled)
-        .map(|row| row.code)
-        .filter(|method| match method {
-            Method::Email => system.mailbox && person.address().is_some(),
-            Method::Sms => system.provider && person.phone().is_some(),
-            Method::Totp => person.authenticator,
-            Method::RecoveryCodes => person.recovery_codes > 0,
-        })
-        .collect();
+pub(crate) fn usable(system: &System, means: impl Into<Means>) -> Vec<Method> {
+    usable_with(system, means.into(), &mut ())
+}
+
+fn usable_with(system: &System, means: Means, trail: &mut impl Trail) -> Vec<Method> {
+    let mut methods = Vec::new();
+    for row in &system.methods {
+        let usability = usability(system, means, row.code);
+        trail.leave(Step::Method(row.code, usability));
+        if usability == Usability::Usable {
+            methods.push(row.code);
+        }
+    }
     methods.sort_by_key(|method| {
         (
             *method == Method::RecoveryCodes,
@@ -49,20 +108,31 @@ pub(crate) fn usable(system: &System, person: &Person) -> Vec<Method> {
 
 /// Whether the app is enabled and this user has none connected.
 #[must_use]
-pub(crate) fn may_connect(system: &System, person: &Person) -> bool {
-    system.is_enabled(Method::Totp) && !person.authenticator
+pub(crate) fn may_connect(system: &System, means: impl Into<Means>) -> bool {
+    system.is_enabled(Method::Totp) && !means.into().authenticator
 }
 
 /// Whether the granted answer offers to connect the app: it is primary, and this user has none.
 #[must_use]
-pub(crate) fn offers_connection(system: &System, person: &Person) -> bool {
-    uses(system, person) && system.primary() == Some(Method::Totp) && !person.authenticator
+pub(crate) fn offers_connection(system: &System, means: impl Into<Means>) -> bool {
+    let means = means.into();
+    uses(system, means) && system.primary() == Some(Method::Totp) && !means.authenticator
 }
 
 /// Whether a login of this user asks for a second factor.
 #[must_use]
-pub(crate) fn uses(system: &System, person: &Person) -> bool {
-    system.enabled && person.can_use && person.user.kind != Type::Technical
+pub(crate) fn uses(system: &System, means: impl Into<Means>) -> bool {
+    uses_with(system, means.into(), &mut ())
+}
+
+fn uses_with(system: &System, means: Means, trail: &mut impl Trail) -> bool {
+    trail.leave(Step::Enabled(system.enabled));
+    if !system.enabled {
+        return false;
+    }
+    let may = means.can_use && means.kind != Type::Technical;
+    trail.leave(Step::Permission(may));
+    may
 }
 
 /// Whether this user must use 2FA, can log in otherwise, and has no way to: what the lock-out guard counts.
@@ -70,9 +140,7 @@ pub(crate) fn uses(system: &System, person: &Person) -> bool {
 pub(crate) fn is_locked_out(system: &System, person: &Person) -> bool {
     person.user.active
         && person.user.has_password
-        && uses(system, person)
-        && usable(system, person).is_empty()
-        && !may_connect(system, person)
+        && matches!(second_factor(system, person), Next::Denied(..))
 }
 
 /// What the first factor came to.
@@ -101,7 +169,7 @@ pub(crate) enum Next {
     NotUsable(Method),
 }
 
-/// Judges a login after its first factor.
+/// Judges a login after its first factor. Of each rule that is asked, `trail` hears.
 #[must_use]
 pub(crate) fn after_first(
     system: &System,
@@ -110,49 +178,96 @@ pub(crate) fn after_first(
     channel: Channel,
     asked: Option<Method>,
     now: Time,
+    trail: &mut impl Trail,
 ) -> Next {
     let user = &person.user;
     // One answer for all of these: nobody without the right password learns the state of an account.
+    trail.leave(Step::Type(user.kind));
     if user.kind == Type::Technical {
         return Next::Denied(Kind::FirstFactorWrong, "technical_user");
     }
+    trail.leave(Step::Active(user.active));
     if !user.active {
         return Next::Denied(Kind::FirstFactorWrong, "inactive");
     }
+    trail.leave(Step::Password {
+        set: user.has_password,
+        came: first,
+    });
+    let locked = person.is_locked(now);
     match first {
         First::Wrong if user.has_password => {
             return Next::Denied(Kind::FirstFactorWrong, "wrong_password");
         }
         First::Wrong => return Next::Denied(Kind::FirstFactorWrong, "no_password"),
         // A lock explains why the tries are used up; whoever has the right password learns of it.
-        First::TooMany if !person.is_locked(now) => {
+        First::TooMany if !locked => {
             return Next::Denied(Kind::FirstFactorWrong, "too_many_at_once");
         }
         First::Right | First::TooMany => {}
     }
-    if person.is_locked(now) {
+    trail.leave(Step::Lock {
+        until: user.locked_until,
+        holds: locked,
+    });
+    if locked {
         return Next::Denied(Kind::Locked, Kind::Locked.code());
     }
-    if system.enabled && channel != Channel::Web {
+    let open = !system.enabled || channel == Channel::Web;
+    trail.leave(Step::Channel { channel, open });
+    if !open {
         return Next::Denied(Kind::ChannelRefused, Kind::ChannelRefused.code());
     }
+    trail.leave(Step::MustChange(user.must_change));
     if user.must_change {
         return Next::Denied(Kind::PasswordMustChange, Kind::PasswordMustChange.code());
     }
-    if is_expired(system, user, now) {
+    let expired = is_expired(system, user, now);
+    trail.leave(Step::PasswordAge {
+        changed_at: user.password_changed_at,
+        max_age: system.max_age,
+        expired,
+    });
+    if expired {
         return Next::Denied(Kind::PasswordExpired, Kind::PasswordExpired.code());
     }
-    if !uses(system, person) {
+    second_factor_with(system, person.into(), asked, trail)
+}
+
+/// What a user is asked for whose first factor was right and who may log in.
+#[must_use]
+pub(crate) fn second_factor(system: &System, means: impl Into<Means>) -> Next {
+    second_factor_with(system, means.into(), None, &mut ())
+}
+
+fn second_factor_with(
+    system: &System,
+    means: Means,
+    wished: Option<Method>,
+    trail: &mut impl Trail,
+) -> Next {
+    if !uses_with(system, means, trail) {
         return Next::Granted;
     }
-    let methods = usable(system, person);
-    match (asked, methods.first()) {
-        (Some(asked), Some(_)) if !methods.contains(&asked) => Next::NotUsable(asked),
-        (Some(asked), Some(_)) => Next::Ask(asked),
-        (None, Some(first)) => Next::Ask(*first),
-        (_, None) if may_connect(system, person) => Next::Enrol,
-        (_, None) => Next::Denied(Kind::NoSecondFactor, Kind::NoSecondFactor.code()),
-    }
+    let methods = usable_with(system, means, trail);
+    let Some(first) = methods.first() else {
+        let connects = may_connect(system, means);
+        trail.leave(Step::Connect(connects));
+        return if connects {
+            Next::Enrol
+        } else {
+            Next::Denied(Kind::NoSecondFactor, Kind::NoSecondFactor.code())
+        };
+    };
+    let next = match wished {
+        Some(wished) if !methods.contains(&wished) => Next::NotUsable(wished),
+        wished => Next::Ask(wished.unwrap_or(*first)),
+    };
+    trail.leave(Step::Order {
+        wished,
+        usable: !matches!(next, Next::NotUsable(_)),
+    });
+    next
 }
 
 /// Whether a password is older than `MaxPasswordAge` allows.
@@ -236,269 +351,4 @@ pub(crate) fn password_lock(failures: i64, system: &System, now: Time) -> Option
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::method::MethodRow;
-
-    const NOW: Time = Time(1_000_000_000);
-
-    pub(super) fn system(enabled: [bool; 4], primary: Option<Method>) -> System {
-        let methods = Method::ALL
-            .into_iter()
-            .zip(enabled)
-            .map(|(code, enabled)| MethodRow {
-                code,
-                name: code.name(),
-                enabled,
-                primary: enabled && primary == Some(code),
-            })
-            .collect();
-        System {
-            enabled: true,
-            methods,
-            mailbox: true,
-            provider: true,
-            attempts: 5,
-            lockout: 15,
-            password_attempts: 0,
-            max_age: 0,
-            warn_after: 0,
-            remind_days: 0,
-            show_lockout: false,
-            show_wrong_password: false,
-            code_ttl: 60,
-            drift: 1,
-            resend_interval: 30,
-            send_limit: 30,
-        }
-    }
-
-    pub(super) fn person() -> Person {
-        let user = User {
-            id: 2,
-            login: "alice".into(),
-            name: None,
-            email: Some("alice@example.com".into()),
-            phone: Some("+493012345".into()),
-            kind: Type::Employee,
-            language: "en".into(),
-            active: true,
-            locked_until: None,
-            second_factor_failures: 0,
-            password_failures: 0,
-            has_password: true,
-            password_changed_at: Some(NOW),
-            must_change: false,
-            os_user: None,
-            last_login_at: None,
-        };
-        Person {
-            user,
-            authenticator: true,
-            recovery_codes: 10,
-            can_use: true,
-        }
-    }
-
-    #[test]
-    fn the_primary_is_asked_first_and_recovery_codes_last() {
-        let all = [true; 4];
-        assert_eq!(usable(&system(all, None), &person()), Method::ALL);
-        assert_eq!(
-            usable(&system(all, Some(Method::Totp)), &person()),
-            [
-                Method::Totp,
-                Method::Email,
-                Method::Sms,
-                Method::RecoveryCodes
-            ]
-        );
-        let bare = Person {
-            authenticator: false,
-            ..person()
-        };
-        assert_eq!(
-            usable(&system(all, Some(Method::Totp)), &bare),
-            [Method::Email, Method::Sms, Method::RecoveryCodes]
-        );
-        assert!(offers_connection(&system(all, Some(Method::Totp)), &bare));
-        assert!(!offers_connection(&system(all, Some(Method::Email)), &bare));
-    }
-
-    #[test]
-    fn a_login_that_is_an_address_stands_in_for_the_email() {
-        let mut alice = person();
-        alice.user.email = None;
-        assert_eq!(alice.address(), None);
-        alice.user.login = "alice@example.org".into();
-        assert_eq!(alice.address(), Some("alice@example.org"));
-    }
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "one list of rules")]
-    fn each_rule_decides_in_its_order() {
-        let on = system([true; 4], None);
-        let judge = |person: &Person, first, channel, asked| {
-            after_first(&on, person, first, channel, asked, NOW)
-        };
-        let with = |change: &dyn Fn(&mut Person)| {
-            let mut person = person();
-            change(&mut person);
-            person
-        };
-        let locked = with(&|person| person.user.locked_until = Some(NOW.plus(1)));
-        let denied = |next: Next| match next {
-            Next::Denied(kind, why) => (kind, why),
-            other => panic!("{other:?}"),
-        };
-        use Channel::{Forms, Web};
-        use First::{Right, Wrong};
-        assert_eq!(
-            denied(judge(&locked, Wrong, Web, None)),
-            (Kind::FirstFactorWrong, "wrong_password")
-        );
-        assert_eq!(denied(judge(&locked, Right, Web, None)).0, Kind::Locked);
-        let inactive = with(&|person| person.user.active = false);
-        assert_eq!(
-            denied(judge(&inactive, Right, Web, None)),
-            (Kind::FirstFactorWrong, "inactive")
-        );
-        let technical = with(&|person| person.user.kind = Type::Technical);
-        assert_eq!(
-            denied(judge(&technical, Right, Web, None)),
-            (Kind::FirstFactorWrong, "technical_user")
-        );
-        assert_eq!(
-            denied(judge(&person(), Right, Forms, None)).0,
-            Kind::ChannelRefused
-        );
-        let must = with(&|person| person.user.must_change = true);
-        assert_eq!(
-            denied(judge(&must, Right, Web, None)).0,
-            Kind::PasswordMustChange
-        );
-        assert_eq!(judge(&person(), Right, Web, None), Next::Ask(Method::Email));
-        assert_eq!(
-            judge(&person(), Right, Web, Some(Method::RecoveryCodes)),
-            Next::Ask(Method::RecoveryCodes)
-        );
-        let phoneless = with(&|person| person.user.phone = None);
-        assert_eq!(
-            judge(&phoneless, Right, Web, Some(Method::Sms)),
-            Next::NotUsable(Method::Sms)
-        );
-        let free = with(&|person| person.can_use = false);
-        assert_eq!(judge(&free, Right, Web, None), Next::Granted);
-        let mut aged = on.clone();
-        aged.max_age = 1;
-        assert_eq!(
-            after_first(&aged, &person(), Right, Web, None, NOW.plus(86_399)),
-            Next::Ask(Method::Email)
-        );
-        assert_eq!(
-            denied(after_first(
-                &aged,
-                &person(),
-                Right,
-                Web,
-                None,
-                NOW.plus(86_400)
-            ))
-            .0,
-            Kind::PasswordExpired
-        );
-        let mut off = on.clone();
-        off.enabled = false;
-        assert_eq!(
-            after_first(&off, &person(), Right, Forms, None, NOW),
-            Next::Granted
-        );
-    }
-
-    #[test]
-    fn nobody_is_locked_out_who_may_connect_an_app() {
-        let bare = Person {
-            authenticator: false,
-            recovery_codes: 0,
-            ..person()
-        };
-        assert!(!is_locked_out(
-            &system([false, false, true, false], None),
-            &bare
-        ));
-        let email_only = system([true, false, false, false], None);
-        assert!(!is_locked_out(&email_only, &bare));
-        let unreachable = System {
-            mailbox: false,
-            ..email_only
-        };
-        assert!(is_locked_out(&unreachable, &bare));
-        let mut without_password = bare.clone();
-        without_password.user.has_password = false;
-        assert!(!is_locked_out(&unreachable, &without_password));
-    }
-
-    #[test]
-    fn the_last_administrator_is_never_deactivated() {
-        let mut system = system([true; 4], None);
-        assert_eq!(
-            penalty(4, &system, false, NOW),
-            Penalty::Nothing { left: Some(1) }
-        );
-        assert_eq!(
-            penalty(5, &system, false, NOW),
-            Penalty::Lock {
-                until: NOW.plus(900)
-            }
-        );
-        system.lockout = 0;
-        assert_eq!(penalty(5, &system, false, NOW), Penalty::Deactivate);
-        assert_eq!(
-            penalty(5, &system, true, NOW),
-            Penalty::Lock {
-                until: NOW.plus(900)
-            }
-        );
-        system.attempts = 0;
-        assert_eq!(
-            penalty(1_000, &system, false, NOW),
-            Penalty::Nothing { left: None }
-        );
-    }
-
-    proptest! {
-        /// Whatever the lookup and the user are like: what is asked is usable, and locked out means no way at all.
-        #[test]
-        fn what_is_asked_is_usable(
-            enabled in prop::array::uniform4(any::<bool>()), primary in prop::option::of(0usize..3),
-            mailbox in any::<bool>(), provider in any::<bool>(), authenticator in any::<bool>(),
-            codes in 0i64..3, email in any::<bool>(), phone in any::<bool>(), can_use in any::<bool>(),
-        ) {
-            let mut system = system(enabled, primary.map(|index| Method::ALL[index]));
-            (system.mailbox, system.provider) = (mailbox, provider);
-            let mut person = Person { authenticator, recovery_codes: codes, can_use, ..person() };
-            if !email { person.user.email = None; }
-            if !phone { person.user.phone = None; }
-            let methods = usable(&system, &person);
-            for method in &methods {
-                prop_assert!(system.is_enabled(*method));
-            }
-            if let Some(at) = methods.iter().position(|method| *method == Method::RecoveryCodes) {
-                prop_assert_eq!(at + 1, methods.len());
-            }
-            let next = after_first(&system, &person, First::Right, Channel::Web, None, NOW);
-            match next {
-                Next::Granted => prop_assert!(!can_use),
-                Next::Ask(method) => prop_assert_eq!(Some(&method), methods.first()),
-                Next::Enrol => prop_assert!(methods.is_empty() && enabled[2] && !authenticator),
-                Next::Denied(kind, _) => {
-                    prop_assert_eq!(kind, Kind::NoSecondFactor);
-                    prop_assert!(is_locked_out(&system, &person));
-                }
-                Next::NotUsable(_) => prop_assert!(false),
-            }
-        }
-    }
-}
+mod tests;

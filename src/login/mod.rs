@@ -1,6 +1,7 @@
 //! Logging in: the decision, the facts it is made on, the second factor, and running it all.
 
 pub mod decide;
+pub mod explain;
 pub mod facts;
 pub mod first;
 #[cfg(test)]
@@ -10,5 +11,6 @@ pub mod renew;
 pub mod retry;
 pub mod run;
 pub mod second;
+pub(crate) mod trail;
 pub(crate) mod tries;
 pub mod verdict;

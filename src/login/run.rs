@@ -13,6 +13,7 @@ use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::authenticator::{self, Confirmed};
 use crate::challenge::{self, About, Challenge, ChallengeRow, Closed, Purpose};
+use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::method::Method;
 use crate::name::{argument, fold};
@@ -77,6 +78,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
             start.channel,
             start.method,
             tx.now(),
+            &mut (),
         );
         record(tx, &who, &user, &next)?;
         Ok(Ok(Some((system, person, next))))
@@ -93,27 +95,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
                 .extend(first::reminder(&system, &person.user, store.now()));
             Ok(verdict)
         }
-        Next::Denied(kind, why) => {
-            let public = kind == Kind::FirstFactorWrong;
-            let mut verdict = Verdict::new(
-                Came::Denied(kind),
-                if public {
-                    start.login.trim()
-                } else {
-                    &user.login
-                },
-            );
-            verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
-            if public || kind == Kind::Locked {
-                verdict.told = Some(Told::of(&system, Some(&person), kind, store.now()));
-            }
-            if why == "wrong_password" {
-                verdict
-                    .warnings
-                    .extend(first::tries_left(&system, &person.user));
-            }
-            Ok(verdict)
-        }
+        Next::Denied(kind, why) => Ok(not_started(start, &system, &person, kind, why, store.now())),
         Next::NotUsable(method) => Ok(not_usable(&person, method, methods)),
         Next::Ask(method) => {
             let question = Question::New {
@@ -126,6 +108,34 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
         }
         Next::Enrol => enrol(store, &who, &user).map_err(|error| begun(error, None)),
     }
+}
+
+/// The verdict of a login that is denied. After a wrong first factor it says what was typed, and not who that is.
+fn not_started(
+    start: &Start<'_>,
+    system: &System,
+    person: &Person,
+    kind: Kind,
+    why: &str,
+    now: Time,
+) -> Verdict {
+    let public = kind == Kind::FirstFactorWrong;
+    let login = if public {
+        start.login.trim()
+    } else {
+        &person.user.login
+    };
+    let mut verdict = Verdict::new(Came::Denied(kind), login);
+    verdict.expires_at = person.user.locked_until.filter(|_| kind == Kind::Locked);
+    if public || kind == Kind::Locked {
+        verdict.told = Some(Told::of(system, Some(person), kind, now));
+    }
+    if why == "wrong_password" {
+        verdict
+            .warnings
+            .extend(first::tries_left(system, &person.user));
+    }
+    verdict
 }
 
 /// Writes down what the first factor alone decides.
@@ -458,7 +468,7 @@ fn denied(
     user: &User,
     kind: Kind,
     left: Option<i64>,
-    until: Option<crate::clock::Time>,
+    until: Option<Time>,
 ) -> Verdict {
     let mut verdict = Verdict::new(Came::Denied(kind), &user.login);
     verdict.challenge = Some(challenge.token.clone());

@@ -214,13 +214,13 @@ fn elsewhere(error: Error, challenge: &Challenge, usable: Vec<Method>, method: M
 }
 
 /// Who sends a code, where it goes, and with which words.
-struct Sender {
-    through: delivery::Sender,
-    to: String,
+pub(super) struct Sender {
+    pub(super) through: delivery::Sender,
+    pub(super) to: String,
     template: String,
 }
 
-fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
+pub(super) fn sender(store: &Store, person: &Person, method: Method) -> Result<Sender> {
     let settings = Settings::load(store)?;
     let unset = || {
         Error::new(
@@ -284,7 +284,8 @@ fn too_soon(store: &Store, system: &System, challenge: &Challenge, method: Metho
     .with("retry_after", left))
 }
 
-fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
+/// What is said when the limit of codes within the hour is reached; `None`: it is not.
+pub(super) fn full(store: &Store, system: &System, user: i64) -> Result<Option<Error>> {
     if system.send_limit == 0 {
         return Ok(None);
     }

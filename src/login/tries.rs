@@ -12,7 +12,7 @@ use super::facts::System;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Kind, Result};
 use crate::permission;
-use crate::store::Tx;
+use crate::store::{Store, Tx};
 use crate::user::state::reset_counters;
 use crate::user::{User, get};
 use crate::verb::Operation;
@@ -70,13 +70,13 @@ pub(crate) fn count(tx: &Tx<'_>, who: &Who, system: &System, user: &User) -> Res
 }
 
 /// Whether nobody else active is an administrator, or can change who may: whoever is that is locked, and not deactivated.
-fn is_last(tx: &Tx<'_>, user: &User) -> Result<bool> {
-    if permission::in_administrators(tx, user.id, user.kind)?
-        && !permission::another_administrator(tx, user.id)?
+pub(super) fn is_last(store: &Store, user: &User) -> Result<bool> {
+    if permission::in_administrators(store, user.id, user.kind)?
+        && !permission::another_administrator(store, user.id)?
     {
         return Ok(true);
     }
-    let holders = permission::active_holders(tx, Operation::CanChangeAdminOperationGrantee, 2)?;
+    let holders = permission::active_holders(store, Operation::CanChangeAdminOperationGrantee, 2)?;
     Ok(holders.len() == 1 && holders.contains(&user.login))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::login::decide;
+use crate::login::decide::{self, Next};
 use crate::login::facts::{Person, System};
 use crate::method::Method;
 use crate::name::{counted, visible};
@@ -48,13 +48,11 @@ enum Asked {
 }
 
 fn asked(system: &System, person: &Person) -> Asked {
-    if !decide::uses(system, person) {
-        return Asked::Nothing;
-    }
-    match decide::usable(system, person).first() {
-        Some(method) => Asked::Code(*method),
-        None if decide::may_connect(system, person) => Asked::App,
-        None => Asked::Impossible,
+    match decide::second_factor(system, person) {
+        Next::Granted => Asked::Nothing,
+        Next::Ask(method) | Next::NotUsable(method) => Asked::Code(method),
+        Next::Enrol => Asked::App,
+        Next::Denied(..) => Asked::Impossible,
     }
 }
 

@@ -262,6 +262,14 @@ impl Policy {
         Ok(forecast)
     }
 
+    /// The store as it would be; `None`: as it is already. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Policy::forecast`].
+    pub fn would_be(&self, store: &Store) -> Result<Option<Overlay>> {
+        self.look(store)
+    }
+
     /// Finds out what the steps come to. Returns the store as it would be; `None` when nothing would change.
     fn look(&self, store: &Store) -> Result<Option<Overlay>> {
         let declared = self.steps(store)?;

@@ -29,12 +29,12 @@ use self::kept::Kept;
 use self::opened::Opened;
 
 pub(crate) use self::create::{Created, create};
-pub(crate) use self::overlay::Overlay;
+pub use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
 pub(crate) use self::reader::Reader;
 
-use crate::clock::{Source, Time};
+use crate::clock::{Source, Standing, Time};
 use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
 use crate::progress::{Progress, Silent};
@@ -227,6 +227,19 @@ impl Store {
     #[must_use]
     pub fn now(&self) -> Time {
         self.source.now()
+    }
+
+    /// From now on its clock stands at `at`, for who looks at the store as at that moment. A store that is opened to write
+    /// keeps its clock.
+    pub fn stand_still(&mut self, at: Time) {
+        if !self.writable {
+            self.set_clock(at);
+        }
+    }
+
+    fn set_clock(&mut self, at: Time) {
+        let other = Rc::clone(&self.source);
+        self.source = Rc::new(Standing { at, other });
     }
 
     /// The clock and the random bytes this store was opened with.

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::kept::Kept;
 use super::{Opened, Store, Tx, open_file};
+use crate::clock::Time;
 use crate::error::Result;
 
 /// Tables that hold for everybody, and are small.
@@ -28,7 +29,7 @@ const LAYERED: &[&str] = &["user", "identity", "group_user", "challenge"];
 
 /// A store as it would be.
 #[derive(Debug)]
-pub(crate) struct Overlay(Store);
+pub struct Overlay(Store);
 
 impl std::ops::Deref for Overlay {
     type Target = Store;
@@ -45,6 +46,11 @@ impl Overlay {
     /// What `work` returns; then nothing of it stands.
     pub(crate) fn pretend<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.0.write(work)
+    }
+
+    /// From now on its clock stands at `at`.
+    pub fn stand_still(&mut self, at: Time) {
+        self.0.set_clock(at);
     }
 }
 

@@ -46,6 +46,7 @@ mod lines;
 mod lints;
 mod login;
 mod login_enrolment;
+mod login_explain;
 mod login_method;
 mod login_resend;
 mod login_simulate;

@@ -57,7 +57,8 @@ $ twofa permission show can disconnect 2fa authenticator app -o json
     "authenticator show",
     "authenticator disconnect",
     "recovery-codes generate",
-    "recovery-codes show"
+    "recovery-codes show",
+    "login explain"
   ]
 }
 

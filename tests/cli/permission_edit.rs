@@ -37,7 +37,8 @@ $ twofa permission grant CanReset2FA --group helpdesk -o json
     "authenticator show",
     "authenticator disconnect",
     "recovery-codes generate",
-    "recovery-codes show"
+    "recovery-codes show",
+    "login explain"
   ],
   "changed": true,
   "warnings": []
@@ -148,7 +149,8 @@ $ twofa permission move CanReset2FA --user bob --position 3 -o json
     "authenticator show",
     "authenticator disconnect",
     "recovery-codes generate",
-    "recovery-codes show"
+    "recovery-codes show",
+    "login explain"
   ],
   "changed": false,
   "warnings": []
@@ -211,7 +213,8 @@ $ twofa permission revoke CanReset2FA --group Helpdesk -o json
     "authenticator show",
     "authenticator disconnect",
     "recovery-codes generate",
-    "recovery-codes show"
+    "recovery-codes show",
+    "login explain"
   ],
   "changed": false,
   "warnings": []

@@ -43,6 +43,7 @@ pub const STREAMS: &[(&str, &str)] = &[
     ("apply", "file"),
     ("authenticator connect", "out"),
     ("diff", "file"),
+    ("login explain", "policy"),
     ("template set", "html_file"),
     ("template set", "text_file"),
     ("user import", "file"),

@@ -17,6 +17,7 @@ mod qr;
 mod sending;
 mod session;
 mod ui;
+mod what_if;
 
 use std::process::ExitCode;
 

@@ -5,17 +5,20 @@ use twofa::actor::Session;
 use twofa::challenge::{self, ChallengeRow};
 use twofa::error::{Error, Kind, Result};
 use twofa::login::decide::Channel;
+use twofa::login::explain::{self, Explanation, Question};
 use twofa::login::run::{self, Start};
 use twofa::login::verdict::{Outcome, Verdict};
 use twofa::method::Method;
 use twofa::name::{argument, unabridged, visible};
+use twofa::user;
 
 use super::authenticator::on_terminal;
-use crate::answer::{Answer, row};
+use crate::answer::{self, Answer, row};
 use crate::cli::{CodeFrom, Format, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
 use crate::ui::{Lines, Wanted};
+use crate::what_if::WhatIf;
 
 /// Run logins
 #[derive(Debug, Subcommand)]
@@ -33,11 +36,22 @@ pub enum Login {
     Cancel(Named),
     /// List pending logins and confirmations
     List(List),
+    /// Explain what a login of a user would do, and why, without touching anything
+    ///
+    /// The rules are asked in the order in which a login asks them, by the same code; the password is taken to be typed
+    /// right. Nothing is sent, counted or written.
+    #[command(after_help = EXPLAIN)]
+    Explain(Explain),
     /// Run a whole login, for real
     ///
     /// It sends codes, counts tries and can lock the user, exactly as a login of theirs would.
     Simulate(Simulate),
 }
+
+const EXPLAIN: &str = "Examples:
+  twofa login explain alice
+  twofa login explain alice --at 'in 30d'
+  twofa login explain alice --policy policy.toml -o json";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
@@ -47,6 +61,16 @@ enum By {
     Forms,
     /// An integration through OAuth
     Oauth,
+}
+
+impl From<By> for Channel {
+    fn from(by: By) -> Channel {
+        match by {
+            By::Web => Channel::Web,
+            By::Forms => Channel::Forms,
+            By::Oauth => Channel::Oauth,
+        }
+    }
 }
 
 /// Who logs in, and how.
@@ -103,6 +127,22 @@ pub struct List {
     user: Option<String>,
 }
 
+/// `login explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Login or email address, in any case
+    #[arg(value_name = "USER", add = complete::users())]
+    user: String,
+    #[command(flatten)]
+    what_if: WhatIf,
+    /// How the login comes in
+    #[arg(long, value_name = "CHANNEL", default_value = "web")]
+    channel: By,
+    /// The method the login wishes for [default: the primary one]
+    #[arg(long, value_name = "METHOD", add = complete::methods())]
+    method: Option<String>,
+}
+
 /// `login simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {
@@ -150,6 +190,7 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
                 .say(sentence))
         }
         Login::List(args) => list(context, &args),
+        Login::Explain(args) => explain(context, &args),
         Login::Simulate(args) => simulate(context, &args),
     }
 }
@@ -173,18 +214,13 @@ fn start(
         ..Wanted::default()
     })?;
     let password = context.password(&args.password, &mut lines, "Password", false)?;
-    let channel = match args.channel {
-        By::Web => Channel::Web,
-        By::Forms => Channel::Forms,
-        By::Oauth => Channel::Oauth,
-    };
     let verdict = run::start(
         &session,
         &Start {
             login: &args.user,
             password: &password,
             method,
-            channel,
+            channel: args.channel.into(),
         },
     )?;
     Ok((session, verdict, lines))
@@ -211,6 +247,49 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
     };
     let rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
     Ok(Answer::list(COLUMNS, COLUMNS, rows))
+}
+
+fn explain(context: &mut Context, args: &Explain) -> Result<Answer> {
+    context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
+    let session = context.session()?;
+    // Whom only the policy knows is somebody else to whoever asks.
+    let known = user::lookup(&session.store, &args.user)?;
+    session.permit(known.as_ref())?;
+    let question = Question {
+        channel: args.channel.into(),
+        method: method(args.method.as_deref())?,
+    };
+    let looked = args.what_if.look(context, session, |store| {
+        let user = match &known {
+            Some(known) => user::get(store, known.id)?,
+            None => user::find(store, &args.user)?,
+        };
+        explain::explain(store, &user, question)
+    })?;
+    let shown = explained(&looked.found, &looked.preface, crate::terminal_width())?;
+    Ok(looked.said(Answer::thing(&looked.found)?.shown_as(shown)))
+}
+
+/// The trail as a helpdesk reads it.
+fn explained(found: &Explanation, preface: &str, width: Option<u16>) -> Result<String> {
+    let mut text = format!("{preface}{}\n\n", found.summary);
+    let rows = found
+        .steps
+        .iter()
+        .map(row)
+        .collect::<Result<Vec<answer::Row>>>()?;
+    text.push_str(&answer::table(
+        &["rule", "because", "effect"],
+        &rows,
+        width,
+    )?);
+    if !found.change_with.is_empty() {
+        text.push_str("\nWhat would change it:\n");
+    }
+    for command in &found.change_with {
+        text.push_str(&format!("  {command}\n"));
+    }
+    Ok(text)
 }
 
 fn simulate(context: &mut Context, args: &Simulate) -> Result<Answer> {

@@ -1,7 +1,7 @@
 //! `apply`, `diff` and `export`: a whole set-up as one file.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -129,32 +129,47 @@ impl File {
         words
     }
 
-    fn bytes(&self, context: &Context) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let failed = |error: std::io::Error| {
-            Error::new(Kind::Io, format!("cannot read `{}`", self.path.display())).because(error)
-        };
-        // One byte more than is taken tells that it is too long.
-        let limit = policy::LONGEST + 1;
-        if self.path.as_os_str() == "-" {
-            let input = context.file_from_input()?;
-            input.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-        } else {
-            let file = std::fs::File::open(&self.path).map_err(failed)?;
-            file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-        }
-        Ok(bytes)
-    }
-
     fn read(&self, context: &Context, session: &Session, unread: Unread) -> Result<Policy> {
         let options = Options {
             only: sections(&self.only)?,
             prune: self.prune,
-            // Whoever acts for the owner through sudo names no file of the owner's, not even in a file.
-            delegated: !session.actor.authority.is_own(),
+            delegated: false,
         };
-        Policy::read(&self.bytes(context)?, &options, &Machine, unread)
+        read(context, session, &self.path, options, unread)
     }
+}
+
+/// Reads a policy file; `-` is standard input.
+pub fn read(
+    context: &Context,
+    session: &Session,
+    path: &Path,
+    options: Options,
+    unread: Unread,
+) -> Result<Policy> {
+    let options = Options {
+        // Whoever acts for the owner through sudo names no file of the owner's, not even in a file.
+        delegated: !session.actor.authority.is_own(),
+        ..options
+    };
+    Policy::read(&bytes(context, path)?, &options, &Machine, unread)
+}
+
+fn bytes(context: &Context, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error)
+    };
+    // One byte more than is taken tells that it is too long.
+    let limit = policy::LONGEST + 1;
+    if path.as_os_str() == "-" {
+        let input = context.file_from_input()?;
+        input.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    Ok(bytes)
 }
 
 const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Ndjson];

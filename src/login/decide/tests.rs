@@ -1,0 +1,275 @@
+//! Tests of the decision.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::method::MethodRow;
+
+const NOW: Time = Time(1_000_000_000);
+
+pub(super) fn system(enabled: [bool; 4], primary: Option<Method>) -> System {
+    let methods = Method::ALL
+        .into_iter()
+        .zip(enabled)
+        .map(|(code, enabled)| MethodRow {
+            code,
+            name: code.name(),
+            enabled,
+            primary: enabled && primary == Some(code),
+        })
+        .collect();
+    System {
+        enabled: true,
+        methods,
+        mailbox: true,
+        provider: true,
+        attempts: 5,
+        lockout: 15,
+        password_attempts: 0,
+        max_age: 0,
+        warn_after: 0,
+        remind_days: 0,
+        show_lockout: false,
+        show_wrong_password: false,
+        code_ttl: 60,
+        drift: 1,
+        resend_interval: 30,
+        send_limit: 30,
+    }
+}
+
+pub(super) fn person() -> Person {
+    let user = User {
+        id: 2,
+        login: "alice".into(),
+        name: None,
+        email: Some("alice@example.com".into()),
+        phone: Some("+493012345".into()),
+        kind: Type::Employee,
+        language: "en".into(),
+        active: true,
+        locked_until: None,
+        second_factor_failures: 0,
+        password_failures: 0,
+        has_password: true,
+        password_changed_at: Some(NOW),
+        must_change: false,
+        os_user: None,
+        last_login_at: None,
+    };
+    Person {
+        user,
+        authenticator: true,
+        recovery_codes: 10,
+        can_use: true,
+    }
+}
+
+#[test]
+fn the_primary_is_asked_first_and_recovery_codes_last() {
+    let all = [true; 4];
+    assert_eq!(usable(&system(all, None), &person()), Method::ALL);
+    assert_eq!(
+        usable(&system(all, Some(Method::Totp)), &person()),
+        [
+            Method::Totp,
+            Method::Email,
+            Method::Sms,
+            Method::RecoveryCodes
+        ]
+    );
+    let bare = Person {
+        authenticator: false,
+        ..person()
+    };
+    assert_eq!(
+        usable(&system(all, Some(Method::Totp)), &bare),
+        [Method::Email, Method::Sms, Method::RecoveryCodes]
+    );
+    assert!(offers_connection(&system(all, Some(Method::Totp)), &bare));
+    assert!(!offers_connection(&system(all, Some(Method::Email)), &bare));
+}
+
+#[test]
+fn a_login_that_is_an_address_stands_in_for_the_email() {
+    let mut alice = person();
+    alice.user.email = None;
+    assert_eq!(alice.address(), None);
+    alice.user.login = "alice@example.org".into();
+    assert_eq!(alice.address(), Some("alice@example.org"));
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one list of rules")]
+fn each_rule_decides_in_its_order() {
+    let on = system([true; 4], None);
+    let judge = |person: &Person, first, channel, asked| {
+        after_first(&on, person, first, channel, asked, NOW, &mut ())
+    };
+    let with = |change: &dyn Fn(&mut Person)| {
+        let mut person = person();
+        change(&mut person);
+        person
+    };
+    let locked = with(&|person| person.user.locked_until = Some(NOW.plus(1)));
+    let denied = |next: Next| match next {
+        Next::Denied(kind, why) => (kind, why),
+        other => panic!("{other:?}"),
+    };
+    use Channel::{Forms, Web};
+    use First::{Right, Wrong};
+    assert_eq!(
+        denied(judge(&locked, Wrong, Web, None)),
+        (Kind::FirstFactorWrong, "wrong_password")
+    );
+    assert_eq!(denied(judge(&locked, Right, Web, None)).0, Kind::Locked);
+    let inactive = with(&|person| person.user.active = false);
+    assert_eq!(
+        denied(judge(&inactive, Right, Web, None)),
+        (Kind::FirstFactorWrong, "inactive")
+    );
+    let technical = with(&|person| person.user.kind = Type::Technical);
+    assert_eq!(
+        denied(judge(&technical, Right, Web, None)),
+        (Kind::FirstFactorWrong, "technical_user")
+    );
+    assert_eq!(
+        denied(judge(&person(), Right, Forms, None)).0,
+        Kind::ChannelRefused
+    );
+    let must = with(&|person| person.user.must_change = true);
+    assert_eq!(
+        denied(judge(&must, Right, Web, None)).0,
+        Kind::PasswordMustChange
+    );
+    assert_eq!(judge(&person(), Right, Web, None), Next::Ask(Method::Email));
+    assert_eq!(
+        judge(&person(), Right, Web, Some(Method::RecoveryCodes)),
+        Next::Ask(Method::RecoveryCodes)
+    );
+    let phoneless = with(&|person| person.user.phone = None);
+    assert_eq!(
+        judge(&phoneless, Right, Web, Some(Method::Sms)),
+        Next::NotUsable(Method::Sms)
+    );
+    let free = with(&|person| person.can_use = false);
+    assert_eq!(judge(&free, Right, Web, None), Next::Granted);
+    let mut aged = on.clone();
+    aged.max_age = 1;
+    assert_eq!(
+        after_first(
+            &aged,
+            &person(),
+            Right,
+            Web,
+            None,
+            NOW.plus(86_399),
+            &mut ()
+        ),
+        Next::Ask(Method::Email)
+    );
+    assert_eq!(
+        denied(after_first(
+            &aged,
+            &person(),
+            Right,
+            Web,
+            None,
+            NOW.plus(86_400),
+            &mut ()
+        ))
+        .0,
+        Kind::PasswordExpired
+    );
+    let mut off = on.clone();
+    off.enabled = false;
+    assert_eq!(
+        after_first(&off, &person(), Right, Forms, None, NOW, &mut ()),
+        Next::Granted
+    );
+}
+
+#[test]
+fn nobody_is_locked_out_who_may_connect_an_app() {
+    let bare = Person {
+        authenticator: false,
+        recovery_codes: 0,
+        ..person()
+    };
+    assert!(!is_locked_out(
+        &system([false, false, true, false], None),
+        &bare
+    ));
+    let email_only = system([true, false, false, false], None);
+    assert!(!is_locked_out(&email_only, &bare));
+    let unreachable = System {
+        mailbox: false,
+        ..email_only
+    };
+    assert!(is_locked_out(&unreachable, &bare));
+    let mut without_password = bare.clone();
+    without_password.user.has_password = false;
+    assert!(!is_locked_out(&unreachable, &without_password));
+}
+
+#[test]
+fn the_last_administrator_is_never_deactivated() {
+    let mut system = system([true; 4], None);
+    assert_eq!(
+        penalty(4, &system, false, NOW),
+        Penalty::Nothing { left: Some(1) }
+    );
+    assert_eq!(
+        penalty(5, &system, false, NOW),
+        Penalty::Lock {
+            until: NOW.plus(900)
+        }
+    );
+    system.lockout = 0;
+    assert_eq!(penalty(5, &system, false, NOW), Penalty::Deactivate);
+    assert_eq!(
+        penalty(5, &system, true, NOW),
+        Penalty::Lock {
+            until: NOW.plus(900)
+        }
+    );
+    system.attempts = 0;
+    assert_eq!(
+        penalty(1_000, &system, false, NOW),
+        Penalty::Nothing { left: None }
+    );
+}
+
+proptest! {
+    /// Whatever the lookup and the user are like: what is asked is usable, and locked out means no way at all.
+    #[test]
+    fn what_is_asked_is_usable(
+        enabled in prop::array::uniform4(any::<bool>()), primary in prop::option::of(0usize..3),
+        mailbox in any::<bool>(), provider in any::<bool>(), authenticator in any::<bool>(),
+        codes in 0i64..3, email in any::<bool>(), phone in any::<bool>(), can_use in any::<bool>(),
+    ) {
+        let mut system = system(enabled, primary.map(|index| Method::ALL[index]));
+        (system.mailbox, system.provider) = (mailbox, provider);
+        let mut person = Person { authenticator, recovery_codes: codes, can_use, ..person() };
+        if !email { person.user.email = None; }
+        if !phone { person.user.phone = None; }
+        let methods = usable(&system, &person);
+        for method in &methods {
+            prop_assert!(system.is_enabled(*method));
+        }
+        if let Some(at) = methods.iter().position(|method| *method == Method::RecoveryCodes) {
+            prop_assert_eq!(at + 1, methods.len());
+        }
+        let next = after_first(&system, &person, First::Right, Channel::Web, None, NOW, &mut ());
+        match next {
+            Next::Granted => prop_assert!(!can_use),
+            Next::Ask(method) => prop_assert_eq!(Some(&method), methods.first()),
+            Next::Enrol => prop_assert!(methods.is_empty() && enabled[2] && !authenticator),
+            Next::Denied(kind, _) => {
+                prop_assert_eq!(kind, Kind::NoSecondFactor);
+                prop_assert!(is_locked_out(&system, &person));
+            }
+            Next::NotUsable(_) => prop_assert!(false),
+        }
+    }
+}
