@@ -265,6 +265,8 @@ CREATE TABLE recovery_code (
     used_at      INTEGER,
     UNIQUE (user, code_hash)
 ) STRICT;
+-- the codes that are left to a user (logins, `user list`, `coverage`)
+CREATE INDEX recovery_code_left ON recovery_code (user) WHERE used_at IS NULL;
 
 -- Pending second-factor questions.
 CREATE TABLE challenge (

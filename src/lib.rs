@@ -13,7 +13,8 @@
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
 //!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
-//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`enrol`], [`init`], [`status`],
+//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`enrol`], [`init`], [`coverage`],
+//!   [`status`],
 //!   [`sealed`]: commands with no noun of their own.
 //! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
 //!
@@ -38,6 +39,7 @@ pub mod challenge;
 pub mod change;
 pub mod clock;
 pub mod confirmation;
+pub mod coverage;
 pub mod delivery;
 pub mod enrol;
 pub mod error;

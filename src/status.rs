@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
+use crate::actor::Session;
+use crate::audit::{self, Record};
+use crate::coverage::{NAMES, Numbers, Survey};
 use crate::error::{Kind, Result};
+use crate::login::crowd::{self, Passer};
 use crate::login::decide;
 use crate::login::facts::System;
 use crate::method::{Method, MethodRow};
@@ -11,6 +15,7 @@ use crate::plan::Warning;
 use crate::setting::{self, Settings};
 use crate::store::Store;
 use crate::user;
+use crate::verb::Operation;
 
 /// A method with its readiness.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +30,7 @@ pub struct MethodStatus {
 }
 
 /// The whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     /// The store.
     pub store: String,
@@ -37,6 +42,10 @@ pub struct Status {
     pub active: i64,
     /// Those who are locked now.
     pub locked: i64,
+    /// The logins of those whose lock ends first; `null` to who may not manage users.
+    pub locked_users: Option<Vec<String>>,
+    /// For how many of how many 2FA is on, or would be.
+    pub coverage: Numbers,
     /// The lookup.
     pub methods: Vec<MethodStatus>,
     /// The mailbox codes are sent from.
@@ -45,40 +54,39 @@ pub struct Status {
     pub sms_provider: Option<String>,
     /// Administrator actions that went unconfirmed by `--override` within the last seven days.
     pub overrides: i64,
+    /// The newest events, newest first; `null` to who may not read the audit log.
+    pub last_events: Option<Vec<Record>>,
     /// The next command.
     pub next: String,
     /// What must not go unseen: that the key file does not open the store.
     pub warnings: Vec<Warning>,
 }
 
+/// How many events are told.
+const EVENTS: i64 = 5;
+
 /// The event is written out, and not a parameter: only so does the index of these rows serve.
 const OVERRIDES: &str = "SELECT count(*) FROM audit
     WHERE event = 'confirmation.skipped' AND reason = 'override' AND at >= ?1";
 
-/// Looks at everything.
+/// Looks at everything. What an operation opens is told to who has it.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
-pub fn status(store: &Store) -> Result<Status> {
-    let system = System::load(store)?;
-    let settings = Settings::load(store)?;
+pub fn status(session: &Session) -> Result<Status> {
+    let store = &session.store;
+    let _moment = store.db().moment()?;
+    let (system, settings) = (System::load(store)?, Settings::load(store)?);
     let (users, active, locked) = user::counts(store)?;
-    let methods: Vec<MethodStatus> = system
-        .methods
-        .iter()
-        .map(|row| {
-            let lacks = match row.code {
-                Method::Email if !system.mailbox => Some("2FAmailbox is not set"),
-                Method::Sms if !system.provider => Some("SmsProvider is not set"),
-                _ => None,
-            };
-            Ok(MethodStatus {
-                row: *row,
-                ready: ready(store, row.code)?,
-                lacks,
-            })
-        })
-        .collect::<Result<_>>()?;
+    let mut survey = Survey::begin(store, false)?;
+    let mut ready = Ready::default();
+    crowd::each(store, "Asking who uses what", &mut |passer| {
+        survey.count(passer);
+        ready.count(passer);
+        Ok(())
+    })?;
+    let coverage = survey.into_coverage(None).numbers;
+    let methods = methods(&system, &ready);
     let week_ago = store.now().plus(-7 * 86_400);
     let overrides = store
         .db()
@@ -86,6 +94,7 @@ pub fn status(store: &Store) -> Result<Status> {
     let has = Has {
         mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
         providers: !crate::sms_provider::candidates(store)?.is_empty(),
+        stranded: coverage.no_method > 0,
     };
     let key = key_trouble(store)?;
     let next = if key.is_some() {
@@ -101,13 +110,57 @@ pub fn status(store: &Store) -> Result<Status> {
         users,
         active,
         locked,
+        locked_users: told(session, Operation::CanManageUsers, || {
+            user::locked(store, NAMES)
+        })?,
+        coverage,
         methods,
         mailbox: name(&setting::MAILBOX_2FA),
         sms_provider: name(&setting::SMS_PROVIDER),
         overrides,
+        last_events: told(session, Operation::CanViewSysOperationAudit, || {
+            newest(store)
+        })?,
         next,
         warnings: key.into_iter().collect(),
     })
+}
+
+/// What is told to who has an operation, and to nobody else.
+fn told<T>(
+    session: &Session,
+    operation: Operation,
+    what: impl FnOnce() -> Result<T>,
+) -> Result<Option<T>> {
+    session.has(operation)?.then(what).transpose()
+}
+
+/// The newest events.
+fn newest(store: &Store) -> Result<Vec<Record>> {
+    let mut found = Vec::new();
+    let filter = audit::Filter {
+        limit: Some(EVENTS),
+        ..audit::Filter::default()
+    };
+    audit::list(store, &filter, &mut |record| {
+        found.push(record);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn methods(system: &System, ready: &Ready) -> Vec<MethodStatus> {
+    let lacks = |method| match method {
+        Method::Email if !system.mailbox => Some("2FAmailbox is not set"),
+        Method::Sms if !system.provider => Some("SmsProvider is not set"),
+        _ => None,
+    };
+    let status = |row: &MethodRow| MethodStatus {
+        row: *row,
+        ready: ready.of(row.code),
+        lacks: lacks(row.code),
+    };
+    system.methods.iter().map(status).collect()
 }
 
 /// What is wrong with the key file, if anything is.
@@ -125,17 +178,27 @@ fn key_trouble(store: &Store) -> Result<Option<Warning>> {
     }
 }
 
-/// Active employees and external users who have what a method needs of them.
-fn ready(store: &Store, method: Method) -> Result<i64> {
-    let has = match method {
-        Method::Email => user::HAS_ADDRESS,
-        Method::Sms => "phone IS NOT NULL",
-        Method::Totp => "id IN (SELECT user FROM authenticator)",
-        Method::RecoveryCodes => "id IN (SELECT user FROM recovery_code WHERE used_at IS NULL)",
-    };
-    let sql =
-        format!("SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical' AND {has}");
-    Ok(store.db().query_row(&sql, [], |row| row.get(0))?)
+/// Active employees and external users, and how many of them have what each method needs of them.
+#[derive(Default)]
+struct Ready {
+    people: i64,
+    for_method: [i64; Method::ALL.len()],
+}
+
+impl Ready {
+    fn count(&mut self, passer: &Passer<'_>) {
+        self.people += 1;
+        let means = passer.means(true);
+        for (method, count) in Method::ALL.iter().zip(&mut self.for_method) {
+            *count += i64::from(means.serves(*method));
+        }
+    }
+
+    fn of(&self, method: Method) -> i64 {
+        let mut counts = Method::ALL.iter().zip(self.for_method);
+        let found = counts.find(|(one, _)| **one == method);
+        found.map_or(0, |(_, count)| count)
+    }
 }
 
 /// How many active employees and external users lack what a method needs of them.
@@ -143,18 +206,20 @@ fn ready(store: &Store, method: Method) -> Result<i64> {
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn lacking(store: &Store, method: Method) -> Result<i64> {
-    let all: i64 = store.db().query_row(
-        "SELECT count(*) FROM user WHERE active = 1 AND type <> 'technical'",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(all - ready(store, method)?)
+    let mut ready = Ready::default();
+    crowd::each(store, "Asking who could use it", &mut |passer| {
+        ready.count(passer);
+        Ok(())
+    })?;
+    Ok(ready.people - ready.of(method))
 }
 
 /// Whether there is anything that codes could leave by.
 struct Has {
     mailboxes: bool,
     providers: bool,
+    /// Whether somebody could not log in with 2FA on.
+    stranded: bool,
 }
 
 /// The next thing an administrator would do.
@@ -183,6 +248,9 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> Str
         } else {
             "twofa sms-provider add NAME --twilio --account SID --from NUMBER".to_owned()
         };
+    }
+    if has.stranded {
+        return "twofa coverage".to_owned();
     }
     if !system.enabled {
         return "twofa setting set Enable2FA on".to_owned();

@@ -64,7 +64,7 @@ pub fn report(what: &str, rounds: &[(f64, f64)], limit: Option<f64>) {
     );
 }
 
-fn milliseconds(seconds: f64) -> String {
+pub fn milliseconds(seconds: f64) -> String {
     format!("{:.2} ms", seconds * 1e3)
 }
 

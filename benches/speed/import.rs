@@ -85,7 +85,7 @@ fn copy(from: &Path, name: &str) -> PathBuf {
 }
 
 /// Seconds, and the most anonymous memory in MiB, where the system tells it.
-fn measured(mut command: Command) -> (f64, Option<f64>) {
+pub fn measured(mut command: Command) -> (f64, Option<f64>) {
     let from = Instant::now();
     let mut child = match command.stdout(Stdio::null()).spawn() {
         Ok(child) => child,

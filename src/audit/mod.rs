@@ -428,7 +428,7 @@ fn newest_first(
     each: &mut dyn FnMut(Raw) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     // The walk is many statements; an archive that is made meanwhile takes nothing away from it.
-    let _snapshot = store.db().snapshot()?;
+    let _moment = store.db().moment()?;
     let mut unread = i64::MAX;
     if let Some(user) = user
         && let Some(newest) = newest_about(store, user)?

@@ -65,19 +65,30 @@ impl From<&Person> for Means {
     }
 }
 
+impl Means {
+    /// Whether there is what a method needs of its user.
+    pub(crate) fn serves(self, method: Method) -> bool {
+        match method {
+            Method::Email => self.address,
+            Method::Sms => self.phone,
+            Method::Totp => self.authenticator,
+            Method::RecoveryCodes => self.recovery_codes,
+        }
+    }
+}
+
 /// Whether a method could be used, or what is missing.
 fn usability(system: &System, means: Means, method: Method) -> Usability {
-    let without = |has: bool, lack: Usability| if has { Usability::Usable } else { lack };
     if !system.is_enabled(method) {
         return Usability::Disabled;
     }
     match method {
         Method::Email if !system.mailbox => Usability::NoSender,
         Method::Sms if !system.provider => Usability::NoSender,
-        Method::Email => without(means.address, Usability::NoDestination),
-        Method::Sms => without(means.phone, Usability::NoDestination),
-        Method::Totp => without(means.authenticator, Usability::NotConnected),
-        Method::RecoveryCodes => without(means.recovery_codes, Usability::NoCodes),
+        _ if means.serves(method) => Usability::Usable,
+        Method::Email | Method::Sms => Usability::NoDestination,
+        Method::Totp => Usability::NotConnected,
+        Method::RecoveryCodes => Usability::NoCodes,
     }
 }
 

@@ -1,11 +1,14 @@
 //! Logging in: the decision, the facts it is made on, the second factor, and running it all.
 
+pub(crate) mod crowd;
 pub mod decide;
 pub mod explain;
 pub mod facts;
 pub mod first;
 #[cfg(test)]
 mod indexed;
+#[cfg(test)]
+pub(crate) mod random;
 pub mod recover;
 pub mod renew;
 pub mod retry;

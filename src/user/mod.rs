@@ -73,12 +73,16 @@ impl User {
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
-        let is_address = |text: &&str| text.parse::<lettre::Address>().is_ok();
-        self.email
-            .as_deref()
-            .filter(is_address)
-            .or_else(|| Some(self.login.as_str()).filter(is_address))
+        address(self.email.as_deref(), &self.login)
     }
+}
+
+/// Where codes by email go that are for somebody with this address and login.
+pub(crate) fn address<'a>(email: Option<&'a str>, login: &'a str) -> Option<&'a str> {
+    let is_address = |text: &&str| text.parse::<lettre::Address>().is_ok();
+    email
+        .filter(is_address)
+        .or_else(|| Some(login).filter(is_address))
 }
 
 const COLUMNS: &str = "user.id, login, name, email, phone, type, language, active, locked_until_at, second_factor_failures, \
@@ -536,6 +540,19 @@ impl Rows {
             last_login_at: user.last_login_at,
         })
     }
+}
+
+/// The logins of users who are locked now, at most so many: those whose lock ends first.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn locked(store: &Store, most: usize) -> Result<Vec<String>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT login FROM user WHERE locked_until_at > ?1 ORDER BY locked_until_at, id LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = query.query_map(rusqlite::params![store.now(), most], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// How many users there are, active ones and locked ones.

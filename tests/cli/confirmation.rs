@@ -399,7 +399,8 @@ $ twofa audit list --event confirmation -o ndjson
 $ twofa status
 ? 0
 --- stdout
-2FA is off.
+2FA is off. Were it on, 2 of 2 users would be asked for a second factor.
+0 of them (0.0%) have a usable method; 2 would connect an app first.
 3 users, 3 active.
 
 Email              off       2 users could use it
@@ -407,8 +408,16 @@ SMS                off       0 users could use it
 Authenticator app  primary   1 user could use it
 Recovery codes     off       0 users could use it
 
-Codes leave through the mailbox `trial`.
+Codes by email leave through the mailbox `trial`.
 1 administrator action went unconfirmed by --override within the last seven days: `twofa audit list --event confirmation.skipped`.
+
+AT                    EVENT                    SUBJECT     OUTCOME  REASON
+2026-01-01T00:00:30Z  setting.changed          Enable2FA   ok       –
+2026-01-01T00:00:30Z  confirmation.skipped     Supervisor  ok       override
+2026-01-01T00:00:30Z  setting.changed          Enable2FA   ok       –
+2026-01-01T00:00:00Z  authenticator.connected  Supervisor  ok       –
+2026-01-01T00:00:00Z  authenticator.started    Supervisor  ok       –
+
 Next: `twofa setting set Enable2FA on`.
 
 "#]]);

@@ -54,6 +54,7 @@ const ORDER: &[&str] = &[
     // Commands with no noun of their own.
     "enrol",
     "init",
+    "coverage",
     "status",
     // Many plans of the nouns as one.
     "policy",

@@ -303,7 +303,8 @@ fn status_says_when_the_key_does_not_open_the_store() {
 $ twofa status -q --key-file other.key
 ? 0
 --- stdout
-2FA is off.
+2FA is off. Were it on, 2 of 2 users would be asked for a second factor.
+0 of them (0.0%) have a usable method; 2 could not log in.
 3 users, 3 active.
 
 Email              off       2 users could use it
@@ -311,7 +312,15 @@ SMS                off       0 users could use it
 Authenticator app  off       0 users could use it
 Recovery codes     off       0 users could use it
 
-Codes leave through the mailbox `trial`.
+Codes by email leave through the mailbox `trial`.
+
+AT                    EVENT            SUBJECT     OUTCOME  REASON
+2026-01-01T00:00:00Z  setting.changed  2FAmailbox  ok       –
+2026-01-01T00:00:00Z  mailbox.added    trial       ok       –
+2026-01-01T00:00:00Z  user.added       bob         ok       –
+2026-01-01T00:00:00Z  user.added       alice       ok       –
+2026-01-01T00:00:00Z  store.created    Supervisor  ok       –
+
 Next: `twofa key check --key-file FILE`.
 --- stderr
 warning: the key file `other.key` does not open this store: it lacks the key `374708ff`

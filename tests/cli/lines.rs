@@ -97,6 +97,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "login verify" => "login verify CHALLENGE --code 000000",
         "login cancel" => "login cancel CHALLENGE",
         "login list" => "login list",
+        "coverage" => "coverage",
         "login explain" => "login explain alice",
         "login simulate" => "login simulate alice --password-file secret",
         "apply" => "apply policy.toml",

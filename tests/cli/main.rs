@@ -29,6 +29,7 @@ mod concurrency;
 mod confirmation;
 mod confirmation_all;
 mod confirmation_mail;
+mod coverage;
 mod deadlock;
 mod delivery;
 mod delivery_hostile;
@@ -83,6 +84,7 @@ mod sendmail;
 mod setting;
 mod sms_delivery;
 mod sms_provider;
+mod status;
 mod store;
 #[cfg(unix)]
 mod store_full;

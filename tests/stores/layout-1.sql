@@ -265,6 +265,7 @@ CREATE TABLE recovery_code (
     used_at      INTEGER,
     UNIQUE (user, code_hash)
 ) STRICT;
+CREATE INDEX recovery_code_left ON recovery_code (user) WHERE used_at IS NULL;
 
 -- Pending second-factor questions.
 CREATE TABLE challenge (

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, group, help, init, key, login, mailbox, method, outbox,
-    password, permission, policy, recovery_codes, setting, sms_provider, template, user,
+    audit, authenticator, completions, coverage, group, help, init, key, login, mailbox, method,
+    outbox, password, permission, policy, recovery_codes, setting, sms_provider, status, template,
+    user,
 };
 use crate::complete;
 
@@ -42,6 +43,7 @@ const CONFIRMATION: &str = "Confirmation of administrator actions";
 pub const STREAMS: &[(&str, &str)] = &[
     ("apply", "file"),
     ("authenticator connect", "out"),
+    ("coverage", "policy"),
     ("diff", "file"),
     ("login explain", "policy"),
     ("template set", "html_file"),
@@ -149,7 +151,8 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Init),
-    Status(init::Status),
+    Status(status::Status),
+    Coverage(coverage::CoverageArgs),
     // Hidden: completion offers visible aliases beside the name, and sorts `lookup` before it.
     #[command(subcommand, alias = "lookup")]
     Method(method::Method),

@@ -1,67 +1,14 @@
 //! What is foretold is what is then done: random stores, users and moments are explained, and then log in.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::Duration;
-
 use proptest::prelude::*;
-use rusqlite::{named_params, params};
 
 use super::*;
-use crate::actor::{Process, Session};
-use crate::authenticator;
-use crate::clock::{Fixed, Source};
-use crate::files::with_suffix;
-use crate::init::{Init, init};
+use crate::login::random::{PASSWORD, World, cases, made, moment, shared};
 use crate::login::run::{self, Start};
 use crate::login::verdict::Verdict;
-use crate::plan::Plan as _;
-use crate::recovery::GenerateCodes;
 use crate::secret::Secret;
-use crate::store::Place;
 use crate::store::tests::START;
 use crate::user;
-use crate::verb::verb;
-
-const PASSWORD: &str = "correct horse";
-const DAY: i64 = 86_400;
-const SECRET: [u8; 20] = [7; 20];
-
-/// A user, as the store has them.
-#[derive(Debug, Clone)]
-struct Made {
-    kind: &'static str,
-    active: bool,
-    password: bool,
-    must_change: bool,
-    /// Seconds from the start.
-    changed_at: Option<i64>,
-    locked_until: Option<i64>,
-    failures: i64,
-    email: bool,
-    login_is_address: bool,
-    phone: bool,
-    app: bool,
-    codes: bool,
-    group: Option<i64>,
-}
-
-/// What holds for everybody.
-#[derive(Debug, Clone)]
-struct Shared {
-    enabled: bool,
-    methods: [bool; 4],
-    primary: Option<usize>,
-    mailbox: bool,
-    provider: bool,
-    max_age: i64,
-    attempts: i64,
-    lockout: i64,
-    send_limit: i64,
-    /// Whom the rows of `CanUse2FA` name: a group of one's own, the employees, a user; whether they allow; until when.
-    grantees: Vec<(usize, bool, Option<i64>)>,
-    nested: bool,
-}
 
 /// A login: of whom, when, how.
 #[derive(Debug, Clone)]
@@ -70,47 +17,6 @@ struct Login {
     at: i64,
     channel: Channel,
     wished: Option<Method>,
-}
-
-/// Moments at which something may change, and their neighbours.
-fn moment() -> impl Strategy<Value = i64> {
-    let edge = prop_oneof![
-        Just(0),
-        Just(900),
-        Just(DAY),
-        Just(30 * DAY),
-        Just(-DAY),
-        -100 * DAY..100 * DAY
-    ];
-    (edge, -1i64..=1).prop_map(|(edge, beside)| edge + beside)
-}
-
-prop_compose! {
-    fn made()(
-        kind in prop_oneof![8 => Just("employee"), 3 => Just("external"), 1 => Just("technical")],
-        active in prop::bool::weighted(0.9), password in prop::bool::weighted(0.9),
-        must_change in prop::bool::weighted(0.1), changed_at in prop::option::weighted(0.8, moment()),
-        locked_until in prop::option::weighted(0.3, moment()), failures in 0i64..6,
-        email in any::<bool>(), login_is_address in prop::bool::weighted(0.2), phone in any::<bool>(),
-        app in any::<bool>(), codes in any::<bool>(), group in prop::option::of(0i64..2),
-    ) -> Made {
-        Made { kind, active, password, must_change, changed_at, locked_until, failures, email,
-               login_is_address, phone, app, codes, group }
-    }
-}
-
-prop_compose! {
-    fn shared()(
-        enabled in prop::bool::weighted(0.85), methods in prop::array::uniform4(prop::bool::weighted(0.6)),
-        primary in prop::option::of(0usize..3), mailbox in prop::bool::weighted(0.8),
-        provider in prop::bool::weighted(0.8), max_age in prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(30)],
-        attempts in prop_oneof![Just(0), Just(3), Just(5)], lockout in prop_oneof![Just(0), Just(15)],
-        send_limit in prop_oneof![Just(0), Just(1), Just(30)],
-        grantees in prop::collection::vec((0usize..4, prop::bool::weighted(0.7), prop::option::weighted(0.3, moment())), 0..4),
-        nested in any::<bool>(),
-    ) -> Shared {
-        Shared { enabled, methods, primary, mailbox, provider, max_age, attempts, lockout, send_limit, grantees, nested }
-    }
 }
 
 fn login() -> impl Strategy<Value = Login> {
@@ -126,203 +32,21 @@ fn login() -> impl Strategy<Value = Login> {
     })
 }
 
-/// A store that is made so, with who administers it, and a second look at it that only reads.
-struct World {
-    directory: tempfile::TempDir,
-    clock: Rc<Fixed>,
-    session: Session,
-    seeing: Rc<dyn Source>,
-    /// Of each user's app, as it is now.
-    secrets: RefCell<Vec<Vec<u8>>>,
-    codes: Vec<Vec<Secret>>,
-}
-
-impl World {
-    fn new(shared: &Shared, users: &[Made]) -> World {
-        let directory = tempfile::tempdir().unwrap();
-        let place = Place::new(directory.path().join("twofa.db"), None);
-        let clock = Rc::new(Fixed::new(START, 7));
-        let source: Rc<dyn Source> = Rc::clone(&clock) as Rc<dyn Source>;
-        let wait = Duration::from_secs(5);
-        init(&place, &Init::default(), &Process::default(), wait, &source).unwrap();
-        let simulate = verb("login simulate").unwrap();
-        let store = Store::open(&place, simulate, wait, source).unwrap();
-        let mut world = World {
-            session: Session::begin(store, simulate, &Process::default(), None, None).unwrap(),
-            directory,
-            clock,
-            // Its own time is another one: it must be made to stand still.
-            seeing: Rc::new(Fixed::new(Time(1), 7)),
-            secrets: RefCell::new(vec![SECRET.to_vec(); users.len()]),
-            codes: Vec::new(),
-        };
-        world.fill(shared, users);
-        world
+/// The code that answers a challenge.
+fn answer(world: &World, verdict: &Verdict, user: usize, at: Time) -> Option<Secret> {
+    let app = |secret: Vec<u8>| {
+        let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        let now = u64::try_from(at.0).unwrap();
+        Secret::new(totp.generate(now).to_string())
+    };
+    if let Some(enrolment) = &verdict.enrolment {
+        let secret = data_encoding::BASE32_NOPAD.decode(enrolment.secret.expose().as_bytes());
+        world.secrets.borrow_mut()[user] = secret.unwrap();
     }
-
-    fn fill(&mut self, shared: &Shared, users: &[Made]) {
-        let store = &self.session.store;
-        let db = store.tampered();
-        let sink = self.directory.path().join("sink");
-        std::fs::create_dir(&sink).unwrap();
-        let sink = sink.display().to_string();
-        // Thousands of commits; what a power cut does is not asked here.
-        db.execute_batch(
-            "PRAGMA synchronous = OFF; DELETE FROM grantee WHERE operation = 'CanUse2FA'",
-        )
-        .unwrap();
-        db.execute("INSERT INTO mailbox (name, name_key, kind, from_address, path, created_at) VALUES ('m', 'm', 'file', 'a@example.com', ?1, 0)", [&sink])
-            .unwrap();
-        db.execute("INSERT INTO sms_provider (name, name_key, kind, path, created_at) VALUES ('p', 'p', 'file', ?1, 0)", [&sink])
-            .unwrap();
-        for (at, method) in Method::ALL.iter().enumerate() {
-            let enabled = shared.methods[at] || shared.primary == Some(at);
-            db.execute(
-                "UPDATE method SET enabled = ?2, is_primary = ?3 WHERE code = ?1",
-                params![method.code(), enabled, shared.primary == Some(at)],
-            )
-            .unwrap();
-        }
-        let number = "INSERT INTO setting (code, number) VALUES (?1, ?2)";
-        for (code, value) in [
-            ("Enable2FA", i64::from(shared.enabled)),
-            ("MaxPasswordAge", shared.max_age),
-            ("SecondFactorAttemptCount", shared.attempts),
-            ("UserLockoutDuration", shared.lockout),
-            ("SecondFactorSendLimit", shared.send_limit),
-        ] {
-            db.execute(number, params![code, value]).unwrap();
-        }
-        if shared.mailbox {
-            db.execute_batch("INSERT INTO setting (code, mailbox) VALUES ('2FAmailbox', 1)")
-                .unwrap();
-        }
-        if shared.provider {
-            db.execute_batch("INSERT INTO setting (code, provider) VALUES ('SmsProvider', 1)")
-                .unwrap();
-        }
-        db.execute_batch("INSERT INTO \"group\" (id, name, name_key, created_at) VALUES (11, 'A', 'a', 0), (12, 'B', 'b', 0)")
-            .unwrap();
-        if shared.nested {
-            db.execute_batch("INSERT INTO group_group VALUES (12, 11)")
-                .unwrap();
-        }
-        self.codes = users
-            .iter()
-            .enumerate()
-            .map(|(at, made)| self.add(i64::try_from(at).unwrap() + 100, made))
-            .collect();
-        let employees = "(SELECT id FROM \"group\" WHERE built_in = 'employees')";
-        for (position, (whom, allow, until)) in (1i64..).zip(&shared.grantees) {
-            let (column, whom) = match whom {
-                0 => ("\"group\"", "11"),
-                1 => ("\"group\"", "12"),
-                2 => ("\"group\"", employees),
-                _ => ("user", "100"),
-            };
-            db.execute(
-                &format!("INSERT INTO grantee (operation, position, {column}, access, until_at) VALUES ('CanUse2FA', ?1, {whom}, ?2, ?3)"),
-                params![position, if *allow { "allow" } else { "deny" }, until.map(|until| START.plus(until))],
-            )
-            .unwrap();
-        }
-    }
-
-    /// Adds a user, and gives their recovery codes.
-    fn add(&self, id: i64, made: &Made) -> Vec<Secret> {
-        let store = &self.session.store;
-        let db = store.tampered();
-        let login = if made.login_is_address {
-            format!("u{id}@example.org")
-        } else {
-            format!("u{id}")
-        };
-        let hash = store.vault().unwrap().hash_cheaply(&PASSWORD.into());
-        db.execute(
-            "INSERT INTO user (id, login, email, phone, type, active, locked_until_at, second_factor_failures,
-                 password_hash, password_changed_at, must_change, created_at)
-             VALUES (:id, :login, :email, :phone, :type, :active, :locked, :failures, :hash, :changed, :must, 0)",
-            named_params! {
-                ":id": id, ":login": login, ":email": made.email.then(|| format!("m{id}@example.com")),
-                ":phone": made.phone.then(|| format!("+4930123{id}")), ":type": made.kind, ":active": made.active,
-                ":locked": made.locked_until.map(|until| START.plus(until)), ":failures": made.failures,
-                ":hash": made.password.then_some(hash), ":changed": made.changed_at.map(|at| START.plus(at)),
-                ":must": made.must_change,
-            },
-        )
-        .unwrap();
-        db.execute(
-            "INSERT INTO identity VALUES (?1, ?2, 1, ?3)",
-            params![login, id, made.login_is_address],
-        )
-        .unwrap();
-        if let Some(group) = made.group {
-            db.execute(
-                "INSERT INTO group_user VALUES (?1, ?2)",
-                params![group + 11, id],
-            )
-            .unwrap();
-        }
-        store
-            .write(|tx| {
-                if made.app {
-                    let next = tx.next_id("authenticator")?;
-                    let sealed = tx.vault()?.seal(authenticator::SECRET, next, &SECRET, tx.source())?;
-                    tx.db().execute(
-                        "INSERT INTO authenticator (user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-                         VALUES (?1, ?2, 'SHA1', 6, 30, 0, 0)",
-                        params![id, sealed],
-                    )?;
-                }
-                if !made.codes {
-                    return Ok(Vec::new());
-                }
-                let codes = GenerateCodes::new(id);
-                codes.write(tx)?;
-                Ok(codes.into_codes())
-            })
-            .unwrap()
-    }
-
-    fn bytes(&self) -> [Vec<u8>; 2] {
-        let file = self.directory.path().join("twofa.db");
-        [
-            std::fs::read(&file).unwrap(),
-            std::fs::read(with_suffix(&file, "-wal")).unwrap_or_default(),
-        ]
-    }
-
-    /// Explains a login from a connection that only reads, whose own clock shows another time.
-    fn foretold(&self, id: i64, at: Time, question: Question) -> Explanation {
-        let before = self.bytes();
-        let place = self.session.store.place();
-        let explains = verb("login explain").unwrap();
-        let seeing = Rc::clone(&self.seeing);
-        let mut store = Store::open(place, explains, Duration::from_secs(5), seeing).unwrap();
-        store.stand_still(at);
-        let user = user::get(&store, id).unwrap();
-        let explanation = explain(&store, &user, question).unwrap();
-        drop(store);
-        assert!(self.bytes() == before, "an explanation wrote something");
-        explanation
-    }
-
-    /// The code that answers a challenge.
-    fn answer(&self, verdict: &Verdict, user: usize, at: Time) -> Option<Secret> {
-        let app = |secret: Vec<u8>| {
-            let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
-            let now = u64::try_from(at.0).unwrap();
-            Secret::new(totp.generate(now).to_string())
-        };
-        if let Some(enrolment) = &verdict.enrolment {
-            let secret = data_encoding::BASE32_NOPAD.decode(enrolment.secret.expose().as_bytes());
-            self.secrets.borrow_mut()[user] = secret.unwrap();
-        }
-        match verdict.method? {
-            Method::Totp => Some(app(self.secrets.borrow()[user].clone())),
-            Method::RecoveryCodes => self.codes[user].first().cloned(),
-            Method::Email | Method::Sms => None,
-        }
+    match verdict.method? {
+        Method::Totp => Some(app(world.secrets.borrow()[user].clone())),
+        Method::RecoveryCodes => world.codes[user].first().cloned(),
+        Method::Email | Method::Sms => None,
     }
 }
 
@@ -333,7 +57,9 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
         channel: login.channel,
         method: login.wished,
     };
-    let told = world.foretold(id, at, question);
+    let told = world.look("login explain", at, |store| {
+        explain(store, &user::get(store, id).unwrap(), question).unwrap()
+    });
     prop_assert_eq!(told.at, at);
     let deciding = told
         .steps
@@ -373,7 +99,7 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
     );
     let offers = told.steps.iter().any(|rule| rule.rule == "offer");
     let (Some(challenge), Some(code)) =
-        (&verdict.challenge, world.answer(&verdict, login.user, at))
+        (&verdict.challenge, answer(world, &verdict, login.user, at))
     else {
         return Ok(());
     };
@@ -391,13 +117,6 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
         );
     }
     Ok(())
-}
-
-/// Runs so many stores; the peer suite asks for thousands with `PROPTEST_CASES`.
-fn cases() -> ProptestConfig {
-    let usual = ProptestConfig::default();
-    let cases = if usual.cases == 256 { 32 } else { usual.cases };
-    ProptestConfig { cases, ..usual }
 }
 
 proptest! {

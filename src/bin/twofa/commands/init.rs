@@ -1,10 +1,9 @@
-//! `init` and `status`: the beginning, and how things stand.
+//! `init`: the beginning.
 
 use clap::Args;
 use twofa::error::{Error, Kind, Result};
 use twofa::init;
-use twofa::name::{argument, counted, visible};
-use twofa::status::{self, Status as Standing};
+use twofa::name::argument;
 
 use crate::answer::Answer;
 use crate::process;
@@ -33,10 +32,6 @@ pub struct Init {
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<String>,
 }
-
-/// Show what is on, for how many, and what to do next
-#[derive(Debug, Args)]
-pub struct Status {}
 
 pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
     if args.owner.is_some() && context.process.effective != Some(0) {
@@ -71,77 +66,4 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
     } else {
         answer.say("The store was there already; nothing was changed.")
     })
-}
-
-pub fn status(context: &mut Context) -> Result<Answer> {
-    let session = context.session()?;
-    let standing = status::status(&session.store)?;
-    let shown = table(&standing);
-    let mut answer = Answer::thing(&standing)?.shown_as(shown);
-    answer.warnings = standing.warnings;
-    Ok(answer)
-}
-
-/// The status as one screen.
-fn table(standing: &Standing) -> String {
-    let mut text = String::new();
-    let mut say = |line: String| {
-        text.push_str(&line);
-        text.push('\n');
-    };
-    say(format!(
-        "2FA is {}.",
-        if standing.enabled { "on" } else { "off" }
-    ));
-    let locked = if standing.locked > 0 {
-        format!(", {} locked now", standing.locked)
-    } else {
-        String::new()
-    };
-    say(format!(
-        "{}, {} active{locked}.",
-        counted(standing.users.unsigned_abs(), "user", "users"),
-        standing.active
-    ));
-    say(String::new());
-    for method in &standing.methods {
-        let state = match (method.row.enabled, method.row.primary) {
-            (_, true) => "primary",
-            (true, false) => "enabled",
-            (false, false) => "off",
-        };
-        let ready = match method.lacks {
-            Some(lacks) if method.row.enabled => lacks.to_owned(),
-            _ => format!(
-                "{} could use it",
-                counted(method.ready.unsigned_abs(), "user", "users")
-            ),
-        };
-        say(format!("{:<18} {state:<8}  {ready}", method.row.name));
-    }
-    say(String::new());
-    if let Some(provider) = &standing.sms_provider {
-        say(format!(
-            "Codes by SMS leave through the provider `{}`.",
-            visible(provider)
-        ));
-    }
-    if let Some(mailbox) = &standing.mailbox {
-        say(format!(
-            "Codes leave through the mailbox `{}`.",
-            visible(mailbox)
-        ));
-    }
-    if standing.overrides > 0 {
-        say(format!(
-            "{} went unconfirmed by --override within the last seven days: `twofa audit list --event confirmation.skipped`.",
-            counted(
-                standing.overrides.unsigned_abs(),
-                "administrator action",
-                "administrator actions"
-            )
-        ));
-    }
-    say(format!("Next: `{}`.", standing.next));
-    text
 }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authenticator;
 pub mod completions;
+pub mod coverage;
 pub mod group;
 pub mod help;
 pub mod init;
@@ -17,6 +18,7 @@ pub mod policy;
 pub mod recovery_codes;
 pub mod setting;
 pub mod sms_provider;
+pub mod status;
 pub mod template;
 pub mod user;
 
@@ -30,7 +32,8 @@ use crate::session::Context;
 pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
     match command {
         Command::Init(args) => init::init(context, &args),
-        Command::Status(_) => init::status(context),
+        Command::Status(_) => status::run(context),
+        Command::Coverage(args) => coverage::run(context, &args),
         Command::Method(verb) => method::run(context, verb),
         Command::Setting(verb) => setting::run(context, verb),
         Command::User(verb) => user::run(context, verb),

@@ -1,0 +1,296 @@
+//! Who would be asked for what, and who would stand before a closed door: before 2FA is turned on, and after.
+//!
+//! Everybody who logs in with a password is judged by the decision that judges logins, as if `Enable2FA` were on: that is
+//! what an admin wants to know before they turn it on. It reads the store once, in one pass, and holds numbers and the
+//! first few names, never everybody.
+
+mod share;
+#[cfg(test)]
+mod tests;
+mod tops;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+pub use self::share::Share;
+use self::tops::Tops;
+use crate::clock::Time;
+use crate::error::Result;
+use crate::group;
+use crate::login::crowd::{self, Passer};
+use crate::login::decide::{self, Means, Next};
+use crate::login::facts::System;
+use crate::method::Method;
+use crate::permission::{Grantees, built_in, built_in_group};
+use crate::store::Store;
+use crate::verb::Operation;
+
+/// How many names a row tells, unless all are asked for.
+pub const NAMES: usize = 10;
+
+/// Of whom, and how many names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scope<'a> {
+    /// Only who is in this group, through any nesting.
+    pub group: Option<&'a str>,
+    /// Every name, and not the first [`NAMES`]. They are held in memory.
+    pub all: bool,
+}
+
+/// The answer. Its keys are never left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// `Enable2FA`. Where it is off, the rest is as it would be if it were on.
+    pub enabled: bool,
+    /// The moment it is about.
+    pub at: Time,
+    /// The group it is about; `null`: everybody.
+    pub group: Option<String>,
+    /// The primary method.
+    pub primary: Option<Method>,
+    /// How many.
+    #[serde(flatten)]
+    pub numbers: Numbers,
+    /// What they come to, and who they are.
+    pub rows: Vec<CoverageRow>,
+}
+
+/// How many are asked, and how many of them have something to answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Numbers {
+    /// Active employees and external users who have a password.
+    pub users: u64,
+    /// Those of them whom `CanUse2FA` allows: they are asked for a second factor.
+    pub asked: u64,
+    /// Those of them who have a usable method.
+    pub covered: u64,
+    /// `covered` of `asked` in percent, rounded down to a tenth; 100 where nobody is asked.
+    pub percent: f64,
+    /// Those who have none, and connect an app at their next login.
+    pub connects_app: u64,
+    /// Those who have none, and cannot log in.
+    pub no_method: u64,
+}
+
+/// Some of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CoverageRow {
+    /// The word scripts match on. Of those who are asked, each stands in one of `email`, `sms`, `totp`, `recovery-codes`,
+    /// `connects_app` and `no_method`, and some in `falls_back` and `no_recovery_codes` as well; those who are not stand in
+    /// `password_only`, and who has no password in `no_password`.
+    pub row: &'static str,
+    /// The same for people.
+    pub name: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Of those who are asked, in percent, rounded down to a tenth; `null` for those who are not.
+    pub percent: Option<f64>,
+    /// How many of them are administrators.
+    pub administrators: u64,
+    /// Their logins, administrators first, each in the order of names; `null` where a method is all there is to say.
+    pub users: Option<Vec<String>>,
+}
+
+/// What somebody comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Class {
+    Asked(Method),
+    ConnectsApp,
+    NoMethod,
+    FallsBack,
+    NoRecoveryCodes,
+    PasswordOnly,
+    NoPassword,
+}
+
+impl Class {
+    const ALL: [Class; 10] = [
+        Class::Asked(Method::Email),
+        Class::Asked(Method::Sms),
+        Class::Asked(Method::Totp),
+        Class::Asked(Method::RecoveryCodes),
+        Class::ConnectsApp,
+        Class::NoMethod,
+        Class::FallsBack,
+        Class::NoRecoveryCodes,
+        Class::PasswordOnly,
+        Class::NoPassword,
+    ];
+
+    fn code(self) -> &'static str {
+        match self {
+            Class::Asked(method) => method.code(),
+            Class::ConnectsApp => "connects_app",
+            Class::NoMethod => "no_method",
+            Class::FallsBack => "falls_back",
+            Class::NoRecoveryCodes => "no_recovery_codes",
+            Class::PasswordOnly => "password_only",
+            Class::NoPassword => "no_password",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Class::Asked(method) => method.name(),
+            Class::ConnectsApp => "Connect an app first",
+            Class::NoMethod => "No usable method",
+            Class::FallsBack => "Fall back from the primary method",
+            Class::NoRecoveryCodes => "No recovery codes",
+            Class::PasswordOnly => "Not asked, the password is enough",
+            Class::NoPassword => "No password, no login",
+        }
+    }
+
+    /// Whether it is a part of those who are asked.
+    fn is_asked(self) -> bool {
+        !matches!(self, Class::PasswordOnly | Class::NoPassword)
+    }
+}
+
+/// Looks at everybody, at the moment of the store's clock.
+///
+/// # Errors
+/// [`crate::error::Kind::NotFound`] for a group that is not there.
+pub fn coverage(store: &Store, scope: Scope<'_>) -> Result<Coverage> {
+    let _moment = store.db().moment()?;
+    let mut survey = Survey::begin(store, scope.all)?;
+    let group = scope
+        .group
+        .map(|name| group::find(store, name))
+        .transpose()?;
+    crowd::each(store, "Asking who uses what", &mut |passer| {
+        if group
+            .as_ref()
+            .is_none_or(|group| passer.groups.contains(&group.id))
+        {
+            survey.count(passer);
+        }
+        Ok(())
+    })?;
+    Ok(survey.into_coverage(group.map(|group| group.name)))
+}
+
+/// Those counted so far, and what they are judged by.
+pub(crate) struct Survey {
+    /// As it would be with `Enable2FA` on.
+    system: System,
+    enabled: bool,
+    can_use: Grantees,
+    administrators: i64,
+    now: Time,
+    /// People differ in few ways: each is judged once.
+    judged: HashMap<Means, Vec<Class>>,
+    /// One for each class.
+    tops: [Tops; Class::ALL.len()],
+    users: u64,
+}
+
+impl Survey {
+    /// Nobody was counted yet. `all`: every name is kept.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    pub(crate) fn begin(store: &Store, all: bool) -> Result<Survey> {
+        let known = System::load(store)?;
+        Ok(Survey {
+            enabled: known.enabled,
+            system: System {
+                enabled: true,
+                ..known
+            },
+            can_use: Grantees::load(store, Operation::CanUse2FA)?,
+            administrators: built_in_group(store, built_in::ADMINISTRATORS)?,
+            now: store.now(),
+            judged: HashMap::new(),
+            tops: Class::ALL.map(|_| Tops::new((!all).then_some(NAMES))),
+            users: 0,
+        })
+    }
+
+    /// Counts somebody in.
+    pub(crate) fn count(&mut self, passer: &Passer<'_>) {
+        let is_administrator = passer.groups.contains(&self.administrators);
+        let classes: &[Class] = if passer.has_password {
+            self.users += 1;
+            let can_use = self.can_use.allow(passer.id, passer.groups, self.now);
+            let means = passer.means(can_use);
+            let system = &self.system;
+            self.judged
+                .entry(means)
+                .or_insert_with(|| classes(system, means))
+        } else {
+            &[Class::NoPassword]
+        };
+        for (class, top) in Class::ALL.iter().zip(&mut self.tops) {
+            if classes.contains(class) {
+                top.count(passer.login, is_administrator);
+            }
+        }
+    }
+
+    /// What it comes to. `group` is the one that everybody counted is in.
+    pub(crate) fn into_coverage(self, group: Option<String>) -> Coverage {
+        let tops: Vec<(Class, Tops)> = Class::ALL.into_iter().zip(self.tops).collect();
+        let sum = |of: fn(Class) -> bool| {
+            let counted = tops.iter().filter(|(class, _)| of(*class));
+            counted.map(|(_, top)| top.count).sum::<u64>()
+        };
+        let covered = sum(|class| matches!(class, Class::Asked(_)));
+        let connects_app = sum(|class| class == Class::ConnectsApp);
+        let no_method = sum(|class| class == Class::NoMethod);
+        let asked = covered + connects_app + no_method;
+        Coverage {
+            enabled: self.enabled,
+            at: self.now,
+            group,
+            primary: self.system.primary(),
+            numbers: Numbers {
+                users: self.users,
+                asked,
+                covered,
+                percent: share::percent(covered, asked),
+                connects_app,
+                no_method,
+            },
+            rows: tops
+                .into_iter()
+                .map(|(class, top)| CoverageRow {
+                    row: class.code(),
+                    name: class.name(),
+                    count: top.count,
+                    percent: class.is_asked().then(|| share::percent(top.count, asked)),
+                    administrators: top.administrators,
+                    users: (!matches!(class, Class::Asked(_))).then(|| top.into_names()),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What somebody comes to: one way of being asked, or none, and what is worth knowing beside it.
+fn classes(system: &System, means: Means) -> Vec<Class> {
+    let asked = match decide::second_factor(system, means) {
+        Next::Granted => return vec![Class::PasswordOnly],
+        Next::Ask(method) | Next::NotUsable(method) => Class::Asked(method),
+        Next::Enrol => Class::ConnectsApp,
+        Next::Denied(..) => Class::NoMethod,
+    };
+    let mut classes = vec![asked];
+    let primary = system.primary();
+    if matches!(asked, Class::Asked(method) if primary.is_some_and(|primary| primary != method)) {
+        classes.push(Class::FallsBack);
+    }
+    if !means.recovery_codes {
+        classes.push(Class::NoRecoveryCodes);
+    }
+    classes
+}
+
+impl Coverage {
+    /// Whether fewer than this share of those who are asked have a usable method.
+    #[must_use]
+    pub fn is_under(&self, share: Share) -> bool {
+        share.is_more_than(self.numbers.covered, self.numbers.asked)
+    }
+}

@@ -1,0 +1,144 @@
+//! Everybody at once: what the second factor of each person is decided on, in one pass over the store.
+//!
+//! People, their memberships, apps and codes are read side by side in the order of their ids, so that a million of them
+//! take as long as the rows do, and no more memory than one. The passes belong to one another: they see one state of the
+//! store.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Rows;
+
+use super::decide::Means;
+use crate::error::Result;
+use crate::permission::Nesting;
+use crate::store::Store;
+use crate::user::{self, Type};
+
+/// Somebody active who is no technical user, in passing.
+pub(crate) struct Passer<'a> {
+    /// Row id.
+    pub(crate) id: i64,
+    /// Login, as written.
+    pub(crate) login: &'a str,
+    /// Whether they have a password.
+    pub(crate) has_password: bool,
+    /// Every group they are in, through nesting and by type.
+    pub(crate) groups: &'a BTreeSet<i64>,
+    /// What they could use; whether they must, nobody was asked yet.
+    means: Means,
+}
+
+impl Passer<'_> {
+    /// What their second factor is decided on, where `CanUse2FA` allows them or does not.
+    pub(crate) fn means(&self, can_use: bool) -> Means {
+        Means {
+            can_use,
+            ..self.means
+        }
+    }
+}
+
+/// Hands every active employee and external user to `each`, in the order of their ids. `what` is a few words for whoever
+/// watches.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`], and what `each` returns.
+pub(crate) fn each(
+    store: &Store,
+    what: &str,
+    each: &mut dyn FnMut(&Passer<'_>) -> Result<()>,
+) -> Result<()> {
+    let db = store.db();
+    let most: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM user", [], |row| {
+        row.get(0)
+    })?;
+    let mut nesting = Nesting::load(store)?;
+    let mut users = db.prepare(
+        "SELECT id, login, email, phone IS NOT NULL, type, coalesce(password_hash, password_imported) IS NOT NULL
+         FROM user WHERE active = 1 AND type <> 'technical' ORDER BY id",
+    )?;
+    let mut apps = db.prepare("SELECT user, id FROM authenticator ORDER BY user")?;
+    let mut codes =
+        db.prepare("SELECT user, id FROM recovery_code WHERE used_at IS NULL ORDER BY user")?;
+    let mut members = db.prepare("SELECT user, \"group\" FROM group_user ORDER BY user")?;
+    store.watched(what, u64::try_from(most).ok(), |at| {
+        // As long as the first of them runs, what the others read is of the same state.
+        let mut users = users.query([])?;
+        let mut apps = Ahead::of(apps.query([])?)?;
+        let mut codes = Ahead::of(codes.query([])?)?;
+        let mut members = Ahead::of(members.query([])?)?;
+        while let Some(row) = users.next()? {
+            let id = row.get(0)?;
+            let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+            let login = text(1)?;
+            let email = row
+                .get_ref(2)?
+                .as_str_or_null()
+                .map_err(rusqlite::Error::from)?;
+            let kind: Type = row.get(4)?;
+            let mut direct: Vec<i64> = Vec::new();
+            members.take(id, |group| direct.push(group))?;
+            direct.sort_unstable();
+            each(&Passer {
+                id,
+                login,
+                has_password: row.get(5)?,
+                groups: nesting.groups(direct, kind),
+                means: Means {
+                    kind,
+                    can_use: false,
+                    address: user::address(email, login).is_some(),
+                    phone: row.get(3)?,
+                    authenticator: apps.has(id)?,
+                    recovery_codes: codes.has(id)?,
+                },
+            })?;
+            at(u64::try_from(id).unwrap_or_default());
+        }
+        Ok(())
+    })
+}
+
+/// Rows of a user and a number, in the order of users, read beside these.
+struct Ahead<'s> {
+    rows: Rows<'s>,
+    /// The row at hand. `None`: nothing is left.
+    at: Option<(i64, i64)>,
+}
+
+impl<'s> Ahead<'s> {
+    fn of(rows: Rows<'s>) -> Result<Ahead<'s>> {
+        let mut ahead = Ahead { rows, at: None };
+        ahead.step()?;
+        Ok(ahead)
+    }
+
+    /// Hands the number of every row of a user to `each`, and tells whether there was one. Users are asked for in
+    /// ascending order; who has passed does not come again.
+    fn take(&mut self, user: i64, mut each: impl FnMut(i64)) -> Result<bool> {
+        let mut found = false;
+        while let Some((at, number)) = self.at
+            && at <= user
+        {
+            if at == user {
+                found = true;
+                each(number);
+            }
+            self.step()?;
+        }
+        Ok(found)
+    }
+
+    /// Whether a user has a row.
+    fn has(&mut self, user: i64) -> Result<bool> {
+        self.take(user, |_| ())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        self.at = match self.rows.next()? {
+            Some(row) => Some((row.get(0)?, row.get(1)?)),
+            None => None,
+        };
+        Ok(())
+    }
+}
