@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::login::decide;
-use crate::login::facts::{Person, System};
+use crate::login::facts::System;
+use crate::login::{crowd, decide};
 use crate::method::Method;
 use crate::name::{counted, visible};
-use crate::permission::{self, Grantees, Nesting, active_administrators};
+use crate::permission::{self, Grantees, active_administrators};
 use crate::plan::Reach;
 use crate::store::Store;
-use crate::user::{self, User};
+use crate::user;
 use crate::verb::Operation;
 
 /// How many may be locked out, where `--allow-lockout[=N]` says so.
@@ -61,30 +61,16 @@ impl Standing {
         }
         let can_use = Grantees::load(store, Operation::CanUse2FA)?;
         standing.moments = can_use.moments(store.now()).collect();
-        let mut nesting = Nesting::load(store)?;
         let (moments, out) = (&standing.moments, &mut standing.locked_out);
-        let mut judge = |user: User| {
-            let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
-            let uses = |at: &Time| can_use.allow(user.id, groups, *at);
+        crowd::within(store, reach, "Asking who could log in", &mut |passer| {
+            let uses = |at: &Time| can_use.allow(passer.id, passer.groups, *at);
             let when: BTreeSet<Time> = moments.iter().copied().filter(uses).collect();
             // Whether it is the 2FA of today or of next week: the methods are those of now.
-            let person = Person::with(store, user, !when.is_empty())?;
-            if decide::is_locked_out(&system, &person) {
-                out.insert(person.user.id, when);
+            if passer.has_password && decide::has_no_way(&system, passer.means(!when.is_empty())) {
+                out.insert(passer.id, when);
             }
             Ok(())
-        };
-        match reach {
-            Reach::Nobody => {}
-            Reach::Users(ids) => {
-                for id in ids {
-                    if let Some(user) = user::maybe(store, *id)? {
-                        judge(user)?;
-                    }
-                }
-            }
-            Reach::Everyone => user::each_with_password(store, &mut judge)?,
-        }
+        })?;
         Ok(standing)
     }
 

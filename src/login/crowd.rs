@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use rusqlite::Rows;
 
 use super::decide::Means;
+use super::facts::Person;
 use crate::error::Result;
-use crate::permission::Nesting;
+use crate::permission::{self, Nesting};
+use crate::plan::Reach;
 use crate::store::Store;
 use crate::user::{self, Type};
 
@@ -97,6 +99,40 @@ pub(crate) fn each(
         }
         Ok(())
     })
+}
+
+/// Hands those active employees and external users to `each` whom a change can reach. `what` is a few words for whoever
+/// watches.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`], and what `each` returns.
+pub(crate) fn within(
+    store: &Store,
+    reach: &Reach,
+    what: &str,
+    each: &mut dyn FnMut(&Passer<'_>) -> Result<()>,
+) -> Result<()> {
+    let ids = match reach {
+        Reach::Nobody => return Ok(()),
+        Reach::Everyone => return self::each(store, what, each),
+        Reach::Users(ids) => ids,
+    };
+    let mut nesting = Nesting::load(store)?;
+    for id in ids {
+        let user = user::maybe(store, *id)?;
+        if let Some(user) = user.filter(|user| user.active && user.kind != Type::Technical) {
+            let groups = nesting.groups(permission::direct_groups(store, *id)?, user.kind);
+            let person = Person::with(store, user, false)?;
+            each(&Passer {
+                id: *id,
+                login: &person.user.login,
+                has_password: person.user.has_password,
+                groups,
+                means: (&person).into(),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Rows of a user and a number, in the order of users, read beside these.

@@ -149,9 +149,13 @@ fn uses_with(system: &System, means: Means, trail: &mut impl Trail) -> bool {
 /// Whether this user must use 2FA, can log in otherwise, and has no way to: what the lock-out guard counts.
 #[must_use]
 pub(crate) fn is_locked_out(system: &System, person: &Person) -> bool {
-    person.user.active
-        && person.user.has_password
-        && matches!(second_factor(system, person), Next::Denied(..))
+    person.user.active && person.user.has_password && has_no_way(system, person)
+}
+
+/// Whether there is nothing to answer with where a second factor is asked for, and no app to connect.
+#[must_use]
+pub(crate) fn has_no_way(system: &System, means: impl Into<Means>) -> bool {
+    matches!(second_factor(system, means), Next::Denied(..))
 }
 
 /// What the first factor came to.

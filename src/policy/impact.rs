@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::login::decide::{self, Next};
-use crate::login::facts::{Person, System};
+use crate::login::crowd::{self, Passer};
+use crate::login::decide::{self, Means, Next};
+use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{counted, visible};
-use crate::permission::{self, Grantees, Nesting};
+use crate::permission::{self, Grantees};
 use crate::plan::{Reach, Warning};
 use crate::store::Store;
 use crate::user::{self, User};
@@ -47,8 +48,8 @@ enum Asked {
     Barred,
 }
 
-fn asked(system: &System, person: &Person) -> Asked {
-    match decide::second_factor(system, person) {
+fn asked(system: &System, means: Means) -> Asked {
+    match decide::second_factor(system, means) {
         Next::Granted => Asked::Nothing,
         Next::Ask(method) | Next::NotUsable(method) => Asked::Code(method),
         Next::Enrol => Asked::App,
@@ -57,30 +58,17 @@ fn asked(system: &System, person: &Person) -> Asked {
 }
 
 /// What everybody within reach who can log in with a password is asked for, by id.
-fn all(store: &Store, reach: &Reach, each: &mut dyn FnMut(&User, Asked)) -> Result<()> {
+fn all(store: &Store, reach: &Reach, each: &mut dyn FnMut(&Passer<'_>, Asked)) -> Result<()> {
     let system = System::load(store)?;
     let can_use = Grantees::load(store, Operation::CanUse2FA)?;
-    let mut nesting = Nesting::load(store)?;
     let now = store.now();
-    let mut judge = |user: User| {
-        let groups = nesting.groups(permission::direct_groups(store, user.id)?, user.kind);
-        let uses = can_use.allow(user.id, groups, now);
-        let person = Person::with(store, user, uses)?;
-        each(&person.user, asked(&system, &person));
-        Ok(())
-    };
-    match reach {
-        Reach::Nobody => Ok(()),
-        Reach::Users(ids) => {
-            for id in ids {
-                if let Some(user) = user::maybe(store, *id)?.filter(User::logs_in) {
-                    judge(user)?;
-                }
-            }
-            Ok(())
+    crowd::within(store, reach, "Asking who could log in", &mut |passer| {
+        if passer.has_password {
+            let uses = can_use.allow(passer.id, passer.groups, now);
+            each(passer, asked(&system, passer.means(uses)));
         }
-        Reach::Everyone => user::each_with_password(store, &mut judge),
-    }
+        Ok(())
+    })
 }
 
 /// What differs between the logins of one state and another, the worst first.
@@ -101,7 +89,7 @@ pub(super) fn impact(before: &Store, after: &Store, reach: &Reach) -> Result<Vec
         let (count, names) = moved.entry((was, now)).or_default();
         *count += 1;
         if names.len() < NAMES {
-            names.push(user.login.clone());
+            names.push(user.login.to_owned());
         }
     })?;
     // Who is left logs in no more; whoever could not before notices nothing.

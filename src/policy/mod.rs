@@ -487,4 +487,6 @@ impl Plan for Policy {
 }
 
 #[cfg(test)]
+mod foretold;
+#[cfg(test)]
 mod tests;

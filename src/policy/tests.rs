@@ -25,7 +25,7 @@ impl Vaults for Known {
     }
 }
 
-fn read(document: &Document, prune: bool) -> Result<Policy> {
+pub(super) fn read(document: &Document, prune: bool) -> Result<Policy> {
     let options = Options {
         prune,
         ..Options::default()
@@ -39,7 +39,7 @@ fn read(document: &Document, prune: bool) -> Result<Policy> {
 }
 
 /// Applies it, as `change.rs` does under the lock.
-fn apply(fresh: &Fresh, policy: &Policy) -> Result<Vec<Change>> {
+pub(super) fn apply(fresh: &Fresh, policy: &Policy) -> Result<Vec<Change>> {
     policy.changes(&fresh.store)?;
     fresh.store.write(|tx| {
         let changes = policy.changes(tx)?;
@@ -287,7 +287,7 @@ fn permissions() -> impl Strategy<Value = Named<Vec<Grantee>>> {
     })
 }
 
-fn document() -> impl Strategy<Value = Document> {
+pub(super) fn document() -> impl Strategy<Value = Document> {
     let things = (
         prop::option::of(settings()),
         prop::option::of(methods()),
@@ -330,7 +330,7 @@ fn document() -> impl Strategy<Value = Document> {
 
 /// The document without names of users and groups that nobody has: those that it declares, and those of `known`, unless it
 /// prunes them.
-fn fitting(mut document: Document, known: &Document, prune: bool) -> Document {
+pub(super) fn fitting(mut document: Document, known: &Document, prune: bool) -> Document {
     fn there<T>(
         declared: Option<&Named<T>>,
         known: Option<&Named<T>>,
@@ -374,7 +374,7 @@ fn fitting(mut document: Document, known: &Document, prune: bool) -> Document {
 }
 
 /// A store of which a document is true.
-fn made_of(document: Document) -> Fresh {
+pub(super) fn made_of(document: Document) -> Fresh {
     let fresh = fresh();
     let document = fitting(document, &Document::default(), false);
     apply(&fresh, &read(&document, false).unwrap()).unwrap();

@@ -64,12 +64,6 @@ pub struct User {
 }
 
 impl User {
-    /// Whether they can log in with a password at all, locks aside.
-    #[must_use]
-    pub(crate) fn logs_in(&self) -> bool {
-        self.active && self.has_password && self.kind != Type::Technical
-    }
-
     /// Where codes by email go: the address, else the login if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
@@ -250,18 +244,6 @@ pub(crate) fn each_name(store: &Store, each: &mut dyn FnMut(&str, i64, bool)) ->
         );
     }
     Ok(())
-}
-
-/// Hands every active user who has a password and may log in with it to `each`.
-pub(crate) fn each_with_password(
-    store: &Store,
-    each: &mut dyn FnMut(User) -> Result<()>,
-) -> Result<()> {
-    let mut query = store.db().prepare(&format!(
-        "SELECT {COLUMNS} FROM user WHERE active = 1 AND type <> 'technical'
-         AND coalesce(password_hash, password_imported) IS NOT NULL"
-    ))?;
-    every(store, "Asking who could log in", &mut query, each)
 }
 
 /// Hands every user to `each`, in no order.
