@@ -372,10 +372,13 @@ CREATE TABLE audit_head (
 -- Rows moved to an archive: the chain still verifies without them.
 CREATE TABLE audit_tombstone (
     seq     INTEGER PRIMARY KEY,
+    user    INTEGER,                                            -- as in the row
+    earlier INTEGER,                                            -- as in the row
     digest  BLOB    NOT NULL,
     mac     BLOB    NOT NULL,
     "key"   INTEGER NOT NULL,
-    archive TEXT    NOT NULL
+    archive TEXT    NOT NULL,                                   -- id of the archive the row went into
+    proof   BLOB    NOT NULL                                    -- HMAC(audit key, all of the above): nobody else buries a row
 ) STRICT;
 
 -- Seed rows

@@ -132,7 +132,8 @@ use Needs::{
 };
 use Operation::{
     CanChangeAdminOperationGrantee, CanManageAdministration, CanManageLookups,
-    CanManageSysSettings, CanManageUsers, CanReset2FA, CanViewSysOperationAudit,
+    CanManageSysOperationAudit, CanManageSysSettings, CanManageUsers, CanReset2FA,
+    CanViewSysOperationAudit,
 };
 
 /// Every command there is.
@@ -417,6 +418,24 @@ pub const VERBS: &[Verb] = &[
         Op(CanViewSysOperationAudit),
         Opens::Read,
         false,
+    ),
+    row(
+        "audit export",
+        Op(CanViewSysOperationAudit),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "audit anchor",
+        Op(CanViewSysOperationAudit),
+        Opens::Read,
+        false,
+    ),
+    row(
+        "audit archive",
+        Op(CanManageSysOperationAudit),
+        Opens::Write,
+        true,
     ),
     row("key check", OwnerAsAdministrator, Opens::Read, false),
 ];

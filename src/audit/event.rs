@@ -76,6 +76,7 @@ events! {
     LOGIN_GRANTED "login.granted" "a login was granted";
     LOGIN_DENIED "login.denied" "a login was denied";
     LOGIN_CANCELLED "login.cancelled" "a pending login was cancelled";
+    AUDIT_ARCHIVED "audit.archived" "rows of the audit log went into an archive";
 }
 
 impl Event {

@@ -5,8 +5,13 @@
 //! Editing, inserting, deleting or reordering rows shows without more; a whole file set back to an earlier state shows
 //! only against an anchor kept elsewhere.
 
+mod anchor;
+mod archive;
+mod archive_file;
 mod event;
+mod export;
 mod read;
+mod tombstone;
 mod verify;
 
 use std::rc::Rc;
@@ -18,10 +23,14 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub use self::anchor::{Anchor, LONGEST as LONGEST_ANCHOR, anchor};
+pub use self::archive::{Archived, Copied, Selection};
+pub use self::archive_file::{VerifiedArchive, verify_archive};
 pub(crate) use self::event::Entry;
 pub use self::event::{Event, Outcome, Who};
-pub use self::read::{Filter, list, logins, once_named, show};
-pub use self::verify::{Verified, verify};
+pub use self::export::Lines;
+pub use self::read::{Filter, history, list, logins, once_named, show};
+pub use self::verify::{Damage, Verified, verify};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
@@ -321,7 +330,7 @@ struct End {
 }
 
 /// The end, if the head proves itself and the newest row is the one it is of.
-fn proven_end(tx: &Tx<'_>) -> Result<End> {
+fn proven_end(store: &Store) -> Result<End> {
     let broken = |what: &str| {
         Error::new(
             Kind::Storage,
@@ -330,8 +339,8 @@ fn proven_end(tx: &Tx<'_>) -> Result<End> {
         .hint("`twofa audit verify` says where; restore a backup")
     };
     let unproven = || broken("head does not prove itself");
-    let head = read_head(tx)?.ok_or_else(unproven)?;
-    let proof = head_proof(tx.vault()?, head.key, tx.id(), head.seq, &head.mac)?;
+    let head = read_head(store)?.ok_or_else(unproven)?;
+    let proof = head_proof(store.vault()?, head.key, store.id(), head.seq, &head.mac)?;
     if !same(&proof, &head.proof) {
         return Err(unproven());
     }

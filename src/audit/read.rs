@@ -77,6 +77,32 @@ pub fn list(
     })
 }
 
+/// Hands the rows to `each`, oldest first.
+///
+/// # Errors
+/// [`Kind::Storage`], and what `each` returns.
+pub fn history(
+    store: &Store,
+    filter: &Filter,
+    each: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
+    let mut query = store.db().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM audit WHERE ?1 IS NULL OR user = ?1 ORDER BY seq"
+    ))?;
+    let mut rows = query.query([filter.user])?;
+    let mut left = filter.limit.unwrap_or(i64::MAX);
+    while left > 0
+        && let Some(row) = rows.next()?
+    {
+        let raw = Raw::read(row)?;
+        if filter.takes(&raw.record) {
+            each(raw.into_record())?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
 /// Walks the log from its newest row, or what it has about one user, until `each` breaks off.
 fn newest_first(
     store: &Store,

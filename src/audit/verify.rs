@@ -1,13 +1,19 @@
 //! Following the chain, and naming what was done to it.
+//!
+//! Rows and the tombstones of archived ones are read side by side in the order of their numbers; each must be the one
+//! that the mac before it leads to. An anchor that was kept elsewhere shows what the file alone cannot: that all of it is
+//! an older one.
 
 use std::collections::HashMap;
 
+use rusqlite::Rows;
 use serde::Serialize;
 
-use super::{COLUMNS, Event, GENESIS, Head, Raw, Record, head_proof, link, read_head};
-use crate::error::Result;
+use super::tombstone::{self, Tombstone};
+use super::{Anchor, COLUMNS, Event, GENESIS, Head, Raw, Record, head_proof, link, read_head};
+use crate::error::{Error, Kind, Result};
 use crate::store::Store;
-use crate::vault::same;
+use crate::vault::{Vault, same};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,137 +22,324 @@ pub struct Verified {
     pub intact: bool,
     /// Rows looked at.
     pub rows: i64,
+    /// Tombstones of archived rows looked at.
+    pub archived: i64,
     /// The newest row there should be.
     pub head: i64,
     /// The first row that does not fit.
     pub first_bad: Option<i64>,
-    /// What kind of damage it is: `edited`, `inserted`, `deleted`, `cut_tail`, `head`, `unlinked`: the way
-    /// from a user to their events was changed.
-    pub damage: Option<String>,
+    /// What kind of damage it is.
+    pub damage: Option<Damage>,
 }
 
-/// Follows the chain from the first row to the head.
+/// What was done to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Damage {
+    /// A column of a row was changed.
+    Edited,
+    /// A row stands in another's place.
+    Reordered,
+    /// A row came that nobody chained.
+    Inserted,
+    /// A row is missing, and others follow.
+    Deleted,
+    /// The oldest rows are missing.
+    CutHead,
+    /// The newest rows are missing.
+    CutTail,
+    /// The head row, which proves where the log ends, does not.
+    Head,
+    /// The way from a user to their events was changed.
+    Unlinked,
+    /// The log does not reach the anchor, or went another way: the file is an older one.
+    RolledBack,
+}
+
+impl Damage {
+    /// The kind, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Damage::Edited => "edited",
+            Damage::Reordered => "reordered",
+            Damage::Inserted => "inserted",
+            Damage::Deleted => "deleted",
+            Damage::CutHead => "cut off the beginning",
+            Damage::CutTail => "cut off the end",
+            Damage::Head => "the head does not prove it",
+            Damage::Unlinked => "the way from its user leads elsewhere",
+            Damage::RolledBack => "the file was rolled back behind the anchor",
+        }
+    }
+}
+
+/// Damage, and the first row that shows it.
+type Bad = (i64, Damage);
+
+/// Follows the chain from the first row to the head. With an anchor, the log must hold the row it is of.
 ///
 /// # Errors
-/// [`crate::error::Kind::KeyMissing`], [`crate::error::Kind::KeyWrong`], [`crate::error::Kind::Storage`]. Damage is not an error but an answer.
-pub fn verify(store: &Store) -> Result<Verified> {
+/// [`Kind::Conflict`] for the anchor of another store; [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`].
+/// Damage is not an error but an answer.
+pub fn verify(store: &Store, anchor: Option<&Anchor>) -> Result<Verified> {
+    if anchor.is_some_and(|anchor| anchor.store_id != store.id()) {
+        return Err(Error::new(Kind::Conflict, "the anchor is of another store")
+            .hint("`twofa audit anchor` makes one of this store"));
+    }
     let rows = read_head(store)?.map(|head| head.seq.unsigned_abs());
     store.watched("Verifying the audit log", rows, |at| {
-        follow(store, &mut || Ok(()), at)
+        follow(store, anchor, &mut || Ok(()), at)
     })
 }
 
 /// As [`verify`]; `meanwhile` runs between the head and the rows, where another command may come in.
 fn follow(
     store: &Store,
+    anchor: Option<&Anchor>,
     meanwhile: &mut dyn FnMut() -> Result<()>,
     at: &mut dyn FnMut(u64),
 ) -> Result<Verified> {
-    // One snapshot: a row that another command adds while this one reads is not beyond the head.
-    let _snapshot = store.db().snapshot()?;
-    let vault = store.vault()?;
+    // One moment: a row that another command adds while this one reads is not beyond the head.
+    let _moment = store.db().moment()?;
     let mut answer = Verified {
         intact: false,
         rows: 0,
+        archived: 0,
         head: 0,
         first_bad: None,
         damage: None,
     };
+    let mut stones = tombstone::all(store)?;
+    let mut chain = Chain {
+        store,
+        vault: store.vault()?,
+        anchor,
+        before: GENESIS.to_vec(),
+        expected: 1,
+        newest: Newest::default(),
+        stone: None,
+        stones: stones.query([])?,
+        archived: 0,
+    };
     let mut query = store.db().prepare(&format!(
         "SELECT {COLUMNS}, digest, mac, \"key\" FROM audit ORDER BY seq"
     ))?;
-    let mut rows = query.query([])?;
-    let mut before = GENESIS.to_vec();
-    let mut newest = Newest::default();
-    let mut expected = 1;
-    let bad = |mut answer: Verified, seq: i64, damage: &str| {
-        answer.first_bad = Some(seq);
-        answer.damage = Some(damage.to_owned());
-        Ok(answer)
-    };
     let head = read_head(store)?;
     answer.head = head.as_ref().map_or(0, |head| head.seq);
+    let mut rows = query.query([])?;
+    chain.next_stone()?;
     meanwhile()?;
-    while let Some(row) = rows.next()? {
+    let mut bad = None;
+    while bad.is_none()
+        && let Some(row) = rows.next()?
+    {
         at(answer.rows.unsigned_abs());
+        answer.rows += 1;
+        bad = chain.row(row, answer.head)?;
+    }
+    let bad = match bad {
+        None => chain.end(head.as_ref())?,
+        bad => bad,
+    };
+    answer.archived = chain.archived;
+    answer.intact = bad.is_none();
+    (answer.first_bad, answer.damage) = bad.unzip();
+    Ok(answer)
+}
+
+/// The chain, as far as it was followed.
+struct Chain<'a> {
+    store: &'a Store,
+    vault: &'a Vault,
+    anchor: Option<&'a Anchor>,
+    /// The mac of the last link.
+    before: Vec<u8>,
+    /// The number the next link must have.
+    expected: i64,
+    newest: Newest,
+    /// The tombstone at hand, and those behind it.
+    stone: Option<Tombstone>,
+    stones: Rows<'a>,
+    archived: i64,
+}
+
+impl Chain<'_> {
+    fn next_stone(&mut self) -> Result<()> {
+        self.stone = self.stones.next()?.map(Tombstone::read).transpose()?;
+        Ok(())
+    }
+
+    /// Judges a row, and the tombstones before it.
+    fn row(&mut self, row: &rusqlite::Row<'_>, head: i64) -> Result<Option<Bad>> {
         let raw = Raw::read(row)?;
+        let seq = raw.record.seq;
+        if let Some(bad) = self.tombstones(Some(seq))? {
+            return Ok(Some(bad));
+        }
+        if seq != self.expected {
+            return Ok(Some(self.gap(seq)));
+        }
         // A column that holds another type than it should was written by something else.
-        let links = (
+        let mac = match (
             row.get_ref(12)?.as_blob(),
             row.get_ref(13)?.as_blob(),
             row.get_ref(14)?.as_i64(),
-        );
-        answer.rows += 1;
-        let seq = raw.record.seq;
-        if seq > expected {
-            return bad(answer, expected, "deleted");
-        }
-        if seq < expected {
-            return bad(answer, seq, "inserted");
-        }
-        let mac = match links {
-            (Ok(digest), Ok(mac), Ok(key)) if raw.sound && same(&raw.digest(), digest) => {
-                link(vault, key, seq, &before, digest)
-                    .is_ok_and(|want| same(&want, mac))
-                    .then_some(mac)
+        ) {
+            (Ok(digest), Ok(mac), Ok(key)) if raw.sound => {
+                if !same(&raw.digest(), digest) {
+                    return Ok(Some((seq, changed(&raw, digest, head))));
+                }
+                self.leads_to(key, seq, digest, mac).then_some(mac)
             }
             _ => None,
         };
         let Some(mac) = mac else {
-            let damage = if answer.head < seq {
-                "inserted"
+            let damage = if head < seq {
+                Damage::Inserted
             } else {
-                "edited"
+                Damage::Edited
             };
-            return bad(answer, seq, damage);
+            return Ok(Some((seq, damage)));
         };
-        if !newest.follows(&raw.record) {
-            return bad(answer, seq, UNLINKED);
+        if !self.newest.follows(&raw.record) {
+            return Ok(Some((seq, Damage::Unlinked)));
         }
-        before = mac.to_vec();
-        expected += 1;
+        Ok(self.took(seq, mac))
     }
-    if let Some((seq, damage)) = against_head(store, head.as_ref(), expected, &before)? {
-        return bad(answer, seq, damage);
+
+    /// Takes the tombstones before a row, or all that are left.
+    fn tombstones(&mut self, before: Option<i64>) -> Result<Option<Bad>> {
+        while let Some(stone) = &self.stone {
+            let (seq, is_proven) = (stone.seq, stone.proves_itself(self.store.id(), self.vault));
+            if before.is_some_and(|before| seq > before) {
+                return Ok(None);
+            }
+            if before == Some(seq) {
+                // A row that was archived is there all the same.
+                return Ok(Some((seq, Damage::Inserted)));
+            }
+            if seq != self.expected {
+                return Ok(Some(self.gap(seq)));
+            }
+            if !is_proven {
+                return Ok(Some((seq, Damage::Deleted)));
+            }
+            if !self.leads_to(stone.key, seq, &stone.digest, &stone.mac) {
+                return Ok(Some((seq, Damage::Edited)));
+            }
+            let mac = stone.mac.clone();
+            self.newest.passes(stone.user, seq);
+            self.archived += 1;
+            if let Some(bad) = self.took(seq, &mac) {
+                return Ok(Some(bad));
+            }
+            self.next_stone()?;
+        }
+        Ok(None)
     }
-    if let Some(seq) = newest.not_known_to(store)? {
-        return bad(answer, seq, UNLINKED);
+
+    /// Whether the mac of a link is the one that the links before it lead to.
+    fn leads_to(&self, key: i64, seq: i64, digest: &[u8], mac: &[u8]) -> bool {
+        link(self.vault, key, seq, &self.before, digest).is_ok_and(|want| same(&want, mac))
     }
-    answer.intact = true;
-    Ok(answer)
+
+    /// Goes on behind a link that fits.
+    fn took(&mut self, seq: i64, mac: &[u8]) -> Option<Bad> {
+        self.before.clear();
+        self.before.extend_from_slice(mac);
+        self.expected = seq + 1;
+        let anchored = self.anchor.filter(|anchor| anchor.seq == seq);
+        anchored
+            .is_some_and(|anchor| !anchor.is_of(mac))
+            .then_some((seq, Damage::RolledBack))
+    }
+
+    /// What it means that a link has another number than it should.
+    fn gap(&self, seq: i64) -> Bad {
+        if seq < self.expected {
+            (seq, Damage::Inserted)
+        } else if self.expected == 1 {
+            (1, Damage::CutHead)
+        } else {
+            (self.expected, Damage::Deleted)
+        }
+    }
+
+    /// Judges the end: what the head proves, where the anchor is, and where the users' rows lead.
+    fn end(&mut self, head: Option<&Head>) -> Result<Option<Bad>> {
+        if let Some(bad) = self.tombstones(None)? {
+            return Ok(Some(bad));
+        }
+        if let Some(bad) = self.against_head(head) {
+            return Ok(Some(bad));
+        }
+        if self
+            .anchor
+            .is_some_and(|anchor| anchor.seq >= self.expected)
+        {
+            return Ok(Some((self.expected, Damage::RolledBack)));
+        }
+        let lost = self.newest.not_known_to(self.store)?;
+        Ok(lost.map(|seq| (seq, Damage::Unlinked)))
+    }
+
+    /// What is wrong between the head and the links.
+    fn against_head(&self, head: Option<&Head>) -> Option<Bad> {
+        let next = self.expected;
+        let Some(head) = head else {
+            return Some((next, Damage::Head));
+        };
+        let proof = head_proof(self.vault, head.key, self.store.id(), head.seq, &head.mac);
+        if !proof.is_ok_and(|want| same(&want, &head.proof)) {
+            Some((head.seq, Damage::Head))
+        } else if head.seq >= next {
+            Some((next, Damage::CutTail))
+        } else if head.seq + 1 < next {
+            Some((head.seq + 1, Damage::Inserted))
+        } else if !same(&head.mac, &self.before) {
+            Some((head.seq, Damage::Edited))
+        } else {
+            None
+        }
+    }
 }
 
-/// What is wrong between the head and the rows, which end before `next` with the mac `last`.
-fn against_head(
-    store: &Store,
-    head: Option<&Head>,
-    next: i64,
-    last: &[u8],
-) -> Result<Option<(i64, &'static str)>> {
-    let Some(head) = head else {
-        return Ok(Some((next, "head")));
+/// What became of a row whose digest is of other words: those of another number are another row's.
+fn changed(raw: &Raw, digest: &[u8], head: i64) -> Damage {
+    if head < raw.record.seq {
+        return Damage::Inserted;
+    }
+    let mut other = Raw {
+        record: raw.record.clone(),
+        detail: raw.detail.clone(),
+        sound: true,
     };
-    let proven = head_proof(store.vault()?, head.key, store.id(), head.seq, &head.mac)
-        .is_ok_and(|want| same(&want, &head.proof));
-    Ok(if !proven {
-        Some((head.seq, "head"))
-    } else if head.seq >= next {
-        Some((next, "cut_tail"))
-    } else if head.seq + 1 < next {
-        Some((head.seq + 1, "inserted"))
-    } else if !same(&head.mac, last) {
-        Some((head.seq, "edited"))
+    let is_of = |seq: i64| {
+        other.record.seq = seq;
+        same(&other.digest(), digest)
+    };
+    if (1..=head).any(is_of) {
+        Damage::Reordered
     } else {
-        None
-    })
+        Damage::Edited
+    }
 }
 
-const UNLINKED: &str = "unlinked";
+/// What is known of the newest event about a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is this one.
+    Event(i64),
+    /// It is this one, and was archived: whether it removed the user, its tombstone does not say.
+    Archived(i64),
+    /// The user was removed, and what still came about them leads nowhere.
+    Gone,
+}
 
-/// The newest event about each user, as far as the chain was followed. `None`: the user was removed, and what still came
-/// about them leads nowhere.
+/// The newest event about each user, as far as the chain was followed.
 #[derive(Default)]
-struct Newest(HashMap<i64, Option<i64>>);
+struct Newest(HashMap<i64, Known>);
 
 impl Newest {
     /// Whether a row leads to the one before it about the same user.
@@ -156,9 +349,27 @@ impl Newest {
         };
         let known = self.0.get(&user).copied();
         let removed = record.event == Event::USER_REMOVED.code();
-        let goes_on = known != Some(None) && !removed;
-        self.0.insert(user, goes_on.then_some(record.seq));
-        record.earlier == known.flatten() || removed && record.earlier.is_none()
+        let now = match known {
+            _ if removed => Known::Gone,
+            Some(Known::Gone) => Known::Gone,
+            // Whoever has no way back behind an archived event was removed by it.
+            Some(Known::Archived(_)) if record.earlier.is_none() => Known::Gone,
+            _ => Known::Event(record.seq),
+        };
+        self.0.insert(user, now);
+        let leads = match known {
+            Some(Known::Event(seq)) => record.earlier == Some(seq),
+            Some(Known::Archived(seq)) => record.earlier.is_none_or(|earlier| earlier == seq),
+            Some(Known::Gone) | None => record.earlier.is_none(),
+        };
+        leads || removed && record.earlier.is_none()
+    }
+
+    /// An archived event about a user.
+    fn passes(&mut self, user: Option<i64>, seq: i64) {
+        if let Some(user) = user {
+            self.0.insert(user, Known::Archived(seq));
+        }
     }
 
     /// The newest event of a user whose row does not lead to it, or leads to one although there is none.
@@ -166,7 +377,10 @@ impl Newest {
         let mut query = store.db().prepare("SELECT id, newest_event FROM user")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let newest = self.0.get(&row.get(0)?).copied().flatten();
+            let newest = match self.0.get(&row.get(0)?) {
+                Some(Known::Event(seq) | Known::Archived(seq)) => Some(*seq),
+                Some(Known::Gone) | None => None,
+            };
             let leads = row.get_ref(1)?.as_i64_or_null().ok();
             if leads != Some(newest) {
                 return Ok(Some(newest.or(leads.flatten()).unwrap_or_default()));

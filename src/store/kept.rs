@@ -190,6 +190,6 @@ mod tests {
             ),
             (8, 9, 10)
         );
-        assert!(verify(&fresh.store).unwrap().intact);
+        assert!(verify(&fresh.store, None).unwrap().intact);
     }
 }

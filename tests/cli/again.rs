@@ -42,6 +42,11 @@ const CASES: &[Case] = &[
     ),
     case("user deactivate", &[], "user deactivate alice"),
     case("user import", &[], "user import people.csv"),
+    case(
+        "audit archive",
+        &[],
+        "audit archive --from 2026-01-01 --till 2026-01-01 --event user --out old.jsonl",
+    ),
     case("group add", &[], "group add Staff"),
     case(
         "group edit",

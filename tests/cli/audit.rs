@@ -323,9 +323,11 @@ $ twofa audit verify
 --- stdout
 intact     yes
 rows       1
+archived   0
 head       1
 first bad  –
 damage     –
+archives   –
 --- stderr
 The audit log is intact.
 
@@ -337,9 +339,11 @@ $ twofa audit verify
 --- stdout
 intact     yes
 rows       13
+archived   0
 head       13
 first bad  –
 damage     –
+archives   –
 --- stderr
 The audit log is intact.
 
@@ -351,9 +355,11 @@ $ twofa audit verify -o json
 {
   "intact": true,
   "rows": 13,
+  "archived": 0,
   "head": 13,
   "first_bad": null,
-  "damage": null
+  "damage": null,
+  "archives": []
 }
 --- stderr
 The audit log is intact.
@@ -421,9 +427,11 @@ $ twofa audit verify
 --- stdout
 intact     no
 rows       2
+archived   0
 head       5
 first bad  2
 damage     edited
+archives   –
 --- stderr
 The audit log was tampered with: row 2 (edited).
 
@@ -432,7 +440,7 @@ The audit log was tampered with: row 2 (edited).
 $ twofa audit verify -o ndjson
 ? 20
 --- stdout
-{"intact":false,"rows":2,"head":5,"first_bad":2,"damage":"edited"}
+{"intact":false,"rows":2,"archived":0,"head":5,"first_bad":2,"damage":"edited","archives":[]}
 --- stderr
 The audit log was tampered with: row 2 (edited).
 

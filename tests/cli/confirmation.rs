@@ -478,9 +478,11 @@ $ twofa audit verify
 --- stdout
 intact     yes
 rows       15
+archived   0
 head       15
 first bad  –
 damage     –
+archives   –
 --- stderr
 The audit log is intact.
 

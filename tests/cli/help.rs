@@ -390,6 +390,7 @@ login.code_failed            a code could not be delivered
 login.granted                a login was granted
 login.denied                 a login was denied
 login.cancelled              a pending login was cancelled
+audit.archived               rows of the audit log went into an archive
 
 "#]]);
 }

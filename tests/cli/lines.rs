@@ -106,6 +106,9 @@ pub fn line(verb: &Verb) -> &'static str {
         "audit list" => "audit list",
         "audit show" => "audit show 1",
         "audit verify" => "audit verify",
+        "audit export" => "audit export",
+        "audit anchor" => "audit anchor",
+        "audit archive" => "audit archive --from 2026-01-01 --till 2026-01-02 --out old.jsonl",
         "key check" => "key check",
         other => panic!("`{other}` has no line here: the next verb is one row in this table too"),
     }

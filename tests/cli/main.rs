@@ -22,6 +22,7 @@ mod account;
 mod acting_user;
 mod again;
 mod audit;
+mod audit_archive;
 mod authenticator;
 mod authenticator_confirm;
 mod completions;

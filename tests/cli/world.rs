@@ -525,15 +525,19 @@ impl World {
             .fold(text.to_owned(), |text, name| text.replace(name, "[DIR]"));
         #[cfg(unix)]
         if let Ok(Some(user)) = nix::unistd::User::from_uid(nix::unistd::getuid()) {
-            return text
-                .replace(
-                    &format!("\"os_user\": \"{}\"", user.name),
-                    "\"os_user\": \"[ACCOUNT]\"",
+            // As JSON in two forms, as CSV, and as CEF have it.
+            let forms = [
+                "\"os_user\": \"?\"",
+                "\"os_user\":\"?\"",
+                "Supervisor,?,",
+                "osUser cs2=?",
+            ];
+            return forms.iter().fold(text, |text, form| {
+                text.replace(
+                    &form.replace('?', &user.name),
+                    &form.replace('?', "[ACCOUNT]"),
                 )
-                .replace(
-                    &format!("\"os_user\":\"{}\"", user.name),
-                    "\"os_user\":\"[ACCOUNT]\"",
-                );
+            });
         }
         text
     }

@@ -371,10 +371,13 @@ CREATE TABLE audit_head (
 -- Rows moved to an archive: the chain still verifies without them.
 CREATE TABLE audit_tombstone (
     seq     INTEGER PRIMARY KEY,
+    user    INTEGER,
+    earlier INTEGER,
     digest  BLOB    NOT NULL,
     mac     BLOB    NOT NULL,
     "key"   INTEGER NOT NULL,
-    archive TEXT    NOT NULL
+    archive TEXT    NOT NULL,
+    proof   BLOB    NOT NULL
 ) STRICT;
 
 -- Seed rows

@@ -65,7 +65,7 @@ fn listed(fresh: &Fresh, user: i64) -> Vec<i64> {
 #[test]
 fn the_way_from_a_user_to_their_events_is_followed() {
     let fresh = two_users();
-    assert!(verify(&fresh.store).unwrap().intact);
+    assert!(verify(&fresh.store, None).unwrap().intact);
     assert_eq!(listed(&fresh, 1), [8, 6, 4]);
     assert_eq!(listed(&fresh, 2), [9, 7, 5]);
     // A removal, and what still came about whoever was removed.
@@ -73,7 +73,7 @@ fn the_way_from_a_user_to_their_events_is_followed() {
     fresh.store.tampered().execute_batch(remove).unwrap();
     let removed = Entry::new(Event::USER_REMOVED, Outcome::Ok).user_id(Some(1));
     add(&fresh, &[removed, about(1), about(2)]);
-    assert!(verify(&fresh.store).unwrap().intact);
+    assert!(verify(&fresh.store, None).unwrap().intact);
     assert_eq!(listed(&fresh, 1), [11, 10, 8, 6, 4]);
     assert_eq!(listed(&fresh, 2), [12, 9, 7, 5]);
 }
@@ -81,8 +81,8 @@ fn the_way_from_a_user_to_their_events_is_followed() {
 #[test]
 fn a_way_that_was_bent_shows_whether_or_not_the_log_went_on_from_it() {
     let unlinked = |fresh: &Fresh| {
-        let found = verify(&fresh.store).unwrap();
-        assert_eq!(found.damage.as_deref(), Some(UNLINKED));
+        let found = verify(&fresh.store, None).unwrap();
+        assert_eq!(found.damage, Some(Damage::Unlinked));
         found.first_bad
     };
     for leads in ["NULL", "4", "9", "99"] {
@@ -121,10 +121,10 @@ fn where_the_way_leads_nowhere_the_rest_is_looked_for() {
     }
 }
 
-fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<String>) {
+fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<Damage>) {
     let fresh = filled(rows);
     fresh.store.tampered().execute_batch(sql).unwrap();
-    let found = verify(&fresh.store).unwrap();
+    let found = verify(&fresh.store, None).unwrap();
     assert!(!found.intact, "{sql}");
     (found.first_bad, found.damage)
 }
@@ -132,12 +132,13 @@ fn damage_after(rows: i64, sql: &str) -> (Option<i64>, Option<String>) {
 #[test]
 fn an_untouched_log_verifies() {
     for rows in [0, 1, 5] {
-        let found = verify(&filled(rows).store).unwrap();
+        let found = verify(&filled(rows).store, None).unwrap();
         assert_eq!(
             found,
             Verified {
                 intact: true,
                 rows,
+                archived: 0,
                 head: rows,
                 first_bad: None,
                 damage: None
@@ -148,44 +149,47 @@ fn an_untouched_log_verifies() {
 
 #[test]
 fn every_kind_of_damage_is_named() {
-    let named = |seq, damage: &str| (Some(seq), Some(damage.to_owned()));
+    let named = |seq, damage| (Some(seq), Some(damage));
     assert_eq!(
         damage_after(5, "UPDATE audit SET subject = 'x' WHERE seq = 3"),
-        named(3, "edited")
+        named(3, Damage::Edited)
     );
     assert_eq!(
         damage_after(5, "DELETE FROM audit WHERE seq = 2"),
-        named(2, "deleted")
+        named(2, Damage::Deleted)
     );
     assert_eq!(
         damage_after(5, "DELETE FROM audit WHERE seq = 1"),
-        named(1, "deleted")
+        named(1, Damage::CutHead)
     );
     assert_eq!(
         damage_after(5, "DELETE FROM audit WHERE seq >= 4"),
-        named(4, "cut_tail")
+        named(4, Damage::CutTail)
     );
     assert_eq!(
         damage_after(
             5,
             "INSERT INTO audit SELECT 6, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\" FROM audit WHERE seq = 5"
         ),
-        named(6, "inserted")
+        named(6, Damage::Inserted)
     );
     assert_eq!(
         damage_after(
             5,
             "UPDATE audit SET seq = 100 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 100"
         ),
-        named(2, "edited")
+        named(2, Damage::Reordered)
     );
-    assert_eq!(damage_after(5, "DELETE FROM audit_head"), named(6, "head"));
+    assert_eq!(
+        damage_after(5, "DELETE FROM audit_head"),
+        named(6, Damage::Head)
+    );
     assert_eq!(
         damage_after(
             5,
             "UPDATE audit_head SET seq = 4; DELETE FROM audit WHERE seq = 5"
         ),
-        named(4, "head")
+        named(4, Damage::Head)
     );
 }
 
@@ -213,10 +217,10 @@ fn a_value_of_another_type_is_an_edit_and_is_shown() {
                  INSERT INTO audit SELECT * FROM loose; UPDATE audit SET {set} WHERE seq = 3"
             ))
             .unwrap();
-        let found = verify(&fresh.store).unwrap();
+        let found = verify(&fresh.store, None).unwrap();
         assert_eq!(
-            (found.first_bad, found.damage.as_deref()),
-            (Some(3), Some("edited")),
+            (found.first_bad, found.damage),
+            (Some(3), Some(Damage::Edited)),
             "{set}"
         );
         let mut subjects = Vec::new();
@@ -238,6 +242,7 @@ fn a_row_that_is_added_meanwhile_is_no_damage() {
     let other = fresh.store.writing_twin().unwrap();
     let found = follow(
         &fresh.store,
+        None,
         &mut || {
             other.write(|tx| {
                 let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
@@ -248,7 +253,10 @@ fn a_row_that_is_added_meanwhile_is_no_damage() {
     )
     .unwrap();
     assert!(found.intact, "{found:?}");
-    assert_eq!((found.rows, verify(&fresh.store).unwrap().rows), (3, 4));
+    assert_eq!(
+        (found.rows, verify(&fresh.store, None).unwrap().rows),
+        (3, 4)
+    );
 }
 
 #[test]
@@ -309,6 +317,6 @@ proptest! {
         let seq = pick % rows + 1;
         let value = if ["at", "user", "earlier"].contains(&column) { "coalesce(at, 0) + 1" } else { "'changed'" };
         let (first, damage) = damage_after(rows, &format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}"));
-        prop_assert_eq!((first, damage.as_deref()), (Some(seq), Some("edited")));
+        prop_assert_eq!((first, damage), (Some(seq), Some(Damage::Edited)));
     }
 }

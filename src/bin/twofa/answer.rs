@@ -21,6 +21,9 @@ pub type Row = Map<String, Value>;
 /// Takes rows one by one.
 pub type Each<'a> = &'a mut dyn FnMut(Row) -> Result<()>;
 
+/// Takes lines one by one.
+pub type EachLine<'a> = &'a mut dyn FnMut(&str) -> Result<()>;
+
 /// How many rows a table measures at once; a longer list is printed as several tables under one another.
 const BLOCK: usize = 5_000;
 
@@ -58,6 +61,7 @@ enum Body {
         /// Whether a table shows the fields that are `null`.
         nothing: bool,
     },
+    Lines(Box<dyn FnOnce(EachLine<'_>) -> Result<()>>),
     List {
         columns: &'static [&'static str],
         table: &'static [&'static str],
@@ -153,6 +157,11 @@ impl Answer {
             table,
             rows: Box::new(rows),
         })
+    }
+
+    /// Lines as they are, made while they are printed.
+    pub fn lines(lines: impl FnOnce(EachLine<'_>) -> Result<()> + 'static) -> Answer {
+        Answer::new(Body::Lines(Box::new(lines)))
     }
 
     /// Adds `changed` and `warnings`, as every writing verb answers.
@@ -293,6 +302,19 @@ fn write(body: Body, format: Format, width: Option<u16>, out: &mut dyn Write) ->
             Ok(())
         }
         Body::Bytes(bytes) => Ok(out.write_all(&bytes)?),
+        Body::Lines(lines) => {
+            let mut stopped = None;
+            let done = lines(&mut |line| {
+                writeln!(out, "{line}").map_err(|error| {
+                    stopped = Some(Stop::from(error));
+                    Error::new(Kind::Io, "the lines were stopped")
+                })
+            });
+            match stopped {
+                Some(stop) => Err(stop),
+                None => Ok(done?),
+            }
+        }
         Body::Thing {
             mut row,
             table,

@@ -1,5 +1,7 @@
 //! `audit`: what happened.
 
+mod archive;
+
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
@@ -20,16 +22,23 @@ use crate::session::Context;
 )]
 pub enum Audit {
     /// List events, newest first
-    List(List),
+    List(Chosen),
     /// Show one event
     Show(Show),
+    /// Print events for other systems, oldest first
+    Export(archive::Export),
+    /// Move old events into a file; the chain goes on verifying
+    Archive(archive::Archive),
     /// Follow the chain and say whether anything was tampered with
-    Verify,
+    Verify(archive::Verify),
+    /// Print where the log ends, to be kept elsewhere
+    #[command(after_help = "Example:\n  twofa audit anchor -o json > anchor.json")]
+    Anchor,
 }
 
-/// `audit list`.
+/// Which events.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct Chosen {
     /// Not before this time: 2026-01-31T12:00:00Z, 2026-01-31, '15m ago'
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -74,18 +83,10 @@ pub fn run(context: &mut Context, verb: Audit) -> Result<Answer> {
             let session = context.session()?;
             Answer::thing(&audit::show(&session.store, args.seq)?)
         }
-        Audit::Verify => {
-            let session = context.session()?;
-            let found = audit::verify(&session.store)?;
-            let answer = Answer::thing(&found)?;
-            Ok(match (&found.damage, found.first_bad) {
-                (Some(damage), Some(seq)) => answer.exits(Kind::Findings.exit()).say(format!(
-                    "The audit log was tampered with: row {seq} ({}).",
-                    damage.replace('_', " ")
-                )),
-                _ => answer.say("The audit log is intact."),
-            })
-        }
+        Audit::Export(args) => archive::export(context, args),
+        Audit::Archive(args) => archive::archive(context, &args),
+        Audit::Verify(args) => archive::verify(context, &args),
+        Audit::Anchor => archive::anchor(context),
     }
 }
 
@@ -103,13 +104,10 @@ fn anybody(store: &Store, login: &str) -> Result<(i64, BTreeSet<String>)> {
     Ok((id, logins))
 }
 
-fn list(context: &mut Context, mut args: List) -> Result<Answer> {
-    let session = context.session()?;
-    // A noun is written with a hyphen on the command line.
-    for event in &mut args.events {
-        *event = event.replace('-', "_");
-    }
-    for event in &args.events {
+/// Events by the words of the command line, which spells a noun with a hyphen.
+fn events(words: &[String]) -> Result<Vec<String>> {
+    let words: Vec<String> = words.iter().map(|word| word.replace('-', "_")).collect();
+    for event in &words {
         let known = Event::ALL.iter().any(|(known, _)| {
             known.code() == event || known.code().split('.').next() == Some(event)
         });
@@ -118,44 +116,47 @@ fn list(context: &mut Context, mut args: List) -> Result<Answer> {
             return Err(name::not_found("event", event, codes, "twofa help events"));
         }
     }
-    if let Some(outcome) = &args.outcome
-        && !Outcome::ALL.iter().any(|known| known.code() == outcome)
-    {
-        return Err(Error::new(
-            Kind::InvalidValue,
-            format!("`{}` is no outcome", name::visible(outcome)),
-        )
-        .hint("it is ok, denied, refused or failed"));
+    Ok(words)
+}
+
+impl Chosen {
+    /// The filter, and how its moments were understood.
+    fn filter(self, context: &Context, store: &Store) -> Result<(Filter, Vec<String>)> {
+        let events = events(&self.events)?;
+        if let Some(outcome) = &self.outcome
+            && !Outcome::ALL.iter().any(|known| known.code() == outcome)
+        {
+            return Err(Error::new(
+                Kind::InvalidValue,
+                format!("`{}` is no outcome", name::visible(outcome)),
+            )
+            .hint("it is ok, denied, refused or failed"));
+        }
+        let known = |login: Option<&str>| login.map(|login| anybody(store, login)).transpose();
+        let filter = Filter {
+            since: context.time(self.since.as_deref())?,
+            until: context.time(self.until.as_deref())?,
+            user: known(self.user.as_deref())?.map(|(id, _)| id),
+            actors: known(self.actor.as_deref())?.map(|(_, logins)| logins),
+            events,
+            outcome: self.outcome,
+            limit: self.limit.map(i64::from),
+        };
+        let said = [("since", filter.since), ("until", filter.until)]
+            .into_iter()
+            .filter_map(|(name, time)| Some(format!("--{name} was understood as {}.", time?)))
+            .collect();
+        Ok((filter, said))
     }
-    let filter = Filter {
-        since: context.time(args.since.as_deref())?,
-        until: context.time(args.until.as_deref())?,
-        user: args
-            .user
-            .as_deref()
-            .map(|login| anybody(&session.store, login))
-            .transpose()?
-            .map(|(id, _)| id),
-        actors: args
-            .actor
-            .as_deref()
-            .map(|login| anybody(&session.store, login))
-            .transpose()?
-            .map(|(_, logins)| logins),
-        events: args.events,
-        outcome: args.outcome,
-        limit: args.limit.map(i64::from),
-    };
-    let understood = [("since", filter.since), ("until", filter.until)];
+}
+
+fn list(context: &mut Context, args: Chosen) -> Result<Answer> {
+    let session = context.session()?;
+    let (filter, said) = args.filter(context, &session.store)?;
     let answer = Answer::stream(COLUMNS, TABLE, move |each| {
         audit::list(&session.store, &filter, &mut |record: Record| {
             each(row(&record)?)
         })
     });
-    Ok(understood
-        .into_iter()
-        .fold(answer, |answer, (name, time)| match time {
-            Some(time) => answer.say(format!("--{name} was understood as {time}.")),
-            None => answer,
-        }))
+    Ok(said.into_iter().fold(answer, Answer::say))
 }
