@@ -98,6 +98,21 @@ pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i
     ))
 }
 
+/// Drops the set-ups of everybody.
+pub(crate) fn drop_setups(tx: &Tx<'_>) -> Result<()> {
+    tx.db().execute("DELETE FROM authenticator_setup", [])?;
+    Ok(())
+}
+
+/// The logins of everybody who has an app connected, in the order of ids.
+pub(crate) fn connected(store: &Store) -> Result<Vec<String>> {
+    let mut query = store.db().prepare(
+        "SELECT login FROM user WHERE id IN (SELECT user FROM authenticator) ORDER BY id",
+    )?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// How long a set-up can be confirmed, in seconds.
 ///
 /// # Errors

@@ -314,6 +314,15 @@ pub(crate) fn void_beside_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
     void_where(tx, user, "purpose NOT IN ('login', 'enrolment')")
 }
 
+/// Ends everything that waits for an answer, of everybody.
+pub(crate) fn void_all(tx: &Tx<'_>) -> Result<()> {
+    tx.db().execute(
+        "UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL WHERE closed_at IS NULL",
+        named_params! { ":now": tx.now(), ":closed": Closed::Void.code() },
+    )?;
+    Ok(())
+}
+
 /// `which` is SQL.
 fn void_where(tx: &Tx<'_>, user: i64, which: &str) -> Result<()> {
     tx.db()

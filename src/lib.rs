@@ -14,7 +14,7 @@
 //!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`enrol`], [`init`], [`coverage`],
-//!   [`status`],
+//!   [`rotation`], [`status`],
 //!   [`sealed`]: commands with no noun of their own.
 //! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
 //!
@@ -58,6 +58,7 @@ pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod recovery;
+pub mod rotation;
 pub mod sealed;
 pub mod secret;
 pub mod setting;

@@ -108,6 +108,17 @@ pub(crate) fn left(store: &Store, user: i64) -> Result<i64> {
         .query_row([user], |row| row.get(0))?)
 }
 
+/// Voids the codes of everybody, and counts those that were left.
+pub(crate) fn void_all(tx: &Tx<'_>) -> Result<u64> {
+    let count: i64 = tx.db().query_row(
+        "SELECT count(*) FROM recovery_code WHERE used_at IS NULL",
+        [],
+        |row| row.get(0),
+    )?;
+    tx.db().execute("DELETE FROM recovery_code", [])?;
+    Ok(count.unsigned_abs())
+}
+
 /// `recovery-codes generate`: a new set, which voids the old one. The codes are shown this once.
 #[derive(Debug)]
 pub struct GenerateCodes {

@@ -10,6 +10,10 @@
 
 mod imported;
 mod ring;
+mod rotate;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
@@ -110,7 +114,8 @@ impl NewPassword {
 /// The opened keys of one store.
 pub struct Vault {
     store_id: String,
-    keys: Vec<DataKey>,
+    /// A key that another command made meanwhile comes to them (`rotate.rs`).
+    keys: RefCell<Vec<Rc<DataKey>>>,
 }
 
 impl Vault {
@@ -142,16 +147,16 @@ impl Vault {
             insert.execute(named_params! {
                 ":id": id, ":purpose": purpose.code(), ":ring_key": ring.current(), ":wrapped": wrapped, ":now": now,
             })?;
-            keys.push(DataKey {
+            keys.push(Rc::new(DataKey {
                 id,
                 purpose,
                 current: true,
                 key,
-            });
+            }));
         }
         Ok(Vault {
             store_id: store_id.to_owned(),
-            keys,
+            keys: RefCell::new(keys),
         })
     }
 
@@ -196,16 +201,16 @@ impl Vault {
                 .as_slice()
                 .try_into()
                 .map_err(|_| wrong(format!("data key {id} is damaged")))?;
-            keys.push(DataKey {
+            keys.push(Rc::new(DataKey {
                 id,
                 purpose,
                 current: row.get(4)?,
                 key: Zeroizing::new(key),
-            });
+            }));
         }
         let vault = Vault {
             store_id: store_id.to_owned(),
-            keys,
+            keys: RefCell::new(keys),
         };
         for purpose in Purpose::ALL {
             vault.current(purpose)?;
@@ -213,10 +218,21 @@ impl Vault {
         Ok(vault)
     }
 
-    fn current(&self, purpose: Purpose) -> Result<&DataKey> {
+    /// The key of this purpose and id.
+    fn key(&self, purpose: Purpose, id: i64) -> Option<Rc<DataKey>> {
+        let keys = self.keys.borrow();
+        let mut found = keys
+            .iter()
+            .filter(|key| key.purpose == purpose && key.id == id);
+        found.next().cloned()
+    }
+
+    fn current(&self, purpose: Purpose) -> Result<Rc<DataKey>> {
         self.keys
+            .borrow()
             .iter()
             .find(|key| key.purpose == purpose && key.current)
+            .cloned()
             .ok_or_else(|| {
                 Error::new(
                     Kind::Storage,
@@ -269,11 +285,7 @@ impl Vault {
         if head[0] != SEALED_VERSION {
             return Err(damaged());
         }
-        let key = self
-            .keys
-            .iter()
-            .find(|key| key.purpose == Purpose::Seal && key.id == i64::from(id))
-            .ok_or_else(damaged)?;
+        let key = self.key(Purpose::Seal, i64::from(id)).ok_or_else(damaged)?;
         decrypt(&key.key, &bound(&self.store_id, label, row), body).ok_or_else(damaged)
     }
 
@@ -305,9 +317,7 @@ impl Vault {
     /// [`Kind::Storage`] when the store has no such audit key.
     pub(crate) fn audit_mac(&self, id: i64, parts: &[&[u8]]) -> Result<[u8; 32]> {
         let key = self
-            .keys
-            .iter()
-            .find(|key| key.purpose == Purpose::Audit && key.id == id)
+            .key(Purpose::Audit, id)
             .ok_or_else(|| Error::new(Kind::Storage, format!("the store has no audit key {id}")))?;
         let mut mac = mac(&key.key);
         for part in parts {

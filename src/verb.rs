@@ -438,6 +438,8 @@ pub const VERBS: &[Verb] = &[
         true,
     ),
     row("key check", OwnerAsAdministrator, Opens::Read, false),
+    row("key rotate", OwnerAsAdministrator, Opens::Write, true),
+    row("key retire", OwnerAsAdministrator, Opens::Write, true),
 ];
 
 /// The row of a command.

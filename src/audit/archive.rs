@@ -114,12 +114,34 @@ impl<'a> Copied<'a> {
             file: RefCell::new(None),
         };
         if rows > 0 {
-            let total = u64::try_from(rows).ok();
-            let file = store.watched("Copying rows", total, |at| copied.fill(store, path, at))?;
-            copied.check(store, file.hidden())?;
-            copied.file = RefCell::new(Some(file));
+            copied.begin(store, path)?;
         }
         Ok(copied)
+    }
+
+    /// Makes the copy, or takes the one that is there: a run that was killed before its rows went may have left it.
+    fn begin(&mut self, store: &Store, path: &'a Path) -> Result<()> {
+        if !path.exists() {
+            let total = u64::try_from(self.answer.rows).ok();
+            let file = store.watched("Copying rows", total, |at| self.fill(store, path, at))?;
+            self.check(store, file.hidden())?;
+            self.file = RefCell::new(Some(file));
+            return Ok(());
+        }
+        let there = File::open(path).ok().and_then(|file| {
+            let found = verify_archive(store, &mut BufReader::new(file)).ok()?;
+            let is_this = found.intact && found.tombstones == 0 && found.held.macs == self.macs;
+            is_this.then_some(found)
+        });
+        let Some(there) = there else {
+            let message = format!("`{}` is there already", path.display());
+            return Err(Error::new(Kind::Conflict, message)
+                .hint("an archive never takes the place of another file: name another one"));
+        };
+        self.answer.archive = Some(there.archive);
+        (self.answer.first, self.answer.last) = (there.held.first, there.held.last);
+        self.answer.sha256 = Some(there.held.sha256);
+        Ok(())
     }
 
     /// Writes the copy.
@@ -132,13 +154,6 @@ impl<'a> Copied<'a> {
         let failed = |error: std::io::Error| {
             Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
         };
-        if path.exists() {
-            return Err(Error::new(
-                Kind::Conflict,
-                format!("`{}` is there already", path.display()),
-            )
-            .hint("an archive never takes the place of another file: name another one"));
-        }
         let mut id = [0u8; 8];
         store.source().fill(&mut id)?;
         let id = HEXLOWER.encode(&id);

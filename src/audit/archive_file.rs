@@ -210,6 +210,20 @@ pub struct VerifiedArchive {
     pub first_bad: Option<i64>,
     /// What kind of damage it is.
     pub damage: Option<Damage>,
+    /// What it holds.
+    #[serde(skip)]
+    pub(super) held: Held,
+}
+
+/// What an archive holds, to compare it with what another would.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) first: Option<i64>,
+    pub(super) last: Option<i64>,
+    /// SHA-256 over the macs of its rows, in hex.
+    pub(super) macs: String,
+    /// SHA-256 of the file, in hex.
+    pub(super) sha256: String,
 }
 
 /// Reads an archive from its first line to its last, and holds its rows against the tombstones that name it.
@@ -235,14 +249,17 @@ pub fn verify_archive(store: &Store, file: &mut dyn BufRead) -> Result<VerifiedA
         tombstones: 0,
         first_bad: None,
         damage: None,
+        held: Held::default(),
     };
+    let mut macs = Sha256::new();
     let mut last = 0;
     let bad = loop {
         let Some(text) = next_line(file)? else {
             break Some((last + 1, Damage::CutTail));
         };
         if let Ok(foot) = serde_json::from_slice::<Foot>(&text) {
-            let above: [u8; 32] = hash.finalize().into();
+            let above: [u8; 32] = hash.clone().finalize().into();
+            hash.update(&text);
             let is_proven = proof(vault, foot.key, foot.rows, &above)
                 .is_ok_and(|want| same(HEXLOWER.encode(&want).as_bytes(), foot.proof.as_bytes()));
             let is_over = next_line(file)?.is_none();
@@ -254,13 +271,18 @@ pub fn verify_archive(store: &Store, file: &mut dyn BufRead) -> Result<VerifiedA
             break Some((last + 1, Damage::Edited));
         };
         let seq = line.seq;
+        macs.update(HEXLOWER.decode(line.mac.as_bytes()).unwrap_or_default());
         answer.rows += 1;
         match judge(store, vault, line, last, &answer.archive)? {
             Ok(is_buried) => answer.tombstones += i64::from(is_buried),
             Err(damage) => break Some((seq, damage)),
         }
+        answer.held.first = answer.held.first.or(Some(seq));
         last = seq;
     };
+    answer.held.last = (last > 0).then_some(last);
+    answer.held.macs = HEXLOWER.encode(&macs.finalize());
+    answer.held.sha256 = HEXLOWER.encode(&hash.finalize());
     // Rows whose tombstones name it and that it does not hold.
     let named = tombstone::count(store, &answer.archive)?;
     let bad = bad.or_else(|| (answer.tombstones < named).then_some((last + 1, Damage::Deleted)));

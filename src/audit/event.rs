@@ -76,6 +76,9 @@ events! {
     LOGIN_GRANTED "login.granted" "a login was granted";
     LOGIN_DENIED "login.denied" "a login was denied";
     LOGIN_CANCELLED "login.cancelled" "a pending login was cancelled";
+    KEY_ROTATED "key.rotated" "new keys were made; what is sealed is sealed anew from here on";
+    KEY_RESEALED "key.resealed" "what old keys had sealed is sealed anew, and the old keys are gone";
+    KEY_RETIRED "key.retired" "a key went out of the key file";
     AUDIT_ARCHIVED "audit.archived" "rows of the audit log went into an archive";
 }
 

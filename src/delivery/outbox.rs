@@ -47,6 +47,13 @@ pub(crate) fn sweep(tx: &Tx<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Erases every body: nothing of it is to be sent any more.
+pub(crate) fn give_up_all(tx: &Tx<'_>) -> Result<()> {
+    tx.db()
+        .execute("UPDATE outbox SET body = NULL WHERE body IS NOT NULL", [])?;
+    Ok(())
+}
+
 /// Keeps a message about to leave; returns its row id.
 pub(crate) fn enqueue(tx: &Tx<'_>, outgoing: &Outgoing<'_>) -> Result<i64> {
     sweep(tx)?;

@@ -223,6 +223,12 @@ pub fn deliver(session: &Session, request: i64) -> Result<()> {
     }
 }
 
+/// Forgets every request: nobody is mailed for one any more.
+pub(crate) fn forget_requests(tx: &Tx<'_>) -> Result<()> {
+    tx.db().execute("DELETE FROM recovery_request", [])?;
+    Ok(())
+}
+
 /// Mails a new token of a recovery whose mail did not leave; `waits` judges, under the write lock, that it still waits.
 ///
 /// # Errors

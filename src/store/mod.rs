@@ -260,6 +260,26 @@ impl Store {
         Ok(self.vault.get_or_init(|| vault))
     }
 
+    /// Takes over the keys that another command made since they were opened. Under the write lock: nothing is sealed with
+    /// a key that is about to go, and nothing is met that a newer key sealed.
+    fn keys_of_now(&self) -> Result<()> {
+        let Some(vault) = self.vault.get() else {
+            return Ok(());
+        };
+        let newest: i64 = self
+            .db()
+            .prepare_cached("SELECT max(id) FROM data_key")?
+            .query_row([], |row| row.get(0))?;
+        if newest != vault.newest() {
+            vault.take_over(Vault::open(
+                &self.db,
+                &self.id,
+                &Ring::read(&self.place.key)?,
+            )?);
+        }
+        Ok(())
+    }
+
     /// A number that is another one after any commit of another connection (`SQLite`, `PRAGMA data_version`).
     ///
     /// # Errors
@@ -307,6 +327,7 @@ impl Store {
         }
         let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let tx = Tx { store: self, inner };
+        self.keys_of_now()?;
         let done = work(&tx)?;
         tx.inner.commit()?;
         Ok(done)

@@ -112,32 +112,83 @@ impl Ring {
         })
     }
 
+    /// This ring with a new key before the others. Nothing is written.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the system gives no randomness.
+    pub(crate) fn with_new_key(&self, source: &dyn Source) -> Result<Ring> {
+        let mut ring = Ring::generate(&self.path, source)?;
+        ring.keys.extend(self.keys.iter().cloned());
+        Ok(ring)
+    }
+
+    /// This ring without one of its keys. Nothing is written.
+    pub(crate) fn without(&self, id: &str) -> Ring {
+        let others = self.keys.iter().filter(|(have, _)| have != id);
+        Ring {
+            path: self.path.clone(),
+            keys: others.cloned().collect(),
+        }
+    }
+
+    /// The same keys in another file.
+    pub(crate) fn at(self, path: &Path) -> Ring {
+        Ring {
+            path: path.to_owned(),
+            keys: self.keys,
+        }
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The ids of its keys, the current one first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.keys.iter().map(|(id, _)| id.clone()).collect()
+    }
+
     /// Writes the key file by temporary file, fsync and rename, mode 0600, and gives it to `owner`. One that is there
     /// already stays; the answer is whether this one was written.
     ///
     /// # Errors
     /// [`Kind::Io`].
     pub(crate) fn write(&self, owner: Option<Owner>) -> Result<bool> {
+        let file = self.begin(owner)?;
+        match file.finish() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(self.not_written(error)),
+        }
+    }
+
+    /// Writes the key file in the place of the one that is there.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub(crate) fn replace(&self, owner: Option<Owner>) -> Result<()> {
+        let file = self.begin(owner)?;
+        file.replace().map_err(|error| self.not_written(error))
+    }
+
+    /// The file with its contents, before it has its name.
+    fn begin(&self, owner: Option<Owner>) -> Result<PrivateFile<'_>> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
             text.push_str(&format!("twofa-key-1 {id} {}\n", encoded.as_str()));
         }
-        let failed = |error: std::io::Error| {
-            Error::new(
-                Kind::Io,
-                format!("cannot write the key file `{}`", self.path.display()),
-            )
-            .because(error)
-        };
+        let failed = |error| self.not_written(error);
         let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
         file.fill(text.as_bytes()).map_err(failed)?;
         file.give_to(owner).map_err(failed)?;
-        match file.finish() {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
+        Ok(file)
+    }
+
+    fn not_written(&self, error: std::io::Error) -> Error {
+        let message = format!("cannot write the key file `{}`", self.path.display());
+        Error::new(Kind::Io, message).because(error)
     }
 
     /// The id of the current wrapping key.

@@ -162,6 +162,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sms-provider test", "sends a message"),
     ("outbox retry", "sends a message"),
     ("template edit", "is for a person and an editor"),
+    ("key rotate", "makes new keys each time"),
+    (
+        "key retire",
+        "takes a key out whose name is not known before",
+    ),
     ("login start", "logs in"),
     ("login resend", "logs in"),
     ("login verify", "logs in"),

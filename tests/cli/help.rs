@@ -390,6 +390,9 @@ login.code_failed            a code could not be delivered
 login.granted                a login was granted
 login.denied                 a login was denied
 login.cancelled              a pending login was cancelled
+key.rotated                  new keys were made; what is sealed is sealed anew from here on
+key.resealed                 what old keys had sealed is sealed anew, and the old keys are gone
+key.retired                  a key went out of the key file
 audit.archived               rows of the audit log went into an archive
 
 "#]]);

@@ -110,6 +110,8 @@ pub fn line(verb: &Verb) -> &'static str {
         "audit anchor" => "audit anchor",
         "audit archive" => "audit archive --from 2026-01-01 --till 2026-01-02 --out old.jsonl",
         "key check" => "key check",
+        "key rotate" => "key rotate --yes",
+        "key retire" => "key retire 00000000",
         other => panic!("`{other}` has no line here: the next verb is one row in this table too"),
     }
 }

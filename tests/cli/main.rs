@@ -44,6 +44,7 @@ mod help;
 mod init;
 mod init_files;
 mod key;
+mod key_rotate;
 mod lines;
 mod lints;
 mod login;

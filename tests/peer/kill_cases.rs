@@ -429,4 +429,35 @@ pub const CASES: &[Case] = &[
             )
         })
     },
+    one("audit archive", World::with_email, |_| {
+        Line::new(
+            "audit archive --from 2026-01-01 --till 2026-01-01 --event user --out old.jsonl --yes",
+            "",
+        )
+    }),
+    // New keys; one sealed value; the old keys go.
+    Case {
+        commits: 3,
+        ..one("key rotate", World::peopled, |world| {
+            app(world, "alice");
+            Line::new("key rotate --yes", "")
+        })
+    },
+    Case {
+        commits: 3,
+        ..one("key rotate", World::peopled, |world| {
+            app(world, "alice");
+            world.ok("recovery-codes generate alice");
+            Line::new("key rotate --compromised --yes", "")
+        })
+    },
+    // The key goes out of its file before the row of that is there.
+    Case {
+        again: &[3],
+        ..one("key retire", World::peopled, |world| {
+            let made = world.json("key rotate --yes");
+            let old = made["retirable"][0].as_str().unwrap().to_owned();
+            Line::new(format!("key retire {old} --yes"), "")
+        })
+    },
 ];

@@ -243,6 +243,24 @@ fn rows_that_came_meanwhile_stop_it() {
     assert_eq!(taken.unwrap_err().kind(), Kind::Conflict);
 }
 
+/// Killed between the name of the file and the commit: the next run takes the file as its own.
+#[test]
+fn a_copy_that_was_left_is_taken() {
+    let fresh = filled(8);
+    let path = fresh.directory.path().join("old");
+    let copied = Copied::copy(&fresh.store, all(4), &path).unwrap();
+    let left = copied.answer().clone();
+    copied.file.borrow_mut().take().unwrap().finish().unwrap();
+    drop(copied);
+    let (_, made) = archive(&fresh, all(4), "old").unwrap();
+    assert_eq!(made, left);
+    assert!(verify(&fresh.store, None).unwrap().intact);
+    assert_eq!(read(&fresh, &path).tombstones, 5);
+    // Another selection, or rows that are gone already, are another archive.
+    let taken = Copied::copy(&fresh.store, all(6), &path).map(drop);
+    assert_eq!(taken.unwrap_err().kind(), Kind::Conflict);
+}
+
 #[test]
 fn a_file_that_was_rolled_back_shows_against_the_anchor() {
     let fresh = filled(4);

@@ -1,8 +1,11 @@
 //! `key`: the key file.
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
 use twofa::error::{Kind, Result};
 use twofa::name::{argument, counted, visible};
+use twofa::rotation;
 
 use crate::answer::Answer;
 use crate::session::Context;
@@ -13,10 +16,118 @@ use crate::session::Context;
 pub enum Key {
     /// Check that the key file opens every sealed value of the store
     Check,
+    /// Make new keys and seal everything anew, while logins go on
+    ///
+    /// A rotation that was stopped is brought to its end by the next one. The old key stays in the key file until
+    /// `twofa key retire`: backups that were made before need it.
+    #[command(after_help = ROTATE)]
+    Rotate(Rotate),
+    /// Take a key out of the key file that the store needs no more
+    #[command(after_help = "Example:\n  twofa key retire 1f2e3d4c")]
+    Retire(Retire),
+}
+
+const ROTATE: &str = "Examples:
+  twofa key rotate
+  twofa key rotate --compromised --yes
+  twofa key rotate --new-key-file /etc/twofa/twofa.key";
+
+/// `key rotate`.
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// The keys are known to somebody else: void recovery codes, tokens and open logins too, and list whose app must be
+    /// connected anew
+    #[arg(long)]
+    compromised: bool,
+    /// Write the keys into this new file and leave the key file as it is
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    new_key_file: Option<PathBuf>,
+}
+
+/// `key retire`.
+#[derive(Debug, Args)]
+pub struct Retire {
+    /// The id of the key
+    id: String,
 }
 
 pub fn run(context: &mut Context, verb: Key) -> Result<Answer> {
-    let Key::Check = verb;
+    match verb {
+        Key::Check => check(context),
+        Key::Rotate(args) => rotate(context, args),
+        Key::Retire(args) => retire(context, &args),
+    }
+}
+
+fn rotate(context: &mut Context, args: Rotate) -> Result<Answer> {
+    let session = context.session()?;
+    let options = rotation::Rotate {
+        compromised: args.compromised,
+        new_key_file: args.new_key_file,
+    };
+    let done = rotation::rotate(&session, &options, &mut context.ui)?;
+    let sealed = counted(done.values, "value was", "values were");
+    let mut said = vec![if done.resumed {
+        format!("An earlier rotation was brought to its end: {sealed} sealed anew.")
+    } else {
+        format!(
+            "The key `{}` is current; {sealed} sealed anew.",
+            done.ring_key
+        )
+    }];
+    let broken = done.broken.len() as u64;
+    if broken > 0 {
+        said.push(format!(
+            "{} cannot be opened and stay as they are: `twofa key check` lists them.",
+            counted(broken, "value", "values")
+        ));
+    }
+    if options.compromised {
+        said.push(format!(
+            "{} void, and {} to connect an app anew: whoever has the old keys has its secret.",
+            counted(
+                done.recovery_codes_void,
+                "recovery code is",
+                "recovery codes are"
+            ),
+            counted(done.connect_anew.len() as u64, "user has", "users have")
+        ));
+    }
+    if options.new_key_file.is_some() {
+        said.push(format!(
+            "From now on the store needs `--key-file {}`.",
+            argument(&done.key_file)
+        ));
+    }
+    said.push("Keep a copy of the key file in a safe place, apart from the backups.".to_owned());
+    if let Some(old) = done.retirable.first() {
+        said.push(format!(
+            "Next, once no backup needs it: `twofa key retire {}`.",
+            argument(old)
+        ));
+    }
+    let answer = Answer::thing(&done)?.changed(true, Vec::new());
+    let answer = said.into_iter().fold(answer, Answer::say);
+    Ok(if broken > 0 {
+        answer.exits(Kind::Findings.exit())
+    } else {
+        answer
+    })
+}
+
+fn retire(context: &mut Context, args: &Retire) -> Result<Answer> {
+    let session = context.session()?;
+    let done = rotation::retire(&session, &args.id, &mut context.ui)?;
+    let sentence = format!(
+        "The key `{}` is no longer in the key file.",
+        visible(&done.ring_key)
+    );
+    Ok(Answer::thing(&done)?
+        .changed(true, Vec::new())
+        .say(sentence))
+}
+
+fn check(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
     let found = twofa::sealed::check(&session.store)?;
     let bad = found.broken.len() as u64;
