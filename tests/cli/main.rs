@@ -36,6 +36,7 @@ mod delivery_secrets;
 mod environment;
 mod escalation;
 mod examples;
+mod examples_of_help;
 mod fences;
 mod group;
 mod help;
@@ -59,6 +60,7 @@ mod mailbox;
 mod mailbox_edit;
 #[cfg(unix)]
 mod mailbox_files;
+mod man;
 mod meantime;
 mod method;
 mod outbox;
@@ -81,6 +83,7 @@ mod recovery_codes;
 #[cfg(unix)]
 mod sendmail;
 mod setting;
+mod shell_words;
 mod sms_delivery;
 mod sms_provider;
 mod store;

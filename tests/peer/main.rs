@@ -26,6 +26,7 @@ mod kill_cases;
 #[path = "../cli/lines.rs"]
 mod lines;
 mod machine;
+mod man;
 mod oathtool;
 mod postfix;
 mod postfix_cases;

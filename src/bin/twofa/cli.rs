@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, group, help, init, key, login, mailbox, method, outbox,
+    audit, authenticator, completions, group, help, init, key, login, mailbox, man, method, outbox,
     password, permission, policy, recovery_codes, setting, sms_provider, template, user,
 };
 use crate::complete;
@@ -22,7 +22,7 @@ use crate::complete;
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "`twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables."
+    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa status\n  twofa user add bob --name 'Bob Brown' --email bob@example.com\n\n`twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -188,6 +188,7 @@ pub enum Command {
     #[command(hide = true)]
     Deliver(password::Deliver),
     Completions(completions::Completions),
+    Man(man::Man),
     Help(help::Help),
 }
 

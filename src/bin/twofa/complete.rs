@@ -272,11 +272,21 @@ pub fn settings_and_values() -> ArgValueCompleter {
 
 /// The words of commands, one after another, and the topics of `help`.
 pub fn help_words() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
+    words_of_commands("help", TOPICS)
+}
+
+/// The words of commands, for `man`.
+pub fn command_words() -> ArgValueCompleter {
+    words_of_commands("man", &[])
+}
+
+/// The words of commands after `asked`, one after another; `topics` stand beside the first.
+fn words_of_commands(asked: &'static str, topics: &'static [&'static str]) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
         let words = words();
         let before = words
             .iter()
-            .skip_while(|word| *word != "help")
+            .skip_while(|word| *word != asked)
             .skip(1)
             .map(|word| word.to_string_lossy());
         let mut before: Vec<_> = before.collect();
@@ -289,10 +299,11 @@ pub fn help_words() -> ArgValueCompleter {
             };
             command = next;
         }
-        let topics: &[&str] = if before.is_empty() { TOPICS } else { &[] };
+        let topics = if before.is_empty() { topics } else { &[] };
         let prefix = current.to_string_lossy();
         command
             .get_subcommands()
+            .filter(|below| !below.is_hide_set())
             .map(|below| {
                 CompletionCandidate::new(below.get_name().to_owned())
                     .help(below.get_about().cloned())

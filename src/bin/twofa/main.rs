@@ -11,17 +11,19 @@ mod cli;
 mod commands;
 mod complete;
 mod editor;
+mod page;
 mod plan_text;
 mod process;
 mod qr;
 mod sending;
 mod session;
+mod tree;
 mod ui;
 mod what_if;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use twofa::error::{Error, Kind, Result};
 use twofa::name::word;
 use twofa::verb::verb;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         return complete::answer();
     }
     // The tree of commands is dear to build and to copy; the same one is looked at afterwards.
-    let mut command = Cli::command();
+    let mut command = tree::command();
     let matches = match command.try_get_matches_from_mut(process::words()) {
         Ok(matches) => matches,
         Err(error) => return misused(&error),
@@ -186,6 +188,8 @@ fn wants_json() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

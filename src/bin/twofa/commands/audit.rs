@@ -20,10 +20,15 @@ use crate::session::Context;
 )]
 pub enum Audit {
     /// List events, newest first
+    #[command(
+        after_help = "Examples:\n  twofa audit list\n  twofa audit list --since '1d ago' --event login\n  twofa audit list --user alice --outcome denied -o json"
+    )]
     List(List),
     /// Show one event
+    #[command(after_help = "Examples:\n  twofa audit show 17\n  twofa audit show 17 -o json")]
     Show(Show),
     /// Follow the chain and say whether anything was tampered with
+    #[command(after_help = "Examples:\n  twofa audit verify\n  twofa audit verify -o json")]
     Verify,
 }
 

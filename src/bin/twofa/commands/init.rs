@@ -17,7 +17,7 @@ use crate::session::Context;
 /// recovery code, mailbox password and user password of the store is lost.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  twofa --db ./twofa.db init --admin alice --email alice@example.com"
+    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa init --owner twofa\n  twofa --db ./twofa.db init"
 )]
 pub struct Init {
     /// Login of the first administrator [default: Supervisor]
@@ -36,6 +36,7 @@ pub struct Init {
 
 /// Show what is on, for how many, and what to do next
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  twofa status\n  twofa status -o json")]
 pub struct Status {}
 
 pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {

@@ -9,9 +9,10 @@ use crate::session::Context;
 
 /// Look after the key file
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  twofa key check")]
+#[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
 pub enum Key {
     /// Check that the key file opens every sealed value of the store
+    #[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
     Check,
 }
 

@@ -26,24 +26,43 @@ use crate::session::Context;
 )]
 pub enum Permission {
     /// List the operations and who has them
+    #[command(after_help = "Examples:\n  twofa permission list\n  twofa permission list -o json")]
     List,
     /// Show one operation: who has it, and the commands it opens
+    #[command(
+        after_help = "Examples:\n  twofa permission show CanReset2FA\n  twofa permission show CanUse2FA -o json"
+    )]
     Show(Operated),
     /// Allow a user or a group
     ///
     /// The first row that names the user, or a group they are in, decides. A row that is there already is changed where it
     /// stands.
+    #[command(
+        after_help = "Examples:\n  twofa permission grant CanReset2FA --group Helpdesk\n  twofa permission grant CanManageUsers --user alice --until 'in 7d'"
+    )]
     Grant(Put),
     /// Deny a user or a group
     ///
     /// The first row that names the user, or a group they are in, decides, so a denial below an allowance does nothing:
     /// `--position 1` puts it before everything. A row that is there already is changed where it stands.
+    #[command(
+        after_help = "Examples:\n  twofa permission deny CanUse2FA --group Robots --position 1\n  twofa permission deny CanReset2FA --user bob --position 1"
+    )]
     Deny(Put),
     /// Take a user or a group off the list
+    #[command(
+        after_help = "Examples:\n  twofa permission revoke CanReset2FA --group Helpdesk\n  twofa permission revoke CanManageUsers --user alice --yes"
+    )]
     Revoke(Revoke),
     /// Move a user or a group up or down the list
+    #[command(
+        after_help = "Examples:\n  twofa permission move CanUse2FA --group Robots --position 1\n  twofa permission move CanReset2FA --user bob --position 2"
+    )]
     Move(Move),
     /// Say whether a user may, and which row decides; exit status 0 or 5
+    #[command(
+        after_help = "Examples:\n  twofa permission check CanReset2FA alice\n  twofa permission check CanUse2FA bob -o json"
+    )]
     Check(Check),
 }
 

@@ -22,10 +22,19 @@ use crate::ui::Wanted;
 )]
 pub enum RecoveryCodes {
     /// Make ten new codes and void the old ones; they are shown this once
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes generate alice\n  twofa recovery-codes generate alice --code 123456 -o json"
+    )]
     Generate(Generate),
     /// Show how many codes a user has left
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes show alice\n  twofa recovery-codes show alice -o json"
+    )]
     Show(Named),
     /// Void a user's codes
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes delete alice\n  twofa recovery-codes delete alice --yes --reason 'the sheet was lost'"
+    )]
     Delete(Delete),
 }
 
