@@ -25,6 +25,7 @@ mod audit;
 mod authenticator;
 mod authenticator_confirm;
 mod completions;
+mod completions_values;
 mod concurrency;
 mod confirmation;
 mod confirmation_all;

@@ -35,6 +35,7 @@ mod schema;
 mod scripted;
 mod sendmail;
 mod shells;
+mod shells_lines;
 mod smpp;
 mod smsc;
 mod smtp;

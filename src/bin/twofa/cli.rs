@@ -64,7 +64,7 @@ pub struct Globals {
     pub as_login: Option<String>,
 
     /// How long to wait for a busy store
-    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true, add = complete::waits())]
     pub wait: String,
 
     /// How the answer is printed
@@ -104,7 +104,7 @@ pub struct Globals {
     pub confirm_method: Option<String>,
 
     /// The challenge a code was sent for
-    #[arg(long, global = true, value_name = "ID", env = "TWOFA_CONFIRM_CHALLENGE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "ID", env = "TWOFA_CONFIRM_CHALLENGE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true, add = complete::challenges())]
     pub confirm_challenge: Option<String>,
 
     /// Go without confirmation (root and the store's owner only; needs --reason)

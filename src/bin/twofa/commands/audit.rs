@@ -36,10 +36,10 @@ pub enum Audit {
 #[derive(Debug, Args)]
 pub struct List {
     /// Not before this time: 2026-01-31T12:00:00Z, 2026-01-31, '15m ago'
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     since: Option<String>,
     /// Not after this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     until: Option<String>,
     /// About this user, under any name
     #[arg(long, value_name = "LOGIN", add = complete::users())]
@@ -51,7 +51,7 @@ pub struct List {
     #[arg(long = "event", value_name = "EVENT", add = complete::events())]
     events: Vec<String>,
     /// ok, denied, refused or failed
-    #[arg(long)]
+    #[arg(long, add = complete::outcomes())]
     outcome: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]
@@ -62,6 +62,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Show {
     /// The number of the event
+    #[arg(value_name = "SEQ", add = complete::seqs())]
     seq: i64,
 }
 

@@ -45,11 +45,13 @@ pub enum Authenticator {
     #[command(
         after_help = "Examples:\n  twofa authenticator show alice\n  twofa authenticator show alice -o json"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_app())))]
     Show(Named),
     /// Disconnect a user's app, for example when a device was lost
     #[command(
         after_help = "Examples:\n  twofa authenticator disconnect alice --reason 'phone lost'\n  twofa authenticator disconnect alice --yes -o json"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_app())))]
     Disconnect(Lost),
 }
 

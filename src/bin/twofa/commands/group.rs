@@ -56,6 +56,7 @@ pub enum Group {
     #[command(
         after_help = "Examples:\n  twofa group remove-member Helpdesk --user bob\n  twofa group remove-member Support --group Helpdesk --yes"
     )]
+    #[command(mut_arg("users", |it| it.add(complete::member_users())), mut_arg("member", |it| it.add(complete::member_groups())))]
     RemoveMember(RemoveMember),
 }
 

@@ -7,6 +7,7 @@ use twofa::name::{argument, counted, visible};
 use twofa::status::{self, Status as Standing};
 
 use crate::answer::Answer;
+use crate::complete;
 use crate::process;
 use crate::session::Context;
 
@@ -27,10 +28,10 @@ pub struct Init {
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     /// The account of this machine that acts as them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::accounts())]
     os_user: Option<String>,
     /// Give what is made to this account of the machine (root only)
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     owner: Option<String>,
 }
 

@@ -68,10 +68,10 @@ pub struct List {
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
     /// Messages from this time on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     since: Option<String>,
     /// Messages before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     until: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]

@@ -70,7 +70,7 @@ pub struct SecondFactor {
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
     /// The challenge a code was sent for
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::challenges())]
     challenge: Option<String>,
 }
 

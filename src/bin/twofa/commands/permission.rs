@@ -53,11 +53,13 @@ pub enum Permission {
     #[command(
         after_help = "Examples:\n  twofa permission revoke CanReset2FA --group Helpdesk\n  twofa permission revoke CanManageUsers --user alice --yes"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::grantee_users())), mut_arg("group", |it| it.add(complete::grantee_groups())))]
     Revoke(Revoke),
     /// Move a user or a group up or down the list
     #[command(
         after_help = "Examples:\n  twofa permission move CanUse2FA --group Robots --position 1\n  twofa permission move CanReset2FA --user bob --position 2"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::grantee_users())), mut_arg("group", |it| it.add(complete::grantee_groups())))]
     Move(Move),
     /// Say whether a user may, and which row decides; exit status 0 or 5
     #[command(
@@ -106,10 +108,10 @@ pub struct Put {
     #[command(flatten)]
     who: Who,
     /// Where in the list, from 1; without it a new row goes to the end
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, add = complete::positions())]
     position: Option<i64>,
     /// Until when the row matches: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC), 'in 7d'; without it, always
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_to_come())]
     until: Option<String>,
     #[command(flatten)]
     lockout: Lockout,
@@ -134,7 +136,7 @@ pub struct Move {
     #[command(flatten)]
     who: Who,
     /// Where in the list, from 1
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, add = complete::positions())]
     position: i64,
     #[command(flatten)]
     lockout: Lockout,

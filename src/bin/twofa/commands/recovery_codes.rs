@@ -30,11 +30,13 @@ pub enum RecoveryCodes {
     #[command(
         after_help = "Examples:\n  twofa recovery-codes show alice\n  twofa recovery-codes show alice -o json"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_codes())))]
     Show(Named),
     /// Void a user's codes
     #[command(
         after_help = "Examples:\n  twofa recovery-codes delete alice\n  twofa recovery-codes delete alice --yes --reason 'the sheet was lost'"
     )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_codes())))]
     Delete(Delete),
 }
 
@@ -57,7 +59,7 @@ pub struct Generate {
     #[arg(long, value_name = "M", add = complete::methods())]
     method: Option<String>,
     /// The challenge a code was sent for
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::challenges())]
     challenge: Option<String>,
 }
 

@@ -113,13 +113,13 @@ pub struct Described {
     #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     kind: Option<String>,
     /// Language of messages
-    #[arg(long)]
+    #[arg(long, add = complete::languages())]
     language: Option<String>,
     /// A group to be a direct member of; repeat for more (`edit`: replaces all)
     #[arg(long = "group", value_name = "GROUP", add = complete::groups())]
     groups: Vec<String>,
     /// The account of this machine that acts as this user
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::accounts())]
     os_user: Option<String>,
     /// Ask for a new password at the next login
     #[arg(long)]
