@@ -253,7 +253,7 @@ fn open_challenges() {
         assert_eq!(found, want, "{line}");
         assert_eq!(
             values(&world, &format!("twofa {line} {}", &second[..8])),
-            [second.clone()],
+            std::slice::from_ref(&second),
             "{line}"
         );
     }
@@ -307,6 +307,28 @@ fn a_pipe_is_not_waited_for() {
     nix::unistd::mkfifo(&world.file("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(values(&world, "twofa --db pipe user show a"), NOTHING);
     assert_eq!(values(&world, "twofa user import pipe --map a"), NOTHING);
+}
+
+/// What an option is given is no command, be it called like one.
+#[test]
+fn values_that_are_called_like_commands() {
+    let world = World::peopled();
+    world.ok("user add user");
+    world.ok("user add show");
+    for line in [
+        "twofa --as user user show us",
+        "twofa user show --as show us",
+        "twofa -o json user show us",
+        "twofa -q user -o json show us",
+        "twofa --as=user user show us",
+    ] {
+        assert_eq!(values(&world, line), ["user"], "{line}");
+    }
+    assert_eq!(values(&world, "twofa user show show --reason us"), NOTHING);
+    assert_eq!(values(&world, "twofa --db user us"), ["user"]);
+    // clap's own `help` below every noun is none of ours.
+    assert_eq!(values(&world, "twofa user h"), NOTHING);
+    assert_eq!(values(&world, "twofa lookup sh"), ["show"]);
 }
 
 #[test]

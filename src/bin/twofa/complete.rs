@@ -32,7 +32,7 @@ use twofa::{audit, challenge, group, mailbox, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
-use crate::complete::line::{before, given, place, words};
+use crate::complete::line::{before, given, place};
 use crate::process;
 
 /// The variable that turns the program into a completer.
@@ -58,10 +58,9 @@ pub fn answer() -> ExitCode {
     let Some(completer) = shells.completer(&shell) else {
         return ExitCode::FAILURE;
     };
-    let words = words();
+    let (mut command, words) = line::command();
     let mut out = Vec::new();
     let directory = std::env::current_dir().ok();
-    let mut command = Cli::command();
     if completer
         .write_complete(&mut command, words, directory.as_deref(), &mut out)
         .is_ok()
