@@ -331,6 +331,28 @@ fn values_that_are_called_like_commands() {
     assert_eq!(values(&world, "twofa lookup sh"), ["show"]);
 }
 
+/// What every command takes is offered to whoever begins an option, and does not stand in the way of anything else.
+#[test]
+fn global_options_are_asked_for() {
+    let world = World::peopled();
+    assert_eq!(
+        told(&world, "twofa user show "),
+        ["alice", "bob", "Supervisor", "--help"]
+    );
+    assert_eq!(
+        told(&world, "twofa user remove alice "),
+        ["--if-exists", "--help"]
+    );
+    assert_eq!(told(&world, "twofa key "), ["check", "--help"]);
+    let all = told(&world, "twofa user show --");
+    assert!(
+        all.contains(&"--db".to_owned()) && all.len() > 10,
+        "{all:?}"
+    );
+    assert_eq!(told(&world, "twofa user show --d"), ["--db"]);
+    assert_eq!(told(&world, "twofa user show -o j"), ["json"]);
+}
+
 #[test]
 fn words_of_a_page() {
     let world = World::empty();

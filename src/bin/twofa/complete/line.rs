@@ -73,6 +73,13 @@ pub fn command() -> (Command, Vec<OsString>) {
     if is_below {
         command = command.args(globals).disable_help_subcommand(true);
     }
+    // What every command takes would hide what this one is about; who types a hyphen is shown it.
+    if words.get(cursor).is_none_or(|word| word.is_empty()) {
+        command = command.mut_args(|argument| {
+            let is_for_all = argument.is_global_set();
+            argument.hide(is_for_all)
+        });
+    }
     (command.mut_subcommands(|below| bare(&below)), words)
 }
 
