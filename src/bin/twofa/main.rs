@@ -23,7 +23,8 @@ mod what_if;
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use twofa::error::{Error, Kind, Result};
 use twofa::name::word;
 use twofa::verb::verb;
@@ -39,10 +40,10 @@ fn main() -> ExitCode {
         return complete::answer();
     }
     // The tree of commands is dear to build and to copy; the same one is looked at afterwards.
-    let mut command = tree::command();
+    let mut command = Cli::command();
     let matches = match command.try_get_matches_from_mut(process::words()) {
         Ok(matches) => matches,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&in_full(error)),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
@@ -128,6 +129,21 @@ fn typed() -> String {
         .join(" ")
 }
 
+/// A help that was asked for, with what stands in no other tree: who may run the command.
+fn in_full(error: clap::Error) -> clap::Error {
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !is_help {
+        return error;
+    }
+    match tree::command().try_get_matches_from(process::words()) {
+        Err(full) => full,
+        Ok(_) => error,
+    }
+}
+
 /// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.
 fn misused(error: &clap::Error) -> ExitCode {
     let printed = error.print();
@@ -188,8 +204,6 @@ fn wants_json() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
