@@ -149,6 +149,10 @@ fn tabs(few: &World, many: &World) {
         ),
         ("Tab after `user show `", ["user", "show", ""]),
         ("Tab after `setting set `", ["setting", "set", ""]),
+        (
+            "Tab after `authenticator show `",
+            ["authenticator", "show", ""],
+        ),
     ] {
         let tab = |world: &World| {
             let mut command = twofa(&world.db(), "-- twofa");
