@@ -26,6 +26,11 @@ _twofa() {
     done
     cword=$((${#words[@]} - 1))
 
+    # What stands behind the cursor may name the store; for that it is enough to split it at blanks.
+    local -a later=()
+    rest=${COMP_LINE:COMP_POINT}
+    read -ra later <<<"${rest#"${rest%%[[:space:]]*}"}"
+
     # What the shell would make of the words: without quotes and backslashes. Of the word under the cursor, `before` is
     # what stands in front of an open quote, and `quote` that quote.
     local text quote= before= c
@@ -49,7 +54,7 @@ _twofa() {
     local current=${words[cword]}
     local -a answers=()
     mapfile -t answers < <(
-        TWOFA_COMPLETE=bash _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$cword "${words[0]}" -- "${words[@]}" 2>/dev/null
+        TWOFA_COMPLETE=bash _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$cword "${words[0]}" -- "${words[@]}" "${later[@]}" 2>/dev/null
     )
 
     # bash puts an answer in the place of what follows the last break; of a word with @ in it, the @ too is replaced.
@@ -70,13 +75,16 @@ _twofa() {
     fi
 
     COMPREPLY=()
-    local answer
+    local answer home
     for answer in "${answers[@]}"; do
         [[ -n $answer ]] || continue
         answer=${answer:keep}
         # A name with a space in it, or a quote, is one word only when it is quoted; within quotes bash does that.
+        # The home directory is one only without quotes.
+        home=
+        [[ $answer == '~/'* ]] && home='~/' answer=${answer:2}
         [[ -z $quote && $answer == *[!A-Za-z0-9_./@:=,+%-]* ]] && printf -v answer %q "$answer"
-        COMPREPLY+=("$answer")
+        COMPREPLY+=("$home$answer")
     done
     if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=/] ]]; then
         compopt -o nospace 2>/dev/null

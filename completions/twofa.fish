@@ -5,7 +5,8 @@ function __twofa_candidates
     set -l token (commandline --current-token --cut-at-cursor)
     # Without its quotes; an open one is closed first.
     set -l current (string unescape -- $token; or string unescape -- $token\'; or string unescape -- $token\"; or echo -- $token)
-    TWOFA_COMPLETE=fish $line[1] -- $line "$current"
+    # What stands behind the cursor is not known: fish does not tell.
+    TWOFA_COMPLETE=fish $line[1] -- $line "$current" 2>/dev/null
 end
 
 complete --keep-order --exclusive --command twofa --arguments "(__twofa_candidates)"

@@ -454,6 +454,33 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Challenges that can be answered now and begin with `prefix`, at most `limit`; without one, the last to expire first.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>> {
+    // Each of the two has an index of its own.
+    let which = if prefix.is_empty() {
+        "expires_at > :now AND :key = :end ORDER BY expires_at DESC"
+    } else {
+        "token >= :key AND token < :end AND expires_at > :now"
+    };
+    let mut query = store.db().prepare(&format!(
+        "SELECT token FROM challenge WHERE closed_at IS NULL AND {which} LIMIT :limit"
+    ))?;
+    // A token is ASCII: what begins with `prefix` sorts before this.
+    let end = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix}\u{10ffff}")
+    };
+    let rows = query.query_map(
+        named_params! { ":now": store.now(), ":key": prefix, ":end": end, ":limit": limit },
+        |row| row.get(0),
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

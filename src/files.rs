@@ -165,6 +165,33 @@ impl<'a> PrivateFile<'a> {
     }
 }
 
+/// Lets everybody read what only its owner could.
+///
+/// # Errors
+/// What the system says.
+pub fn open_to_readers(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = if path.is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Writes a file that everybody may read: whole, in the place of what had its name, or not at all.
+///
+/// # Errors
+/// What the system says.
+pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = PrivateFile::begin(path)?;
+    file.fill(bytes)?;
+    open_to_readers(file.hidden())?;
+    file.replace()
+}
+
 /// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) {
@@ -204,6 +231,25 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         assert!(PrivateFile::begin(directory.path()).is_err());
+    }
+
+    #[test]
+    fn what_is_published_is_read_by_everybody_and_replaces_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("twofa.8");
+        fs::write(&path, b"a longer text that was there before").unwrap();
+        publish(&path, b"a page").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"a page");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+        }
+        // A directory is not replaced, and nothing is left behind.
+        assert!(publish(directory.path(), b"a page").is_err());
+        assert!(publish(&path.join("below"), b"a page").is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

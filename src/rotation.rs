@@ -81,12 +81,24 @@ pub fn rotate(session: &Session, options: &Rotate, ask: &mut dyn Ask) -> Result<
         .as_ref()
         .filter(|_| !done.key_file.is_empty());
     let ring = Ring::read(path.unwrap_or(&store.place().key))?;
-    let named = named(store)?;
-    let is_needed = |id: &String| named.contains(id) || id == ring.current();
-    done.retirable = ring.ids().into_iter().filter(|id| !is_needed(id)).collect();
+    done.retirable = retirable_of(store, &ring)?;
     ring.current().clone_into(&mut done.ring_key);
     done.key_file = ring.path().display().to_string();
     Ok(done)
+}
+
+/// The ids of keys in the key file that `key retire` would take out.
+///
+/// # Errors
+/// Key and storage errors.
+pub fn retirable(store: &Store) -> Result<Vec<String>> {
+    retirable_of(store, &Ring::read(&store.place().key)?)
+}
+
+fn retirable_of(store: &Store, ring: &Ring) -> Result<Vec<String>> {
+    let named = named(store)?;
+    let is_needed = |id: &String| named.contains(id) || id == ring.current();
+    Ok(ring.ids().into_iter().filter(|id| !is_needed(id)).collect())
 }
 
 fn question(options: &Rotate) -> &'static str {

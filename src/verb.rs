@@ -142,6 +142,7 @@ pub const VERBS: &[Verb] = &[
     row("status", Mapped, Opens::Read, false),
     row("coverage", Op(CanManageUsers), Opens::Read, false),
     row("completions", Nothing, Opens::Nothing, false),
+    row("man", Nothing, Opens::Nothing, false),
     row("help", Nothing, Opens::Nothing, false),
     row("apply", Op(CanManageAdministration), Opens::Write, true),
     row("diff", Op(CanManageAdministration), Opens::Read, false),

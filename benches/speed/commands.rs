@@ -38,17 +38,22 @@ pub fn time(mut command: Command, exit: i32) -> f64 {
     }
 }
 
-/// Two commands in turns: the medians of a round's runs, for each round.
-pub fn in_turns(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(f64, f64)> {
+/// The runs of two commands in turns, for each round.
+fn runs(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(Vec<f64>, Vec<f64>)> {
     (0..ROUNDS)
         .map(|_| {
-            let (mut a, mut b) = (Vec::new(), Vec::new());
-            for _ in 0..RUNS {
-                a.push(time(ours(), 0));
-                b.push(time(theirs(), 0));
-            }
-            (median(a), median(b))
+            (0..RUNS)
+                .map(|_| (time(ours(), 0), time(theirs(), 0)))
+                .unzip()
         })
+        .collect()
+}
+
+/// Two commands in turns: the medians of a round's runs, for each round.
+pub fn in_turns(ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) -> Vec<(f64, f64)> {
+    runs(ours, theirs)
+        .into_iter()
+        .map(|(ours, theirs)| (median(ours), median(theirs)))
         .collect()
 }
 
@@ -122,19 +127,7 @@ pub fn among_many(few: &World, many: &World) -> Result<()> {
             report(name, &in_turns(&|| of(many), &|| of(few)), None);
         }
     }
-    let tab = |world: &World| {
-        let mut command = twofa(&world.db(), "-- twofa user show user00000");
-        command
-            .env("TWOFA_COMPLETE", "bash")
-            .env("_CLAP_IFS", "\n")
-            .env("_CLAP_COMPLETE_INDEX", "3");
-        command
-    };
-    report(
-        "Tab after `user show user00000`",
-        &in_turns(&|| tab(many), &|| tab(few)),
-        None,
-    );
+    tabs(few, many);
     let miss = |world: &World| -> f64 { time(twofa(&world.db(), "user show usre0000042"), 3) };
     let rounds: Vec<_> = (0..ROUNDS).map(|_| (miss(many), miss(few))).collect();
     report("user show of a near miss", &rounds, None);
@@ -142,6 +135,51 @@ pub fn among_many(few: &World, many: &World) -> Result<()> {
     new_store(few);
     whole_list(many);
     Ok(())
+}
+
+/// Seconds that a Tab press may take, of twenty in nineteen.
+const TAB: f64 = 0.020;
+
+/// Tab presses: how they grow with the users, and what a person feels of them.
+fn tabs(few: &World, many: &World) {
+    for (name, words) in [
+        (
+            "Tab after `user show user00000`",
+            ["user", "show", "user00000"],
+        ),
+        ("Tab after `user show `", ["user", "show", ""]),
+        ("Tab after `setting set `", ["setting", "set", ""]),
+        (
+            "Tab after `authenticator show `",
+            ["authenticator", "show", ""],
+        ),
+    ] {
+        let tab = |world: &World| {
+            let mut command = twofa(&world.db(), "-- twofa");
+            command
+                .args(words)
+                .env("TWOFA_COMPLETE", "bash")
+                .env("_CLAP_IFS", "\n")
+                .env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+            command
+        };
+        let rounds = runs(&|| tab(many), &|| tab(few));
+        let medians: Vec<_> = rounds
+            .iter()
+            .map(|(many, few)| (median(many.clone()), median(few.clone())))
+            .collect();
+        report(name, &medians, Some(1.2));
+        let mut all: Vec<f64> = rounds.into_iter().flat_map(|(many, _)| many).collect();
+        all.sort_by(f64::total_cmp);
+        let slow = all.get(all.len() * 95 / 100).copied().unwrap_or(f64::NAN);
+        line(
+            "  its 95th percentile, beside what it may take",
+            &milliseconds(slow),
+            &milliseconds(TAB),
+            slow / TAB,
+            &at_most(slow / TAB, 1.0),
+        );
+    }
 }
 
 /// `login start` beside the Argon2id that it must do.

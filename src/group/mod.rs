@@ -9,7 +9,7 @@ pub mod member;
 
 use std::collections::HashMap;
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
@@ -147,6 +147,33 @@ pub fn candidates(store: &Store) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Names of groups that begin with `prefix`, at most `limit`: completion candidates.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn beginning(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>> {
+    let key = fold(prefix);
+    // The end of the range: every key that begins with `key` sorts before it.
+    let end = format!("{key}\u{10ffff}");
+    let mut query = store.db().prepare(
+        "SELECT name FROM \"group\" WHERE name_key >= ?1 AND name_key < ?2 ORDER BY name_key LIMIT ?3",
+    )?;
+    let rows = query.query_map(params![key, end, limit], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Names of the groups that are directly in one.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn within(store: &Store, group: &Group) -> Result<Vec<String>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT name FROM group_group JOIN \"group\" AS inner ON inner.id = member WHERE \"group\" = ?1 ORDER BY name_key",
+    )?;
+    let rows = query.query_map([group.id], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// A group as `list` gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupRow {
@@ -219,9 +246,7 @@ pub fn show(store: &Store, group: &Group) -> Result<GroupView> {
         name: group.name.clone(),
         built_in: group.built_in.is_some(),
         users: (!group.is_computed()).then_some(users),
-        groups: names(
-            "SELECT name FROM group_group JOIN \"group\" AS inner ON inner.id = member WHERE \"group\" = ?1 ORDER BY name_key",
-        )?,
+        groups: within(store, group)?,
         member_of: names(
             "SELECT name FROM group_group JOIN \"group\" AS outer ON outer.id = \"group\" WHERE member = ?1 ORDER BY name_key",
         )?,

@@ -16,6 +16,7 @@ use crate::audit;
 use crate::challenge;
 use crate::clock::{Fixed, Source};
 use crate::error::Kind;
+use crate::group;
 use crate::init::{Init, init};
 use crate::method::Method;
 use crate::secret::Secret;
@@ -212,7 +213,17 @@ fn every_login(session: &mut Session, clock: &Fixed) {
     assert!(user::find(&session.store, "Supervisor").unwrap().active);
     challenge::list(&session.store, None).unwrap();
     challenge::list(&session.store, Some(session.actor.user.id)).unwrap();
-    user::candidates(&session.store, "al", 10).unwrap();
+    for among in [
+        user::Among::Everybody,
+        user::Among::WithApp,
+        user::Among::WithCodes,
+        user::Among::InGroup(1),
+    ] {
+        user::candidates(&session.store, among, "al", 10).unwrap();
+    }
+    group::beginning(&session.store, "al", 10).unwrap();
+    challenge::candidates(&session.store, "al", 10).unwrap();
+    challenge::candidates(&session.store, "", 10).unwrap();
     refusals(session, &token);
 }
 
@@ -306,4 +317,4 @@ fn leave_alone_what_holds_for_everybody(statements: &BTreeSet<String>) {
 const THE_TESTS_OWN: &str = "INSERT INTO setting (code, number) VALUES ('UserLockoutDuration', 0)";
 
 /// Statements that begin to read a table in the order of an index and stop after a fixed number of rows.
-const BOUNDED: &[&str] = &["ORDER BY key LIMIT 200"];
+const BOUNDED: &[&str] = &["ORDER BY key LIMIT 200", " LIMIT :few"];

@@ -188,7 +188,7 @@ fn everything_is_sealed_anew_and_the_old_key_can_go() {
 fn more_rows_than_a_batch() {
     let fresh = filled(1);
     let vault = fresh.store.vault().unwrap();
-    for id in 100..100 + BATCH * 2 + 1 {
+    for id in 100..=100 + BATCH * 2 {
         let sealed = vault
             .seal(crate::user::edit::IMPORTED, id, b"x", fresh.store.source())
             .unwrap();

@@ -4,6 +4,7 @@
 //! exactly one user. What a user is stands in [`edit`] and [`rules`], whether they may log in in [`state`], and what brings
 //! many in in [`import`].
 
+mod candidates;
 pub mod edit;
 pub mod export;
 pub mod import;
@@ -24,6 +25,7 @@ use crate::permission::{self, Grantees, Nesting};
 use crate::store::Store;
 use crate::verb::Operation;
 
+pub use self::candidates::{Among, candidates};
 pub use self::kind::Type;
 
 /// A user, as stored.
@@ -315,25 +317,6 @@ fn neighbours(store: &Store, name: &str) -> Result<Vec<String>> {
     let rows = query.query_map(named_params! { ":key": key, ":first": first }, |row| {
         row.get(0)
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Logins that begin with `prefix`, at most `limit`: completion candidates.
-///
-/// # Errors
-/// [`Kind::Storage`].
-pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>> {
-    let key = fold(prefix);
-    // The end of the range: every key that begins with `key` sorts before it.
-    let end = format!("{key}\u{10ffff}");
-    let mut query = store.db().prepare(
-        "SELECT login FROM identity JOIN user ON user.id = identity.user
-         WHERE key >= :key AND key < :end AND is_login = 1 ORDER BY key LIMIT :limit",
-    )?;
-    let rows = query.query_map(
-        named_params! { ":key": key, ":end": end, ":limit": limit },
-        |row| row.get(0),
-    )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -62,7 +62,7 @@ error: this command does not print in that format
 }
 
 /// What bash is told for a line whose last word is being typed; one candidate a line.
-fn told(world: &World, line: &str) -> Vec<String> {
+pub fn told(world: &World, line: &str) -> Vec<String> {
     told_with(world, line, &[])
 }
 
@@ -120,7 +120,7 @@ fn words_of_the_command_line() {
         ["true", "false"]
     );
     assert_eq!(
-        told(&world, "twofa audit list --event key"),
+        told(&world, "twofa audit list --event idp"),
         Vec::<String>::new()
     );
     assert_eq!(

@@ -5,7 +5,7 @@ use snapbox::{IntoData as _, str};
 use crate::world::World;
 
 /// The commands below the one of these words, as its help lists them.
-fn commands(help: &str) -> Vec<String> {
+pub fn commands(help: &str) -> Vec<String> {
     help.lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
@@ -112,6 +112,7 @@ Commands:
   audit           Look at the audit log
   key             Look after the key file
   completions     Print the completion script of a shell
+  man             Print the manual page of a command, or write all of them
   help            Show the help of a command or a topic
 
 Options:
@@ -128,6 +129,11 @@ Output:
 
 Answers:
   -y, --yes  Answer "are you sure?" with yes, and nothing else [env: TWOFA_YES]
+
+Examples:
+  twofa init --admin alice --email alice@example.com
+  twofa status
+  twofa user add bob --name 'Bob Brown' --email bob@example.com
 
 `twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables.
 
@@ -168,6 +174,13 @@ Output:
 
 Answers:
   -y, --yes  Answer "are you sure?" with yes, and nothing else [env: TWOFA_YES]
+
+Needs the operation CanManageUsers.
+
+Examples:
+  twofa user add alice --name 'Alice Adams' --email alice@example.com
+  twofa user add bob --type external --phone +493012345678
+  printf '%s\n' "$PASSWORD" | twofa user add carol --password-stdin
 
 "#]]);
 }

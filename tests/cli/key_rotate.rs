@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use snapbox::str;
 
+use crate::completions::told;
 use crate::world::World;
 
 /// A store with an app, recovery codes, and the password of a mail server.
@@ -68,6 +69,7 @@ fn the_old_key_goes_once_nothing_needs_it() {
         .exits(4);
     assert_eq!(refused.error()["kind"], "in_use");
     world.run(&format!("key retire {old}")).exits(2);
+    assert_eq!(told(&world, "twofa key retire "), [old.as_str(), "--help"]);
     world.ok(&format!("key retire {old} --yes"));
     assert_eq!(ring(&world), [new]);
     world.ok("key check");

@@ -22,6 +22,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "init" => "init",
         "help" => "help exit-codes",
         "completions" => "completions bash",
+        "man" => "man user add",
         "status" => "status",
         "method list" => "method list",
         "method show" => "method show email",

@@ -71,6 +71,8 @@ fn every_noun_has_its_three_files() {
         "completions",
         // So are the topics of help.
         "help",
+        // And the manual.
+        "man",
     ];
     // Nouns whose part of the library has another name.
     const ELSEWHERE: &[(&str, &str)] = &[

@@ -104,6 +104,11 @@ impl World {
         (built.copy(), built.secret.clone())
     }
 
+    /// A world of one's own that is built once; the others are copies.
+    pub fn once(built: &'static OnceLock<Built>, build: fn() -> World) -> World {
+        built.get_or_init(|| Built::of(&build(), "")).copy()
+    }
+
     /// Connects a user's app; returns its secret. The code of this moment is consumed.
     pub fn connect(&self, login: &str) -> String {
         let enrolment = self.json(&format!("authenticator connect {login}"));
@@ -281,7 +286,7 @@ impl World {
 
 /// A world that was built, its directory read into memory: building one starts up to nine processes, and a thousand
 /// tests stand in four of them.
-struct Built {
+pub struct Built {
     /// What to write, directories before what is in them: the name, its mode, and the bytes of a file.
     entries: Vec<(PathBuf, fs::Permissions, Option<Vec<u8>>)>,
     /// See [`names`].
@@ -375,6 +380,12 @@ pub struct Run<'w> {
 }
 
 impl Run<'_> {
+    /// More words, as they are.
+    pub fn words<'w>(mut self, words: impl Iterator<Item = &'w str>) -> Self {
+        self.words.extend(words.map(str::to_owned));
+        self
+    }
+
     /// What stands on its standard input.
     pub fn stdin(mut self, text: &str) -> Self {
         text.clone_into(&mut self.stdin);

@@ -363,6 +363,7 @@ fn nothing_that_names_a_file_is_taken() {
         "sms-provider edit text --ca-file secret".to_owned(),
         "template set '2FA SMS code' --text-file secret".to_owned(),
         "authenticator connect helga --qr png --out helga.png".to_owned(),
+        "man --out pages".to_owned(),
         "key check".to_owned(),
     ] {
         said(&line, &[]);

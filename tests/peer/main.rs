@@ -26,6 +26,7 @@ mod kill_cases;
 #[path = "../cli/lines.rs"]
 mod lines;
 mod machine;
+mod man;
 mod oathtool;
 mod postfix;
 mod postfix_cases;
@@ -34,6 +35,7 @@ mod schema;
 mod scripted;
 mod sendmail;
 mod shells;
+mod shells_lines;
 mod smpp;
 mod smsc;
 mod smtp;

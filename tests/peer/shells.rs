@@ -10,6 +10,7 @@ use std::time::Duration;
 use expectrl::session::OsSession;
 use expectrl::{Expect as _, Session};
 
+use crate::shells_lines::{BEHIND, LINES};
 use crate::world::World;
 use crate::{peer, repository};
 
@@ -120,6 +121,13 @@ impl Shell {
         self.send("\u{1}words \r");
         self.send(&format!("words en''d-{}\r", self.lines));
         let shown = self.await_text(&format!("<{mark}>"));
+        for word in ["bash:", "zsh:", "fish:", "_twofa:", "error"] {
+            assert!(
+                !shown.contains(word),
+                "{:?} {keys:?} complains:\n{shown}",
+                self.kind
+            );
+        }
         shown
             .lines()
             .map(|line| line.rsplit('\r').next().unwrap_or(line))
@@ -142,103 +150,88 @@ impl Shell {
 
 fn world() -> World {
     let world = World::new();
-    for login in ["alice@example.org", "albert", "bob", "'Carol Adams'", "zoë"] {
-        world.ok(&format!("user add {login}"));
+    let logins = [
+        "alice@example.org",
+        "albert",
+        "bob",
+        "Carol Adams",
+        "zoë",
+        "o'brien",
+        "eq=ual",
+        "cash$",
+        "say \"hi\"",
+        "back\\slash",
+        "semi;colon",
+        "sta*r",
+        "paren(s)",
+        "ünal",
+    ];
+    for login in logins {
+        world.run("user add").words([login].into_iter()).succeeds();
     }
-    world.ok("mailbox add trial --file mail --from no-reply@example.com");
-    world.ok("mailbox add it:ops --file mail --from no-reply@example.com");
-    world.ok("--db other.db init --admin erika");
+    for line in [
+        "mailbox add trial --file mail --from no-reply@example.com",
+        "mailbox add it:ops --file mail --from no-reply@example.com",
+        "sms-provider add text --file sms",
+        "group add Helpdesk",
+        "group add 'Night shift'",
+        "group add co:lon",
+        "group add Robots",
+        "group add-member Helpdesk --user bob",
+        "group add-member Robots --group 'Night shift'",
+        "permission grant CanReset2FA --group Helpdesk",
+        "setting set TotpIssuer 'Example Ltd'",
+        "method enable email",
+        "setting set 2FAmailbox trial",
+        "--db other.db init --admin erika",
+    ] {
+        world.ok(line);
+    }
+    world
+        .run("user edit bob --email bob@example.com")
+        .succeeds();
+    world
+        .run("password set bob --password-stdin")
+        .stdin("bob-pw\n")
+        .succeeds();
+    world.connect("albert");
+    world.ok("recovery-codes generate bob");
+    world.ok("setting set Enable2FA on --yes --allow-lockout");
+    world.ok("mailbox test trial --to me@example.com");
     std::fs::create_dir(world.file("dir with space")).unwrap();
     std::fs::create_dir(world.file("sub")).unwrap();
     world.write("sub/inner.db", "");
+    world.write("policy.toml", "version = 1\n");
+    world.write("people.csv", "uid;mail\n");
+    std::fs::copy(
+        world.file("other.db"),
+        world.file("dir with space/store.db"),
+    )
+    .unwrap();
     world
 }
 
-/// What every shell must do: keys, and the words of the line.
-const LINES: &[(&str, &str)] = &[
-    ("twofa us\t", "<twofa><user>"),
-    ("twofa user sh\t", "<twofa><user><show>"),
-    (
-        "twofa user show alice@ex\t",
-        "<twofa><user><show><alice@example.org>",
-    ),
-    (
-        "twofa user show ali\t",
-        "<twofa><user><show><alice@example.org>",
-    ),
-    (
-        "twofa mailbox show it:o\t",
-        "<twofa><mailbox><show><it:ops>",
-    ),
-    ("twofa user show zo\t", "<twofa><user><show><zoë>"),
-    // In any case.
-    ("twofa user show BO\t", "<twofa><user><show><bob>"),
-    // One word, though there is a space in it.
-    ("twofa user show Car\t", "<twofa><user><show><Carol Adams>"),
-    ("twofa user show 'Car\t", "<twofa><user><show><Carol Adams>"),
-    (
-        "twofa user show \"Carol A\t",
-        "<twofa><user><show><Carol Adams>",
-    ),
-    (
-        "twofa user show Carol\\ A\t",
-        "<twofa><user><show><Carol Adams>",
-    ),
-    (
-        "twofa user list --group=Sys\t",
-        "<twofa><user><list><--group=System administrators>",
-    ),
-    // A directory is gone into, without a space after it.
-    ("twofa --db=su\tinn\t", "<twofa><--db=sub/inner.db>"),
-    ("twofa --db su\tinn\t", "<twofa><--db><sub/inner.db>"),
-    ("twofa --db=/usr/bi\t", "<twofa><--db=/usr/bin/>"),
-    ("twofa --db=dir\t", "<twofa><--db=dir with space/>"),
-    // Another store on the same line.
-    (
-        "twofa user show --db=other.db er\t",
-        "<twofa><user><show><--db=other.db><erika>",
-    ),
-    (
-        "twofa --db other.db user show er\t",
-        "<twofa><--db><other.db><user><show><erika>",
-    ),
-    ("twofa --db=oth\t", "<twofa><--db=other.db>"),
-    ("twofa --db oth\t", "<twofa><--db><other.db>"),
-    (
-        "twofa --db=oth\t user show er\t",
-        "<twofa><--db=other.db><user><show><erika>",
-    ),
-    (
-        "twofa setting set Enable2FA t\t",
-        "<twofa><setting><set><Enable2FA><true>",
-    ),
-    (
-        "twofa setting set 2fam\t",
-        "<twofa><setting><set><2FAmailbox>",
-    ),
-    (
-        "twofa setting set 2FAmailbox tr\t",
-        "<twofa><setting><set><2FAmailbox><trial>",
-    ),
-    ("twofa mailbox show tr\t", "<twofa><mailbox><show><trial>"),
-    ("twofa method enable to\t", "<twofa><method><enable><totp>"),
-    (
-        "twofa user list --without rec\t",
-        "<twofa><user><list><--without><recovery-codes>",
-    ),
-    (
-        "twofa user list --without=rec\t",
-        "<twofa><user><list><--without=recovery-codes>",
-    ),
-];
-
 fn completes(kind: Kind) {
     let world = world();
+    // A challenge ends soon, by the clock that the shell sees.
+    world.use_real_clock();
+    let login = world
+        .run("login start bob --password-stdin -o json")
+        .stdin("bob-pw\n")
+        .json(18);
+    let challenge = login["challenge"].as_str().unwrap();
     let mut shell = Shell::start(kind, &world);
     let mut wrong = Vec::new();
-    for (keys, words) in LINES {
-        let got = shell.words(keys);
-        if got != *words {
+    let behind = if kind == Kind::Fish { &[] } else { BEHIND };
+    for (keys, words) in LINES.iter().chain(behind) {
+        let keys = keys
+            .replace("CHALL\t", &format!("{}\t", &challenge[..6]))
+            .replace('←', "\u{2}");
+        let words = words
+            .replace("CHALLENGE", challenge)
+            .replace("HOME", &world.path().display().to_string());
+        let got = shell.words(&keys);
+        if got != words {
             wrong.push(format!("{keys:?}: {got}, not {words}"));
         }
     }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, coverage, group, help, init, key, login, mailbox, method,
-    outbox, password, permission, policy, recovery_codes, setting, sms_provider, status, template,
-    user,
+    audit, authenticator, completions, coverage, group, help, init, key, login, mailbox, man,
+    method, outbox, password, permission, policy, recovery_codes, setting, sms_provider, status,
+    template, user,
 };
 use crate::complete;
 
@@ -23,7 +23,7 @@ use crate::complete;
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "`twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables."
+    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa status\n  twofa user add bob --name 'Bob Brown' --email bob@example.com\n\n`twofa help exit-codes` lists what a script can match on, `twofa help environment` the variables."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub struct Globals {
     pub as_login: Option<String>,
 
     /// How long to wait for a busy store
-    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", env = "TWOFA_WAIT", default_value = "10s", help_heading = STORE, hide_short_help = true, hide_env_values = true, add = complete::waits())]
     pub wait: String,
 
     /// How the answer is printed
@@ -106,7 +106,7 @@ pub struct Globals {
     pub confirm_method: Option<String>,
 
     /// The challenge a code was sent for
-    #[arg(long, global = true, value_name = "ID", env = "TWOFA_CONFIRM_CHALLENGE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "ID", env = "TWOFA_CONFIRM_CHALLENGE", help_heading = CONFIRMATION, hide_short_help = true, hide_env_values = true, add = complete::challenges())]
     pub confirm_challenge: Option<String>,
 
     /// Go without confirmation (root and the store's owner only; needs --reason)
@@ -191,6 +191,7 @@ pub enum Command {
     #[command(hide = true)]
     Deliver(password::Deliver),
     Completions(completions::Completions),
+    Man(man::Man),
     Help(help::Help),
 }
 

@@ -3,7 +3,10 @@
 //! A completer sees the current word only, so the line is read again for `--db`. The store is opened to read, without
 //! waiting, and whatever goes wrong means no candidates: a Tab press never prints an error.
 
-use std::ffi::{OsStr, OsString};
+mod line;
+mod storeless;
+
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,26 +15,32 @@ use clap::CommandFactory as _;
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use clap_complete::env::Shells;
+use serde_json::Value;
 use twofa::actor::Session;
-use twofa::challenge;
 use twofa::clock::System;
 use twofa::delivery::outbox::{self, Filter};
 use twofa::error::{Kind, Result};
 use twofa::method::Method;
-use twofa::setting::{self, Shape};
-use twofa::store::{Place, Store};
-use twofa::user::{self, Type};
+use twofa::permission::{self, Named};
+use twofa::setting::{self, Setting, Shape};
+use twofa::store::Store;
+use twofa::user::{self, Among, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, group, mailbox, policy, sms_provider, template};
+use twofa::{audit, challenge, group, mailbox, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
+use crate::complete::line::{before, given, place};
 use crate::process;
+
+pub use self::storeless::{accounts, mappings, outcomes, times, times_past, times_to_come, waits};
 
 /// The variable that turns the program into a completer.
 const VARIABLE: &str = "TWOFA_COMPLETE";
 /// How many names of a store are offered at once.
 const MOST: i64 = 200;
+/// How many of what has numbers and no names.
+const NEWEST: i64 = 50;
 
 /// Whether a shell asks.
 pub fn requested() -> bool {
@@ -49,10 +58,9 @@ pub fn answer() -> ExitCode {
     let Some(completer) = shells.completer(&shell) else {
         return ExitCode::FAILURE;
     };
-    let words = words();
+    let (mut command, words) = line::command();
     let mut out = Vec::new();
     let directory = std::env::current_dir().ok();
-    let mut command = Cli::command();
     if completer
         .write_complete(&mut command, words, directory.as_deref(), &mut out)
         .is_ok()
@@ -68,54 +76,37 @@ pub fn answer() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn words() -> Vec<OsString> {
-    process::words()
-        .skip_while(|word| word != "--")
-        .skip(1)
-        .collect()
-}
-
-/// Where the store of the line is.
-fn place() -> Option<Place> {
-    let mut words = words()
-        .into_iter()
-        .map(|word| word.to_string_lossy().into_owned());
-    let mut db = process::variable("TWOFA_DB").map(Into::into);
-    while let Some(word) = words.next() {
-        if word == "--db" {
-            db = words.next().map(Into::into);
-        } else if let Some(path) = word.strip_prefix("--db=") {
-            db = Some(path.into());
-        }
-    }
-    let process = process::process();
-    if let Some(db) = db {
-        Some(Place::new(db, None))
-    } else {
-        let system = std::path::Path::new(Place::SYSTEM);
-        if process.effective == Some(0) || system.exists() {
-            return Some(Place::new(system.to_owned(), None));
-        }
-        process::default_place().ok()
-    }
-}
-
 /// What the store of the line has to say, to somebody who may list users; else nothing.
 fn ask(what: impl FnOnce(&Store) -> Result<Vec<String>>) -> Vec<CompletionCandidate> {
+    ask_as("user list", what)
+}
+
+/// What the store has to say to somebody who may run this command, which reads; else nothing.
+fn ask_as(
+    path: &str,
+    what: impl FnOnce(&Store) -> Result<Vec<String>>,
+) -> Vec<CompletionCandidate> {
     let found = || -> Option<Vec<String>> {
         let verb = VERBS
             .iter()
-            .find(|verb| verb.path == "user list" && verb.opens == Opens::Read)?;
-        let store = Store::open(&place()?, verb, Duration::ZERO, Rc::new(System)).ok()?;
+            .find(|verb| verb.path == path && verb.opens == Opens::Read)?;
+        let place = place()?;
+        // A pipe of that name would be waited for.
+        if !place.db.is_file() {
+            return None;
+        }
+        let store = Store::open(&place, verb, Duration::ZERO, Rc::new(System)).ok()?;
         let session = Session::look(store, verb, &process::process()).ok()?;
         what(&session.store).ok()
     };
-    // A name that would break the line of the shell's protocol is not offered.
-    let sound = |name: &String| !name.chars().any(char::is_control);
-    found()
-        .unwrap_or_default()
+    sound(found().unwrap_or_default())
+}
+
+/// Candidates, but for those that would break the line of the shell's protocol.
+fn sound(names: Vec<String>) -> Vec<CompletionCandidate> {
+    names
         .into_iter()
-        .filter(sound)
+        .filter(|name| !name.is_empty() && !name.chars().any(char::is_control))
         .map(CompletionCandidate::new)
         .collect()
 }
@@ -126,33 +117,126 @@ fn fixed(words: impl IntoIterator<Item = &'static str>) -> Vec<CompletionCandida
 
 /// Logins.
 pub fn users() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
+    among(|_| Ok(Among::Everybody))
+}
+
+/// Logins of those who have an app.
+pub fn users_with_app() -> ArgValueCompleter {
+    among(|_| Ok(Among::WithApp))
+}
+
+/// Logins of those who have recovery codes.
+pub fn users_with_codes() -> ArgValueCompleter {
+    among(|_| Ok(Among::WithCodes))
+}
+
+/// Logins of those who are directly in the group of the line.
+pub fn member_users() -> ArgValueCompleter {
+    among(|store| Ok(group_of_line(store)?.map_or(Among::Everybody, |it| Among::InGroup(it.id))))
+}
+
+fn among(whom: fn(&Store) -> Result<Among>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
         let prefix = current.to_string_lossy().into_owned();
-        ask(|store| user::candidates(store, &prefix, MOST))
+        ask(|store| user::candidates(store, whom(store)?, &prefix, MOST))
     })
+}
+
+fn group_of_line(store: &Store) -> Result<Option<group::Group>> {
+    given("group")
+        .map(|name| group::find(store, &name.to_string_lossy()))
+        .transpose()
 }
 
 /// Names that begin with the current word, in any case.
 fn named(all: fn(&Store) -> Result<Vec<String>>) -> ArgValueCompleter {
-    ArgValueCompleter::new(move |current: &OsStr| {
-        let prefix = twofa::name::fold(&current.to_string_lossy());
-        ask(|store| {
-            Ok(all(store)?
-                .into_iter()
-                .filter(|name| twofa::name::fold(name).starts_with(&prefix))
-                .collect())
-        })
-    })
+    ArgValueCompleter::new(move |current: &OsStr| ask(|store| begun(all(store)?, current)))
+}
+
+/// Those of `names` that begin with `current`, in any case.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends closures whose names may not be there"
+)]
+fn begun(names: Vec<String>, current: &OsStr) -> Result<Vec<String>> {
+    let prefix = twofa::name::fold(&current.to_string_lossy());
+    Ok(names
+        .into_iter()
+        .filter(|name| twofa::name::fold(name).starts_with(&prefix))
+        .collect())
 }
 
 /// Groups.
 pub fn groups() -> ArgValueCompleter {
-    named(group::candidates)
+    ArgValueCompleter::new(|current: &OsStr| {
+        let prefix = current.to_string_lossy().into_owned();
+        ask(|store| group::beginning(store, &prefix, MOST))
+    })
 }
 
-/// Operations.
-pub fn operations() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| fixed(Operation::ALL.iter().map(|operation| operation.code())))
+/// Groups that are directly in the group of the line.
+pub fn member_groups() -> ArgValueCompleter {
+    named(|store| match group_of_line(store)? {
+        Some(group) => group::within(store, &group),
+        None => group::candidates(store),
+    })
+}
+
+/// Users on the list of the operation of the line.
+pub fn grantee_users() -> ArgValueCompleter {
+    named(|store| {
+        grantees(store, |whom| match whom {
+            Named::User(login) => Some(login),
+            Named::Group(_) => None,
+        })
+    })
+}
+
+/// Groups on the list of the operation of the line.
+pub fn grantee_groups() -> ArgValueCompleter {
+    named(|store| {
+        grantees(store, |whom| match whom {
+            Named::Group(name) => Some(name),
+            Named::User(_) => None,
+        })
+    })
+}
+
+fn grantees(store: &Store, pick: fn(Named) -> Option<String>) -> Result<Vec<String>> {
+    let Some(operation) = given("operation") else {
+        return Ok(Vec::new());
+    };
+    let operation = permission::find(store, &operation.to_string_lossy())?;
+    let rows = permission::show(store, operation)?.grantees;
+    Ok(rows.into_iter().filter_map(|row| pick(row.whom)).collect())
+}
+
+/// Positions of the list of the operation of the line, and the one behind them.
+pub fn positions() -> ArgValueCompleter {
+    named(|store| {
+        let Some(operation) = given("operation") else {
+            return Ok(Vec::new());
+        };
+        let operation = permission::find(store, &operation.to_string_lossy())?;
+        let count = permission::show(store, operation)?.grantees.len();
+        Ok((1..=count + 1).map(|place| place.to_string()).collect())
+    })
+}
+
+/// Words that begin with the current one, in any case.
+fn in_any_case(
+    words: impl Iterator<Item = &'static str>,
+    current: &OsStr,
+) -> Vec<CompletionCandidate> {
+    let prefix = twofa::name::fold(&current.to_string_lossy());
+    fixed(words.filter(|word| twofa::name::fold(word).starts_with(&prefix)))
+}
+
+/// Operations, in any case.
+pub fn operations() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        in_any_case(Operation::ALL.iter().map(|one| one.code()), current)
+    })
 }
 
 /// Mailboxes.
@@ -164,7 +248,7 @@ pub fn mailboxes() -> ArgValueCompleter {
 pub fn messages() -> ArgValueCompleter {
     named(|store| {
         let newest = Filter {
-            limit: Some(50),
+            limit: Some(NEWEST),
             ..Filter::default()
         };
         let mut numbers = Vec::new();
@@ -183,12 +267,41 @@ pub fn sms_providers() -> ArgValueCompleter {
 
 /// Open challenges.
 pub fn challenges() -> ArgValueCompleter {
-    named(|store| {
-        Ok(challenge::list(store, None)?
-            .into_iter()
-            .take(50)
-            .map(|row| row.challenge)
-            .collect())
+    ArgValueCompleter::new(|current: &OsStr| {
+        let prefix = current.to_string_lossy().into_owned();
+        ask_as("login list", |store| {
+            challenge::candidates(store, &prefix, NEWEST)
+        })
+    })
+}
+
+/// Numbers of the newest events.
+pub fn seqs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("audit show", |store| {
+            let newest = audit::Filter {
+                limit: Some(NEWEST),
+                ..audit::Filter::default()
+            };
+            let mut numbers = Vec::new();
+            audit::list(store, &newest, &mut |record| {
+                numbers.push(record.seq.to_string());
+                Ok(())
+            })?;
+            begun(numbers, current)
+        })
+    })
+}
+
+/// Keys of the key file that can be retired.
+pub fn ring_keys() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let prefix = current.to_string_lossy().into_owned();
+        ask_as("key check", |store| {
+            let mut ids = twofa::rotation::retirable(store)?;
+            ids.retain(|id| id.starts_with(&prefix));
+            Ok(ids)
+        })
     })
 }
 
@@ -207,9 +320,11 @@ pub fn languages() -> ArgValueCompleter {
     named(template::languages)
 }
 
-/// 2FA methods.
-pub fn methods() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| fixed(Method::ALL.map(Method::code)))
+/// 2FA methods, in any case.
+pub fn methods() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        in_any_case(Method::ALL.into_iter().map(Method::code), current)
+    })
 }
 
 /// Nouns of a policy file.
@@ -239,60 +354,73 @@ fn codes(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Settings and their values in turn: after a code, what it takes.
 pub fn settings_and_values() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let words = words();
-        let before = words
-            .iter()
-            .rev()
-            .nth(1)
-            .map(|word| word.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let Ok(setting) = setting::find(&before) else {
-            return codes(current);
-        };
-        let prefix = current.to_string_lossy().into_owned();
-        let starts = |candidate: &CompletionCandidate| {
-            candidate.get_value().to_string_lossy().starts_with(&prefix)
-        };
-        let candidates = match setting.shape {
-            Shape::Bool => fixed(["true", "false"]),
-            Shape::Mailbox => ask(mailbox::candidates),
-            Shape::Provider => ask(sms_provider::candidates),
-            Shape::Template { kind, carries } => ask(|store| {
-                Ok(template::list(store)?
-                    .into_iter()
-                    .filter(|row| row.kind == kind && row.macros.contains(&carries))
-                    .map(|row| row.name)
-                    .collect())
-            }),
-            _ => Vec::new(),
-        };
-        candidates.into_iter().filter(starts).collect()
+        match before().last().map(|word| setting::find(word)) {
+            Some(Ok(setting)) => ask_values(setting, current),
+            _ => codes(current),
+        }
     })
+}
+
+fn ask_values(setting: &'static Setting, current: &OsStr) -> Vec<CompletionCandidate> {
+    match setting.shape {
+        Shape::Bool => in_any_case(["true", "false"].into_iter(), current),
+        Shape::Mailbox => ask(|store| begun(mailbox::candidates(store)?, current)),
+        Shape::Provider => ask(|store| begun(sms_provider::candidates(store)?, current)),
+        Shape::Template { kind, carries } => ask(|store| {
+            let names = template::list(store)?
+                .into_iter()
+                .filter(|row| row.kind == kind && row.macros.contains(&carries))
+                .map(|row| row.name);
+            begun(names.collect(), current)
+        }),
+        // What it is, and what it was in the beginning.
+        Shape::Int { .. } | Shape::Text { .. } | Shape::SmsSender | Shape::Idp => ask(|store| {
+            let row = setting::show(store, setting)?;
+            let mut values: Vec<String> = [row.value, row.default]
+                .into_iter()
+                .filter_map(|value| match value {
+                    Value::Number(number) => Some(number.to_string()),
+                    Value::String(text) => Some(text),
+                    _ => None,
+                })
+                .collect();
+            values.dedup();
+            begun(values, current)
+        }),
+    }
 }
 
 /// The words of commands, one after another, and the topics of `help`.
 pub fn help_words() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let words = words();
-        let before = words
+    words_of_commands("help", TOPICS)
+}
+
+/// The words of commands, for `man`.
+pub fn command_words() -> ArgValueCompleter {
+    words_of_commands("man", &[])
+}
+
+/// The words of commands after `asked`, one after another; `topics` stand beside the first.
+fn words_of_commands(asked: &'static str, topics: &'static [&'static str]) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let before = before();
+        let before: Vec<&String> = before
             .iter()
-            .skip_while(|word| *word != "help")
+            .skip_while(|word| *word != asked)
             .skip(1)
-            .map(|word| word.to_string_lossy());
-        let mut before: Vec<_> = before.collect();
-        // The last one is the word under the cursor.
-        before.pop();
+            .collect();
         let mut command = Cli::command();
         for word in &before {
-            let Some(next) = command.find_subcommand(word.as_ref()).cloned() else {
+            let Some(next) = command.find_subcommand(word.as_str()).cloned() else {
                 return Vec::new();
             };
             command = next;
         }
-        let topics: &[&str] = if before.is_empty() { TOPICS } else { &[] };
+        let topics = if before.is_empty() { topics } else { &[] };
         let prefix = current.to_string_lossy();
         command
             .get_subcommands()
+            .filter(|below| !below.is_hide_set())
             .map(|below| {
                 CompletionCandidate::new(below.get_name().to_owned())
                     .help(below.get_about().cloned())
@@ -311,4 +439,88 @@ pub fn help_words() -> ArgValueCompleter {
 /// Events and their nouns.
 pub fn events() -> ArgValueCandidates {
     ArgValueCandidates::new(|| fixed(audit::Event::ALL.iter().map(|(event, _)| event.code())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that nobody can offer, by the id of their argument, and why not.
+    const FREE: &[(&str, &str)] = &[
+        ("account", "an account of an SMS provider"),
+        ("admin", "a name that is new"),
+        ("allow_lockout", "a number that the refusal tells"),
+        ("base_url", "an address of the network"),
+        ("body", "words"),
+        ("code", "a secret"),
+        ("confirm_code", "a secret"),
+        ("email", "an address"),
+        ("fail_under", "a number"),
+        ("from", "an address or a number"),
+        ("headers", "words"),
+        ("html", "words"),
+        ("http", "an address of the network"),
+        ("limit", "a number"),
+        ("name", "a name that is new"),
+        ("new_login", "a name that is new"),
+        ("new_name", "a name that is new"),
+        ("phone", "a number"),
+        ("reason", "words"),
+        ("receipt", "words"),
+        ("request", "not for people"),
+        ("setup_token", "a secret"),
+        ("smpp", "an address of the network"),
+        ("smtp", "an address of the network"),
+        ("subject", "words"),
+        ("success", "words"),
+        ("system_type", "words"),
+        ("text", "words"),
+        ("to", "an address or a number"),
+        ("username", "a name on another machine"),
+    ];
+    /// The same, where another command's argument of that id can be completed.
+    const FREE_HERE: &[(&str, &str, &str)] = &[("user add", "login", "a name that is new")];
+
+    /// Every argument that takes a value is completed, or stands in a list with the reason why not.
+    #[test]
+    fn every_value_is_completed() {
+        fn walk(command: &clap::Command, path: &str, used: &mut Vec<String>) {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().as_str();
+                let takes = argument
+                    .get_num_args()
+                    .is_some_and(|range| range.takes_values());
+                let completed = argument.get::<ArgValueCompleter>().is_some()
+                    || argument.get::<ArgValueCandidates>().is_some()
+                    || !argument.get_possible_values().is_empty()
+                    || argument.get_value_hint() != clap::ValueHint::Unknown;
+                let here = FREE_HERE
+                    .iter()
+                    .any(|(at, free, _)| (*at, *free) == (path, id));
+                let free = here || FREE.iter().any(|(free, _)| *free == id);
+                // `mailbox show NAME` is completed, `mailbox add NAME` cannot be.
+                assert!(
+                    !takes || completed || free,
+                    "`{path}` does not complete `{id}`"
+                );
+                if takes && !completed {
+                    used.push(id.to_owned());
+                }
+            }
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                walk(sub, path.trim(), used);
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        let mut used = Vec::new();
+        walk(&command, "", &mut used);
+        for (id, why) in FREE {
+            assert!(
+                used.iter().any(|one| one == id),
+                "`{id}` ({why}) stands in the list for nothing"
+            );
+        }
+    }
 }

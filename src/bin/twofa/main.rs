@@ -11,16 +11,19 @@ mod cli;
 mod commands;
 mod complete;
 mod editor;
+mod page;
 mod plan_text;
 mod process;
 mod qr;
 mod sending;
 mod session;
+mod tree;
 mod ui;
 mod what_if;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use twofa::error::{Error, Kind, Result};
 use twofa::name::word;
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     let mut command = Cli::command();
     let matches = match command.try_get_matches_from_mut(process::words()) {
         Ok(matches) => matches,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&in_full(error)),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
@@ -124,6 +127,21 @@ fn typed() -> String {
         .chain(words.map(|typed| word(&typed.to_string_lossy())))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A help that was asked for, with what stands in no other tree: who may run the command.
+fn in_full(error: clap::Error) -> clap::Error {
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !is_help {
+        return error;
+    }
+    match tree::command().try_get_matches_from(process::words()) {
+        Err(full) => full,
+        Ok(_) => error,
+    }
 }
 
 /// What clap has to say: help and version on stdout, mistakes on stderr with exit 2 and, for programs, as JSON too.

@@ -12,13 +12,14 @@ use twofa::verb::Operation;
 
 use crate::answer::Answer;
 use crate::commands::policy;
+use crate::complete;
 use crate::session::Context;
 
 /// What is to be supposed.
 #[derive(Debug, Args)]
 pub struct WhatIf {
     /// At this moment, past or to come, with the store as it stands now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times())]
     at: Option<String>,
     /// As this policy file would make the store; - reads standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -22,8 +22,12 @@ use crate::session::Context;
 )]
 pub enum Audit {
     /// List events, newest first
+    #[command(
+        after_help = "Examples:\n  twofa audit list\n  twofa audit list --since '1d ago' --event login\n  twofa audit list --user alice --outcome denied -o json"
+    )]
     List(Chosen),
     /// Show one event
+    #[command(after_help = "Examples:\n  twofa audit show 17\n  twofa audit show 17 -o json")]
     Show(Show),
     /// Print events for other systems, oldest first
     Export(archive::Export),
@@ -32,7 +36,9 @@ pub enum Audit {
     /// Follow the chain and say whether anything was tampered with
     Verify(archive::Verify),
     /// Print where the log ends, to be kept elsewhere
-    #[command(after_help = "Example:\n  twofa audit anchor -o json > anchor.json")]
+    #[command(
+        after_help = "Examples:\n  twofa audit anchor\n  twofa audit anchor -o json > anchor.json"
+    )]
     Anchor,
 }
 
@@ -40,10 +46,10 @@ pub enum Audit {
 #[derive(Debug, Args)]
 pub struct Chosen {
     /// Not before this time: 2026-01-31T12:00:00Z, 2026-01-31, '15m ago'
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     since: Option<String>,
     /// Not after this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     until: Option<String>,
     /// About this user, under any name
     #[arg(long, value_name = "LOGIN", add = complete::users())]
@@ -55,7 +61,7 @@ pub struct Chosen {
     #[arg(long = "event", value_name = "EVENT", add = complete::events())]
     events: Vec<String>,
     /// ok, denied, refused or failed
-    #[arg(long)]
+    #[arg(long, add = complete::outcomes())]
     outcome: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]
@@ -66,6 +72,7 @@ pub struct Chosen {
 #[derive(Debug, Args)]
 pub struct Show {
     /// The number of the event
+    #[arg(value_name = "SEQ", add = complete::seqs())]
     seq: i64,
 }
 

@@ -27,14 +27,31 @@ pub enum Authenticator {
     /// Begin to connect a user's app: a QR code, a secret and a setup token
     ///
     /// An app that is connected already is kept until the new one is confirmed.
+    #[command(
+        after_help = "Examples:\n  twofa authenticator connect alice\n  twofa authenticator connect alice --out alice.png\n  twofa authenticator connect alice -o json"
+    )]
     Connect(Connect),
     /// Confirm with a code of the new app
+    #[command(
+        after_help = "Examples:\n  twofa authenticator confirm alice --code 123456\n  twofa authenticator confirm alice --setup-token TOKEN --code 123456"
+    )]
     Confirm(Confirm),
     /// List the users with an app
+    #[command(
+        after_help = "Examples:\n  twofa authenticator list\n  twofa authenticator list -o csv"
+    )]
     List,
     /// Show a user's app
+    #[command(
+        after_help = "Examples:\n  twofa authenticator show alice\n  twofa authenticator show alice -o json"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_app())))]
     Show(Named),
     /// Disconnect a user's app, for example when a device was lost
+    #[command(
+        after_help = "Examples:\n  twofa authenticator disconnect alice --reason 'phone lost'\n  twofa authenticator disconnect alice --yes -o json"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_app())))]
     Disconnect(Lost),
 }
 

@@ -13,7 +13,9 @@ use crate::session::Context;
 /// bash: ~/.local/share/bash-completion/completions/twofa; zsh: _twofa in a directory of $fpath; fish:
 /// ~/.config/fish/completions/twofa.fish.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  source <(twofa completions bash)")]
+#[command(
+    after_help = "Examples:\n  source <(twofa completions bash)\n  twofa completions zsh > /usr/local/share/zsh/site-functions/_twofa\n  twofa completions fish > ~/.config/fish/completions/twofa.fish"
+)]
 pub struct Completions {
     /// The shell
     shell: Shell,

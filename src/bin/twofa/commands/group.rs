@@ -23,20 +23,40 @@ use crate::session::Context;
 )]
 pub enum Group {
     /// Add an empty group
+    #[command(
+        after_help = "Examples:\n  twofa group add Helpdesk\n  twofa group add 'Night shift' -o json"
+    )]
     Add(Add),
     /// List groups
+    #[command(after_help = "Examples:\n  twofa group list\n  twofa group list -o json")]
     List,
     /// Show one group, and who is directly in it
     ///
     /// `twofa user list --group GROUP` lists everybody who is in it, through any nesting.
+    #[command(
+        after_help = "Examples:\n  twofa group show Helpdesk\n  twofa group show 'System administrators' -o json"
+    )]
     Show(Named),
     /// Rename a group
+    #[command(
+        after_help = "Examples:\n  twofa group edit Helpdesk --name Support\n  twofa group edit Helpdesk --name 'First line'"
+    )]
     Edit(Edit),
     /// Remove a group; who is in it stays
+    #[command(
+        after_help = "Examples:\n  twofa group remove Helpdesk\n  twofa group remove Helpdesk --if-exists --yes"
+    )]
     Remove(Remove),
     /// Bring users and groups in
+    #[command(
+        after_help = "Examples:\n  twofa group add-member Helpdesk --user alice --user bob\n  twofa group add-member Support --group Helpdesk"
+    )]
     AddMember(AddMember),
     /// Take users and groups out
+    #[command(
+        after_help = "Examples:\n  twofa group remove-member Helpdesk --user bob\n  twofa group remove-member Support --group Helpdesk --yes"
+    )]
+    #[command(mut_arg("users", |it| it.add(complete::member_users())), mut_arg("member", |it| it.add(complete::member_groups())))]
     RemoveMember(RemoveMember),
 }
 

@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::cli::{Cli, Format};
 use crate::complete;
 use crate::session::Context;
+use crate::tree;
 
 /// Show the help of a command or a topic
 ///
@@ -32,11 +33,15 @@ struct ExitCode {
     meaning: &'static str,
 }
 
+/// A variable of the environment.
 #[derive(Serialize)]
-struct EnvironmentRow {
-    variable: String,
-    option: String,
-    meaning: String,
+pub struct EnvironmentRow {
+    /// Its name.
+    pub variable: String,
+    /// The option that it stands for, or the command that reads it.
+    pub option: String,
+    /// What it is for.
+    pub meaning: String,
 }
 
 #[derive(Serialize)]
@@ -96,7 +101,7 @@ fn exit_codes() -> Vec<ExitCode> {
 }
 
 /// The variables, read off the options they stand for.
-fn environment() -> Vec<EnvironmentRow> {
+pub fn environment() -> Vec<EnvironmentRow> {
     let command = Cli::command();
     let variable = |argument: &clap::Arg| {
         Some(EnvironmentRow {
@@ -133,30 +138,41 @@ fn environment() -> Vec<EnvironmentRow> {
 }
 
 fn command(words: &[&str]) -> Result<Answer> {
-    let mut current = Cli::command();
-    current.build();
+    let mut root = tree::command();
+    root.build();
+    let mut found = find(&root, words, "help", "command or topic", TOPICS)?.clone();
+    Ok(Answer::text(found.render_long_help().to_string()))
+}
+
+/// The command of these words, for one that is asked about it. `topics` stand beside the commands at the top.
+pub fn find<'a>(
+    root: &'a clap::Command,
+    words: &[&str],
+    asked: &str,
+    what: &str,
+    topics: &[&str],
+) -> Result<&'a clap::Command> {
+    let mut current = root;
     for (at, word) in words.iter().enumerate() {
-        if let Some(next) = current.find_subcommand(word).cloned() {
-            current = next;
-        } else {
-            // Topics stand at the top only.
-            let topics: &[&str] = if at == 0 { TOPICS } else { &[] };
+        let Some(next) = current.find_subcommand(word) else {
+            let topics = if at == 0 { topics } else { &[] };
             let names = current
                 .get_subcommands()
                 .map(clap::Command::get_name)
                 .chain(topics.iter().copied());
             let error = Error::new(
                 Kind::NotFound,
-                format!("there is no command or topic `{}`", words.join(" ")),
+                format!("there is no {what} `{}`", words.join(" ")),
             );
             return Err(match nearest(word, names) {
                 Some(near) => {
                     let near = [&words[..at], &[near.as_str()]].concat().join(" ");
-                    error.hint(format!("did you mean `twofa help {near}`?"))
+                    error.hint(format!("did you mean `twofa {asked} {near}`?"))
                 }
                 None => error.hint("`twofa --help` lists the commands"),
             });
-        }
+        };
+        current = next;
     }
-    Ok(Answer::text(current.render_long_help().to_string()))
+    Ok(current)
 }

@@ -6,6 +6,7 @@ use twofa::init;
 use twofa::name::argument;
 
 use crate::answer::Answer;
+use crate::complete;
 use crate::process;
 use crate::session::Context;
 
@@ -16,7 +17,7 @@ use crate::session::Context;
 /// recovery code, mailbox password and user password of the store is lost.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  twofa --db ./twofa.db init --admin alice --email alice@example.com"
+    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa init --owner twofa\n  twofa --db ./twofa.db init"
 )]
 pub struct Init {
     /// Login of the first administrator [default: Supervisor]
@@ -26,10 +27,10 @@ pub struct Init {
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     /// The account of this machine that acts as them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::accounts())]
     os_user: Option<String>,
     /// Give what is made to this account of the machine (root only)
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     owner: Option<String>,
 }
 

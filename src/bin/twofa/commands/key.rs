@@ -8,13 +8,15 @@ use twofa::name::{argument, counted, visible};
 use twofa::rotation;
 
 use crate::answer::Answer;
+use crate::complete;
 use crate::session::Context;
 
 /// Look after the key file
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  twofa key check")]
+#[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
 pub enum Key {
     /// Check that the key file opens every sealed value of the store
+    #[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
     Check,
     /// Make new keys and seal everything anew, while logins go on
     ///
@@ -23,7 +25,9 @@ pub enum Key {
     #[command(after_help = ROTATE)]
     Rotate(Rotate),
     /// Take a key out of the key file that the store needs no more
-    #[command(after_help = "Example:\n  twofa key retire 1f2e3d4c")]
+    #[command(
+        after_help = "Examples:\n  twofa key retire 1f2e3d4c\n  twofa key retire 1f2e3d4c --yes -o json"
+    )]
     Retire(Retire),
 }
 
@@ -48,6 +52,7 @@ pub struct Rotate {
 #[derive(Debug, Args)]
 pub struct Retire {
     /// The id of the key
+    #[arg(add = complete::ring_keys())]
     id: String,
 }
 

@@ -27,14 +27,29 @@ use crate::what_if::WhatIf;
 )]
 pub enum Login {
     /// Judge the password and ask for the second factor
+    #[command(
+        after_help = "Examples:\n  twofa login start alice\n  printf '%s\\n' \"$PASSWORD\" | twofa login start alice --password-stdin"
+    )]
     Start(Begin),
     /// Send a new code, or switch the method
+    #[command(
+        after_help = "Examples:\n  twofa login resend CHALLENGE\n  twofa login resend CHALLENGE --method sms -o json"
+    )]
     Resend(Resend),
     /// Judge the second factor
+    #[command(
+        after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin"
+    )]
     Verify(Verify),
     /// Cancel a pending login
+    #[command(
+        after_help = "Examples:\n  twofa login cancel CHALLENGE\n  twofa login cancel CHALLENGE -o json"
+    )]
     Cancel(Named),
     /// List pending logins and confirmations
+    #[command(
+        after_help = "Examples:\n  twofa login list\n  twofa login list --user alice -o json"
+    )]
     List(List),
     /// Explain what a login of a user would do, and why, without touching anything
     ///
@@ -45,6 +60,9 @@ pub enum Login {
     /// Run a whole login, for real
     ///
     /// It sends codes, counts tries and can lock the user, exactly as a login of theirs would.
+    #[command(
+        after_help = "Examples:\n  twofa login simulate alice\n  printf '%s\\n' \"$PASSWORD\" | twofa login simulate alice --password-stdin\n  twofa login simulate alice --method totp --code 123456"
+    )]
     Simulate(Simulate),
 }
 

@@ -25,20 +25,34 @@ use crate::ui::{Lines, Wanted};
 /// Manage mailboxes
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  twofa mailbox add ops --smtp smtp://mail.example.com --tls starttls --username ops --from 'Ops <ops@example.com>'\n  twofa mailbox add trial --file ./mail --from ops@example.com\n  twofa mailbox test ops --to me@example.com"
+    after_help = "Examples:\n  twofa mailbox add ops --smtp smtp://mx.example.com --from ops@example.com\n  twofa mailbox test ops --to alice@example.com"
 )]
 pub enum Mailbox {
     /// Add a mailbox
+    #[command(
+        after_help = "Examples:\n  twofa mailbox add ops --smtp smtp://mx.example.com --from ops@example.com\n  twofa mailbox add ops --smtp smtps://mail.example.com --username ops \\\n      --password-file secret --from 'Ops <ops@example.com>'\n  twofa mailbox add trial --file ./mail --from ops@example.com"
+    )]
     Add(Add),
     /// List mailboxes
+    #[command(after_help = "Examples:\n  twofa mailbox list\n  twofa mailbox list -o json")]
     List,
     /// Show one mailbox
+    #[command(after_help = "Examples:\n  twofa mailbox show ops\n  twofa mailbox show ops -o json")]
     Show(Named),
     /// Change a mailbox
+    #[command(
+        after_help = "Examples:\n  twofa mailbox edit ops --from 'Ops <ops@example.com>'\n  twofa mailbox edit ops --smtp smtp://mx.example.com --no-username\n  twofa mailbox edit ops --password-file secret"
+    )]
     Edit(Edit),
     /// Remove a mailbox
+    #[command(
+        after_help = "Examples:\n  twofa mailbox remove ops\n  twofa mailbox remove ops --if-exists --yes"
+    )]
     Remove(Remove),
     /// Send a test message and say what came of it
+    #[command(
+        after_help = "Examples:\n  twofa mailbox test ops --to alice@example.com\n  twofa mailbox test ops -o json"
+    )]
     Test(Test),
 }
 

@@ -25,14 +25,27 @@ use crate::session::Context;
 )]
 pub enum Method {
     /// List the methods
+    #[command(after_help = "Examples:\n  twofa method list\n  twofa method list -o json")]
     List,
     /// Show one method
+    #[command(
+        after_help = "Examples:\n  twofa method show email\n  twofa method show totp -o json"
+    )]
     Show(Named),
     /// Enable a method
+    #[command(
+        after_help = "Examples:\n  twofa method enable email --primary\n  twofa method enable totp"
+    )]
     Enable(Enable),
     /// Disable a method
+    #[command(
+        after_help = "Examples:\n  twofa method disable sms\n  twofa method disable sms --yes --allow-lockout=3"
+    )]
     Disable(Disable),
     /// Make a method the one that is asked first
+    #[command(
+        after_help = "Examples:\n  twofa method primary totp\n  twofa method primary email --reason 'apps come later'"
+    )]
     Primary(Named),
 }
 

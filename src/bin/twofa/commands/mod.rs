@@ -10,6 +10,7 @@ pub mod init;
 pub mod key;
 pub mod login;
 pub mod mailbox;
+pub mod man;
 pub mod method;
 pub mod outbox;
 pub mod password;
@@ -54,6 +55,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Key(verb) => key::run(context, verb),
         Command::Deliver(args) => password::deliver(context, &args),
         Command::Completions(args) => completions::run(context, &args),
+        Command::Man(args) => man::run(context, &args),
         Command::Help(args) => help::run(context, &args),
     }
 }

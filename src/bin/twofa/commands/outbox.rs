@@ -19,10 +19,15 @@ use crate::session::Context;
 )]
 pub enum Outbox {
     /// List messages, newest first
+    #[command(
+        after_help = "Examples:\n  twofa outbox list\n  twofa outbox list --state failed --since '1h ago'\n  twofa outbox list --user alice -o json"
+    )]
     List(List),
     /// Show one message
+    #[command(after_help = "Examples:\n  twofa outbox show 17\n  twofa outbox show 17 -o json")]
     Show(One),
     /// Send a message that did not leave once more, with a new code
+    #[command(after_help = "Examples:\n  twofa outbox retry 17\n  twofa outbox retry 17 -o json")]
     Retry(One),
 }
 
@@ -63,10 +68,10 @@ pub struct List {
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
     /// Messages from this time on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     since: Option<String>,
     /// Messages before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     until: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]

@@ -24,18 +24,27 @@ use crate::ui::{Lines, Wanted, read_file};
 /// Manage passwords
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  twofa password set alice\n  printf '%s\\n' \"$PASSWORD\" | twofa password set alice --password-stdin --must-change\n  twofa password recover alice@example.com"
+    after_help = "Examples:\n  twofa password set alice\n  twofa password recover alice@example.com"
 )]
 pub enum Password {
     /// Set a user's password
+    #[command(
+        after_help = "Examples:\n  twofa password set alice\n  printf '%s\\n' \"$PASSWORD\" | twofa password set alice --password-stdin\n  twofa password set bob --password-file secret --must-change"
+    )]
     Set(Set),
     /// Change a password: with the one that holds, and the second factor when 2FA applies
+    #[command(
+        after_help = "Examples:\n  twofa password change alice\n  printf '%s\\n' \"$OLD\" \"$NEW\" | twofa password change alice \\\n      --password-stdin --new-password-stdin"
+    )]
     Change(ChangeArgs),
     /// Recover a password: mail a token, or set a new one with it
     ///
     /// Without a token it mails one, and says the same whether or not there is such a user. With the token it asks for
     /// the second factor when 2FA applies, and sets the new password. On standard input the new password comes first,
     /// then the token, then the code.
+    #[command(
+        after_help = "Examples:\n  twofa password recover alice@example.com\n  twofa password recover alice --token-file token\n  printf '%s\\n' \"$NEW\" \"$TOKEN\" | twofa password recover alice \\\n      --new-password-stdin --token-stdin"
+    )]
     Recover(Recover),
 }
 
@@ -61,7 +70,7 @@ pub struct SecondFactor {
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
     /// The challenge a code was sent for
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::challenges())]
     challenge: Option<String>,
 }
 

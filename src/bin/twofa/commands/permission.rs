@@ -26,24 +26,45 @@ use crate::session::Context;
 )]
 pub enum Permission {
     /// List the operations and who has them
+    #[command(after_help = "Examples:\n  twofa permission list\n  twofa permission list -o json")]
     List,
     /// Show one operation: who has it, and the commands it opens
+    #[command(
+        after_help = "Examples:\n  twofa permission show CanReset2FA\n  twofa permission show CanUse2FA -o json"
+    )]
     Show(Operated),
     /// Allow a user or a group
     ///
     /// The first row that names the user, or a group they are in, decides. A row that is there already is changed where it
     /// stands.
+    #[command(
+        after_help = "Examples:\n  twofa permission grant CanReset2FA --group Helpdesk\n  twofa permission grant CanManageUsers --user alice --until 'in 7d'"
+    )]
     Grant(Put),
     /// Deny a user or a group
     ///
     /// The first row that names the user, or a group they are in, decides, so a denial below an allowance does nothing:
     /// `--position 1` puts it before everything. A row that is there already is changed where it stands.
+    #[command(
+        after_help = "Examples:\n  twofa permission deny CanUse2FA --group Robots --position 1\n  twofa permission deny CanReset2FA --user bob --position 1"
+    )]
     Deny(Put),
     /// Take a user or a group off the list
+    #[command(
+        after_help = "Examples:\n  twofa permission revoke CanReset2FA --group Helpdesk\n  twofa permission revoke CanManageUsers --user alice --yes"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::grantee_users())), mut_arg("group", |it| it.add(complete::grantee_groups())))]
     Revoke(Revoke),
     /// Move a user or a group up or down the list
+    #[command(
+        after_help = "Examples:\n  twofa permission move CanUse2FA --group Robots --position 1\n  twofa permission move CanReset2FA --user bob --position 2"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::grantee_users())), mut_arg("group", |it| it.add(complete::grantee_groups())))]
     Move(Move),
     /// Say whether a user may, and which row decides; exit status 0 or 5
+    #[command(
+        after_help = "Examples:\n  twofa permission check CanReset2FA alice\n  twofa permission check CanUse2FA bob -o json"
+    )]
     Check(Check),
 }
 
@@ -87,10 +108,10 @@ pub struct Put {
     #[command(flatten)]
     who: Who,
     /// Where in the list, from 1; without it a new row goes to the end
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, add = complete::positions())]
     position: Option<i64>,
     /// Until when the row matches: 2026-12-31T12:00:00Z, 2026-12-31 (its first second, UTC), 'in 7d'; without it, always
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_to_come())]
     until: Option<String>,
     #[command(flatten)]
     lockout: Lockout,
@@ -115,7 +136,7 @@ pub struct Move {
     #[command(flatten)]
     who: Who,
     /// Where in the list, from 1
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, add = complete::positions())]
     position: i64,
     #[command(flatten)]
     lockout: Lockout,

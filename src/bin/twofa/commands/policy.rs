@@ -25,7 +25,7 @@ use crate::{complete, process, ui};
 /// unless --prune. Each change needs the operation that its single command needs. `twofa help policy` tells of the file.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  twofa diff policy.toml\n  twofa apply policy.toml\n  twofa apply policy.toml --prune --only permission --yes"
+    after_help = "Examples:\n  twofa apply policy.toml --dry-run\n  twofa apply policy.toml\n  twofa apply policy.toml --prune --only permission --yes"
 )]
 pub struct Apply {
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub struct Apply {
 /// Exits 20 when there are differences, 0 when there are none.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  twofa diff policy.toml\n  twofa diff policy.toml --prune -o json"
+    after_help = "Examples:\n  twofa diff policy.toml\n  twofa diff policy.toml --prune -o json\n  ssh ops.example.com twofa export | twofa diff -"
 )]
 pub struct Diff {
     #[command(flatten)]

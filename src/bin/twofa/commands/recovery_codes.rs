@@ -22,10 +22,21 @@ use crate::ui::Wanted;
 )]
 pub enum RecoveryCodes {
     /// Make ten new codes and void the old ones; they are shown this once
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes generate alice\n  twofa recovery-codes generate alice --code 123456 -o json"
+    )]
     Generate(Generate),
     /// Show how many codes a user has left
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes show alice\n  twofa recovery-codes show alice -o json"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_codes())))]
     Show(Named),
     /// Void a user's codes
+    #[command(
+        after_help = "Examples:\n  twofa recovery-codes delete alice\n  twofa recovery-codes delete alice --yes --reason 'the sheet was lost'"
+    )]
+    #[command(mut_arg("user", |it| it.add(complete::users_with_codes())))]
     Delete(Delete),
 }
 
@@ -48,7 +59,7 @@ pub struct Generate {
     #[arg(long, value_name = "M", add = complete::methods())]
     method: Option<String>,
     /// The challenge a code was sent for
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::challenges())]
     challenge: Option<String>,
 }
 

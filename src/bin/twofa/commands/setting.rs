@@ -22,16 +22,29 @@ use crate::session::Context;
 )]
 pub enum Setting {
     /// List every setting with its value
+    #[command(after_help = "Examples:\n  twofa setting list\n  twofa setting list -o json")]
     List,
     /// Show one setting: its type, bounds, default and meaning
+    #[command(
+        after_help = "Examples:\n  twofa setting show Enable2FA\n  twofa setting show UserLockoutDuration -o json"
+    )]
     Show(Named),
     /// Print the bare value of a setting
+    #[command(
+        after_help = "Examples:\n  twofa setting get Enable2FA\n  twofa setting get SecondFactorCodeTTL -o json"
+    )]
     Get(Named),
     /// Set one setting or several, together or not at all
     ///
     /// A bool is true or false (on, off, yes, no). An int with a unit of time is taken as 90s or 5m too.
+    #[command(
+        after_help = "Examples:\n  twofa setting set Enable2FA on\n  twofa setting set SecondFactorCodeTTL 5m UserLockoutDuration 30\n  twofa setting set 2FAmailbox ops"
+    )]
     Set(Set),
     /// Set settings back to their default
+    #[command(
+        after_help = "Examples:\n  twofa setting reset SecondFactorCodeTTL\n  twofa setting reset MinPasswordLength MaxPasswordAge"
+    )]
     Reset(Reset),
 }
 

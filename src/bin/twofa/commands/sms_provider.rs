@@ -25,20 +25,32 @@ use crate::ui::{Lines, Wanted, read_file};
 /// Manage SMS providers
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  twofa sms-provider add carrier --twilio --account AC123 --from +15005550006 --token-stdin < token\n  twofa sms-provider add carrier --smpp smsc.example.com:2775 --username ops --password-stdin --from Example\n  twofa sms-provider add trial --file ./sms\n  twofa sms-provider test carrier --to +493012345678"
+    after_help = "Examples:\n  twofa sms-provider add carrier --twilio --account AC1 --token-file token\n  twofa sms-provider test carrier --to +493012345678"
 )]
 pub enum SmsProvider {
     /// Add an SMS provider
     Add(Box<Add>),
     /// List SMS providers
+    #[command(
+        after_help = "Examples:\n  twofa sms-provider list\n  twofa sms-provider list -o json"
+    )]
     List,
     /// Show one SMS provider
+    #[command(
+        after_help = "Examples:\n  twofa sms-provider show carrier\n  twofa sms-provider show carrier -o json"
+    )]
     Show(Named),
     /// Change an SMS provider
     Edit(Box<Edit>),
     /// Remove an SMS provider
+    #[command(
+        after_help = "Examples:\n  twofa sms-provider remove carrier\n  twofa sms-provider remove carrier --if-exists --yes"
+    )]
     Remove(Remove),
     /// Send a test message, show each step, and say what came of it
+    #[command(
+        after_help = "Examples:\n  twofa sms-provider test carrier --to +493012345678\n  twofa sms-provider test carrier -o json"
+    )]
     Test(Test),
 }
 
@@ -59,20 +71,31 @@ const MACROS: &str = "Over HTTP, these stand for their values, written as their 
   #Token#        the token, in headers and the body only
 
 A rule of success is conditions with blanks between them, which all must hold:
-  status=200,202           the status is one of these; without it, any from 200 to 299
-  /messages/0/status=0|ok  the JSON value at this pointer is one of these
-  text~accepted            the answer has these words in it; %20 stands for a blank
+  status=200,202           the status is one of these; else 200 to 299
+  /messages/0/status=0|ok  the value at this JSON pointer is one of these
+  text~accepted            these words are in the answer; %20 is a blank";
 
-Examples:
-  twofa sms-provider add api --http https://sms.example.com/send --token-file token \\
-      --header 'Authorization: Bearer #Token#' --body '{\"to\": \"#Phone#\", \"text\": \"#Text#\"}' \\
+const ADD: &str = r##"Examples:
+  twofa sms-provider add carrier --twilio --account AC1 --token-file token
+  twofa sms-provider add trial --file ./sms
+  twofa sms-provider add centre --smpp smsc.example.com:2775 \
+      --username ops --password-file secret --from Example
+  twofa sms-provider add api --http https://sms.example.com/send \
+      --token-file token --header 'Authorization: Bearer #Token#' \
+      --body '{"to": "#Phone#", "text": "#Text#"}' \
       --success 'status=202 /status=queued' --receipt /id
-  twofa sms-provider add form --http https://sms.example.com/ --username ops --password-stdin \\
-      --body 'to=#PhoneDigits#&from=#Sender#&text=#Text#' --success text~OK";
+  twofa sms-provider add form --http https://sms.example.com/ \
+      --username ops --password-file secret --success text~OK \
+      --body 'to=#PhoneDigits#&from=#Sender#&text=#Text#'"##;
+
+const EDIT: &str = "Examples:
+  twofa sms-provider edit carrier --from Example
+  twofa sms-provider edit carrier --token-file token
+  twofa sms-provider edit api --success 'status=200' --no-receipt";
 
 /// `sms-provider add`.
 #[derive(Debug, Args)]
-#[command(after_long_help = MACROS)]
+#[command(after_help = ADD, after_long_help = format!("{MACROS}\n\n{ADD}"))]
 pub struct Add {
     /// Name of the new SMS provider
     #[arg(value_name = "NAME")]
@@ -83,7 +106,7 @@ pub struct Add {
 
 /// `sms-provider edit`.
 #[derive(Debug, Args)]
-#[command(after_long_help = MACROS)]
+#[command(after_help = EDIT, after_long_help = format!("{MACROS}\n\n{EDIT}"))]
 pub struct Edit {
     #[command(flatten)]
     named: Named,

@@ -29,29 +29,45 @@ use crate::ui;
 /// Manage message templates
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  twofa template show '2FA verification code' --language de\n  twofa template edit '2FA verification code'\n  twofa template set '2FA SMS code' --language es --text '#SecondFactorCode# es tu codigo.'\n  twofa template preview '2FA verification code' --user alice"
+    after_help = "Examples:\n  twofa template edit '2FA verification code'\n  twofa template preview '2FA verification code' --user alice"
 )]
 pub enum Template {
     /// List the templates
+    #[command(after_help = "Examples:\n  twofa template list\n  twofa template list -o json")]
     List,
     /// Show the words of a template
+    #[command(
+        after_help = "Examples:\n  twofa template show '2FA verification code'\n  twofa template show '2FA SMS code' --language de -o json"
+    )]
     Show(Worded),
     /// Change the words of a template in your editor
     ///
     /// It is the command of the variable VISUAL, else of EDITOR, else vi.
+    #[command(
+        after_help = "Examples:\n  twofa template edit '2FA verification code'\n  twofa template edit '2FA SMS code' --language de"
+    )]
     Edit(Worded),
     /// Change the words of a template
     ///
     /// What is not given stays as it is. A language that has no words yet needs all of them. The code's macro stays in
     /// every part; `template list` shows the macros of each template.
+    #[command(
+        after_help = "Examples:\n  twofa template set '2FA SMS code' --text 'Code: #SecondFactorCode#'\n  twofa template set '2FA verification code' --language es \\\n      --subject 'Tu código' --text-file words.txt\n  twofa template set '2FA verification code' --no-html"
+    )]
     Set(Set),
     /// Go back to the shipped words of a template
     ///
     /// A language that ships none has no words any more.
+    #[command(
+        after_help = "Examples:\n  twofa template reset '2FA SMS code'\n  twofa template reset '2FA verification code' --all"
+    )]
     Reset(Reset),
     /// Show a template as a user would get it; nothing is sent
     ///
     /// That is in the user's language, else in the one it is a variant of (pt for pt-br), else in English.
+    #[command(
+        after_help = "Examples:\n  twofa template preview '2FA verification code' --user alice\n  twofa template preview '2FA SMS code' --language de"
+    )]
     Preview(Preview),
 }
 

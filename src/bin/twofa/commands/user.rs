@@ -31,31 +31,61 @@ use crate::ui::Wanted;
 )]
 pub enum User {
     /// Add a user
+    #[command(
+        after_help = "Examples:\n  twofa user add alice --name 'Alice Adams' --email alice@example.com\n  twofa user add bob --type external --phone +493012345678\n  printf '%s\\n' \"$PASSWORD\" | twofa user add carol --password-stdin"
+    )]
     Add(Add),
     /// List users
+    #[command(
+        after_help = "Examples:\n  twofa user list\n  twofa user list --group Helpdesk --without totp\n  twofa user list --locked -o json"
+    )]
     List(List),
     /// Show one user
+    #[command(
+        after_help = "Examples:\n  twofa user show alice\n  twofa user show alice@example.com -o json"
+    )]
     Show(Named),
     /// Change a user
+    #[command(
+        after_help = "Examples:\n  twofa user edit alice --phone +493012345678\n  twofa user edit alice --login adams --email adams@example.com\n  twofa user edit bob --no-phone --group Helpdesk"
+    )]
     Edit(Edit),
     /// Remove a user for good
+    #[command(
+        after_help = "Examples:\n  twofa user remove bob\n  twofa user remove bob --if-exists --yes"
+    )]
     Remove(Remove),
     /// Let a user log in again
+    #[command(
+        after_help = "Examples:\n  twofa user activate alice\n  twofa user activate alice --reason 'back from leave'"
+    )]
     Activate(Named),
     /// Shut a user out
+    #[command(
+        after_help = "Examples:\n  twofa user deactivate bob\n  twofa user deactivate bob --yes --reason 'left the firm'"
+    )]
     Deactivate(Named),
     /// Take off a lock and forget wrong tries
+    #[command(
+        after_help = "Examples:\n  twofa user unlock alice\n  twofa user unlock alice@example.com --reason 'called back, is herself'"
+    )]
     Unlock(Named),
     /// Bring users in from a CSV file, all of them or none
     ///
     /// The first line names the columns: login, name, email, phone, type, language, groups (split by ;), password_hash
     /// (Argon2, bcrypt or PBKDF2, as another system wrote it), active. Only login is required. Commas, semicolons or tabs
     /// stand between the fields. An empty field is one that is not given.
+    #[command(
+        after_help = "Examples:\n  twofa user import people.csv --dry-run\n  twofa user import people.csv --yes\n  twofa user import hr.csv --map uid=login --on-conflict update"
+    )]
     Import(Import),
     /// Write all users as the CSV file that `user import` reads
     ///
     /// With the password hashes that other systems made, until they are replaced at a login. Those of this store are
     /// left out: they are worth nothing without its key.
+    #[command(
+        after_help = "Examples:\n  twofa user export > people.csv\n  twofa user export -o csv --reason 'yearly review'"
+    )]
     Export,
 }
 
@@ -83,13 +113,13 @@ pub struct Described {
     #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     kind: Option<String>,
     /// Language of messages
-    #[arg(long)]
+    #[arg(long, add = complete::languages())]
     language: Option<String>,
     /// A group to be a direct member of; repeat for more (`edit`: replaces all)
     #[arg(long = "group", value_name = "GROUP", add = complete::groups())]
     groups: Vec<String>,
     /// The account of this machine that acts as this user
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::accounts())]
     os_user: Option<String>,
     /// Ask for a new password at the next login
     #[arg(long)]

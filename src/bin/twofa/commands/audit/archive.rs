@@ -33,17 +33,17 @@ pub struct Verify {
 
 const VERIFY: &str = "Examples:
   twofa audit verify
-  twofa audit verify --anchor anchor.json --archive audit-2026.jsonl";
+  twofa audit verify --anchor anchor.json --archive old.jsonl";
 
 /// `audit archive`.
 #[derive(Debug, Args)]
 #[command(after_help = ARCHIVE)]
 pub struct Archive {
     /// The oldest moment of what goes
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     from: String,
     /// The newest moment of what goes
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = complete::times_past())]
     till: String,
     /// Only this event, or all events of a noun; repeat for more
     #[arg(long = "event", value_name = "EVENT", add = complete::events())]
@@ -54,8 +54,9 @@ pub struct Archive {
 }
 
 const ARCHIVE: &str = "Examples:
-  twofa audit archive --from 2026-01-01 --till 2026-06-30 --out audit-2026.jsonl
-  twofa audit archive --from 2026-01-01 --till '90d ago' --event login --out logins.jsonl";
+  twofa audit archive --from 2026-01-01 --till 2026-06-30 --out old.jsonl
+  twofa audit archive --from 2026-01-01 --till 2026-06-30 \\
+      --event login --out logins.jsonl";
 
 /// `audit export`.
 #[derive(Debug, Args)]

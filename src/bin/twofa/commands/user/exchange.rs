@@ -13,6 +13,7 @@ use twofa::user::import::{self, Counts, ImportUsers, Mapping, Options, Rereadabl
 
 use crate::answer::{Answer, only, row};
 use crate::cli::{Format, Lockout};
+use crate::complete;
 use crate::session::Context;
 use crate::ui::Ui;
 
@@ -32,7 +33,7 @@ pub struct Import {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     rejects: Option<PathBuf>,
     /// A column of another name; without a field it is left out; repeat for more
-    #[arg(long = "map", value_name = "COLUMN=FIELD", value_parser = mapping)]
+    #[arg(long = "map", value_name = "COLUMN=FIELD", value_parser = mapping, add = complete::mappings())]
     mappings: Vec<Mapping>,
     #[command(flatten)]
     lockout: Lockout,
