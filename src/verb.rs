@@ -139,6 +139,7 @@ use Operation::{
 pub const VERBS: &[Verb] = &[
     row("init", Nothing, Opens::Create, false),
     row("status", Mapped, Opens::Read, false),
+    row("doctor", Op(CanManageAdministration), Opens::Read, false),
     row("completions", Nothing, Opens::Nothing, false),
     row("help", Nothing, Opens::Nothing, false),
     row("apply", Op(CanManageAdministration), Opens::Write, true),

@@ -7,13 +7,17 @@ mod authority;
 
 pub use self::authority::{Authority, Process};
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission;
-use crate::store::{Store, Tx, account_name};
+use crate::store::{Place, Store, Tx, account_name};
 use crate::user::{self, Type, User};
-use crate::verb::{Needs, Operation, Verb};
+use crate::verb::{Needs, Opens, Operation, Verb};
 
 /// Who runs the command, as the store knows them.
 #[derive(Debug, Clone)]
@@ -335,6 +339,29 @@ impl Session {
             }
         }
     }
+}
+
+/// Opens a store that is too damaged to say who acts, for those who need nobody's leave to look at it: root, and the
+/// account that the file belongs to when it acts for itself. A verb that writes gets none, and nobody else does: a caller
+/// behind sudo and any other account are told by a sound store what they may, or nothing.
+///
+/// # Errors
+/// [`Kind::NotPermitted`]; those of opening the file.
+pub fn open_damaged(
+    place: &Place,
+    verb: &Verb,
+    process: &Process,
+    wait: Duration,
+    source: Rc<dyn Source>,
+) -> Result<Store> {
+    let authority = process.authority(crate::store::owner_of(&place.db));
+    if !authority.is_own() || verb.opens != Opens::Read {
+        return Err(Error::new(
+            Kind::NotPermitted,
+            "only root and the store's owner look at a store that cannot say who acts",
+        ));
+    }
+    Store::open_damaged(place, wait, source)
 }
 
 /// A few administrators one could ask.

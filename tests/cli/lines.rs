@@ -23,6 +23,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "help" => "help exit-codes",
         "completions" => "completions bash",
         "status" => "status",
+        "doctor" => "doctor",
         "method list" => "method list",
         "method show" => "method show email",
         "method enable" => "method enable totp",

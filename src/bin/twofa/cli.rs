@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, group, help, init, key, login, mailbox, method, outbox,
-    password, permission, policy, recovery_codes, setting, sms_provider, template, user,
+    audit, authenticator, completions, doctor, group, help, init, key, login, mailbox, method,
+    outbox, password, permission, policy, recovery_codes, setting, sms_provider, template, user,
 };
 use crate::complete;
 
@@ -150,6 +150,7 @@ pub enum Color {
 pub enum Command {
     Init(init::Init),
     Status(init::Status),
+    Doctor(doctor::Doctor),
     // Hidden: completion offers visible aliases beside the name, and sorts `lookup` before it.
     #[command(subcommand, alias = "lookup")]
     Method(method::Method),

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authenticator;
 pub mod completions;
+pub mod doctor;
 pub mod group;
 pub mod help;
 pub mod init;
@@ -31,6 +32,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
     match command {
         Command::Init(args) => init::init(context, &args),
         Command::Status(_) => init::status(context),
+        Command::Doctor(args) => doctor::run(context, &args),
         Command::Method(verb) => method::run(context, verb),
         Command::Setting(verb) => setting::run(context, verb),
         Command::User(verb) => user::run(context, verb),
