@@ -492,3 +492,48 @@ fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<i64>, denied
         Err(error) => denied.with("not_recorded", error.message()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+    use crate::verb::verb;
+
+    /// What a sound store refuses, a damaged one does not give.
+    #[test]
+    fn a_damaged_store_is_for_root_and_its_owner() {
+        let world = fresh();
+        let place = world.store.place().clone();
+        let owner = crate::store::owner_of(&place.db);
+        let other = owner.map(|owner| owner + 1);
+        let run = |real: Option<u32>, effective: Option<u32>, named: &[Option<u32>]| Process {
+            effective,
+            real,
+            named: named.to_vec(),
+        };
+        let opened = |process: &Process, path: &str| {
+            let source: Rc<dyn Source> = world.clock.clone();
+            open_damaged(&place, verb(path).unwrap(), process, Duration::ZERO, source)
+        };
+        for process in [run(Some(0), Some(0), &[]), run(owner, owner, &[])] {
+            let store = opened(&process, "doctor").unwrap();
+            assert_eq!(store.id(), world.store.id());
+            assert!(!store.is_writable());
+            let denied = opened(&process, "user add").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted);
+        }
+        let lesser = [
+            run(other, other, &[]),
+            run(Some(4_321), Some(4_321), &[Some(0)]),
+        ];
+        for process in lesser {
+            let denied = opened(&process, "doctor").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted, "{process:?}");
+        }
+        if owner != Some(0) {
+            let delegated = run(owner, owner, &[other]);
+            let denied = opened(&delegated, "doctor").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted);
+        }
+    }
+}

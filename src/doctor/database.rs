@@ -1,7 +1,5 @@
 //! The file itself: its pages, its references, its schema.
 
-use std::collections::BTreeMap;
-
 use rusqlite::types::Value;
 
 use super::finding::{Findings, Tally, by_hand, copy_back, identifier, text};
@@ -82,13 +80,7 @@ struct Reference {
 /// `PRAGMA foreign_key_check`, by column.
 pub(super) fn foreign_keys(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
-    let mut broken: BTreeMap<(String, i64), u64> = BTreeMap::new();
-    let mut query = store.db().prepare("PRAGMA foreign_key_check")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        *broken.entry((row.get(0)?, row.get(3)?)).or_default() += 1;
-    }
-    for ((table, number), count) in broken {
+    for ((table, number), count) in store.broken_references()? {
         let reference = reference(store, &table, number)?;
         let column = format!("{table}.{}", reference.column);
         let message = format!(

@@ -9,6 +9,10 @@ use crate::files::{directory_of, with_suffix};
 use crate::name::{argument, visible};
 use crate::store::{Place, account_name, owner_of};
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a check may fail, and this one does not"
+)]
 pub(super) fn files(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let place = patient.store.place();
     for loose in place.loose() {

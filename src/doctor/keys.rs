@@ -13,7 +13,7 @@ use crate::{audit, sealed};
 /// A sealed column: what a value of it is, whose, and what puts another in its place.
 struct Column {
     /// Table and column, as [`sealed::Broken`] names them.
-    column: &'static str,
+    name: &'static str,
     kind: &'static str,
     one: &'static str,
     many: &'static str,
@@ -36,7 +36,7 @@ const OF_USER: &str = "SELECT login FROM user WHERE id = ?1";
 
 const COLUMNS: &[Column] = &[
     Column {
-        column: "authenticator.secret",
+        name: "authenticator.secret",
         kind: "sealed_app",
         one: "secret of an app",
         many: "secrets of apps",
@@ -44,7 +44,7 @@ const COLUMNS: &[Column] = &[
         mend: CONNECT,
     },
     Column {
-        column: "authenticator_setup.secret",
+        name: "authenticator_setup.secret",
         kind: "sealed_setup",
         one: "secret of an app about to be connected",
         many: "secrets of apps about to be connected",
@@ -52,7 +52,7 @@ const COLUMNS: &[Column] = &[
         mend: CONNECT,
     },
     Column {
-        column: "mailbox.password",
+        name: "mailbox.password",
         kind: "sealed_mailbox",
         one: "password of a mailbox",
         many: "passwords of mailboxes",
@@ -65,7 +65,7 @@ const COLUMNS: &[Column] = &[
         }),
     },
     Column {
-        column: "outbox.body",
+        name: "outbox.body",
         kind: "sealed_message",
         one: "message that did not leave",
         many: "messages that did not leave",
@@ -73,7 +73,7 @@ const COLUMNS: &[Column] = &[
         mend: Mend::Sql("UPDATE outbox SET body = NULL WHERE id IN"),
     },
     Column {
-        column: "password_history.imported",
+        name: "password_history.imported",
         kind: "sealed_history",
         one: "earlier password",
         many: "earlier passwords",
@@ -81,7 +81,7 @@ const COLUMNS: &[Column] = &[
         mend: Mend::Sql("DELETE FROM password_history WHERE id IN"),
     },
     Column {
-        column: "sms_provider.secret",
+        name: "sms_provider.secret",
         kind: "sealed_provider",
         one: "secret of an SMS provider",
         many: "secrets of SMS providers",
@@ -89,7 +89,7 @@ const COLUMNS: &[Column] = &[
         mend: Mend::Command(provider),
     },
     Column {
-        column: "user.password_imported",
+        name: "user.password_imported",
         kind: "sealed_password",
         one: "imported password",
         many: "imported passwords",
@@ -136,7 +136,7 @@ pub(super) fn key(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looke
         broken.entry(&value.column).or_default().push(value.row);
     }
     for (column, rows) in broken {
-        if let Some(column) = COLUMNS.iter().find(|known| known.column == column) {
+        if let Some(column) = COLUMNS.iter().find(|known| known.name == column) {
             column.broken(store, &rows, out)?;
         }
     }
@@ -200,7 +200,7 @@ mod tests {
             .iter()
             .map(|(table, column, _)| format!("{table}.{column}"))
             .collect();
-        let known: Vec<&str> = COLUMNS.iter().map(|column| column.column).collect();
+        let known: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
         assert_eq!(known, sealed);
     }
 }

@@ -298,7 +298,7 @@ fn row_numbers(store: &Store, out: &mut Findings<'_>) -> Result<()> {
                  INSERT INTO sqlite_sequence (name, seq) SELECT {known}, max(id) FROM {table}"
             );
             out.add("row_numbers", 1, message)
-                .names(&[name.clone()])
+                .names(std::slice::from_ref(&name))
                 .mend(by_hand(store, &line));
         }
     }

@@ -1,17 +1,20 @@
 //! A store that may be damaged: opening it all the same, and reading the file from one end to the other.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::kept::Kept;
 use super::opened::Opened;
-use super::{Place, Store, check_header, settle, unreadable};
+use super::{Place, STEP, Store, check_header, settle, unreadable};
 use crate::clock::Source;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::progress::Silent;
 
 /// What `PRAGMA integrity_check` says.
@@ -65,11 +68,67 @@ impl Store {
             // SQLite opens a file that it may not write as one to read.
             matches!(twin.is_readonly("main"), Ok(false)) && is_readable(twin)
         });
-        Ok(Integrity {
-            lines: lines(twin.as_ref().unwrap_or(&self.db))?,
-            rules: twin.is_some(),
+        let rules = twin.is_some();
+        let lines = match twin {
+            Some(twin) => self.apart("Reading the file", twin, lines)?,
+            // A connection of its own may be none: in a directory that cannot be written there is one way to read.
+            None => lines(&self.db)?,
+        };
+        Ok(Integrity { lines, rules })
+    }
+
+    /// The rows that name rows which are not there: how many of each table, and by which of its references.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`].
+    pub(crate) fn broken_references(&self) -> Result<BTreeMap<(String, i64), u64>> {
+        let twin = open_to_look(&self.place.db, OpenFlags::SQLITE_OPEN_READ_ONLY, self.wait);
+        match twin.ok().filter(is_readable) {
+            Some(twin) => self.apart("Following references", twin, broken_references),
+            None => broken_references(&self.db),
+        }
+    }
+
+    /// Runs one statement that takes long and tells nothing of how far it is, while somebody may watch that it goes on.
+    fn apart<T: Send>(
+        &self,
+        what: &str,
+        twin: Connection,
+        work: fn(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        self.watched(what, None, |at| {
+            thread::scope(|scope| {
+                let (give, take) = mpsc::channel();
+                scope.spawn(move || {
+                    let _ = give.send(work(&twin));
+                });
+                for tick in 1.. {
+                    match take.recv_timeout(TICK) {
+                        Ok(done) => return done,
+                        Err(mpsc::RecvTimeoutError::Timeout) => at(tick * STEP),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                    }
+                }
+                Err(Error::new(
+                    Kind::Storage,
+                    "the check did not come to its end",
+                ))
+            })
         })
     }
+}
+
+/// How often is shown that something goes on.
+const TICK: Duration = Duration::from_millis(200);
+
+fn broken_references(db: &Connection) -> Result<BTreeMap<(String, i64), u64>> {
+    let mut broken: BTreeMap<(String, i64), u64> = BTreeMap::new();
+    let mut query = db.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        *broken.entry((row.get(0)?, row.get(3)?)).or_default() += 1;
+    }
+    Ok(broken)
 }
 
 fn is_readable(db: &Connection) -> bool {

@@ -57,10 +57,11 @@ pub fn finds_with(world: &World, line: &str, kind: &str, snapshot: Inline) -> Ve
         let state = check.unwrap()["state"].as_str().unwrap();
         assert_ne!(state, "ok", "{report:#}");
     }
-    let text: String = found
+    let texts: Vec<String> = found
         .iter()
         .map(|finding| format!("{finding:#}\n"))
         .collect();
+    let text = texts.concat();
     snapbox::Assert::new()
         .action_env(snapbox::assert::DEFAULT_ACTION_ENV)
         .eq(text.raw(), snapshot.raw());

@@ -11,10 +11,10 @@ use crate::world::World;
 /// A store whose pages hold more than a few rows.
 fn filled() -> World {
     let world = World::with_email();
-    let people: String = (0..300)
+    let people: Vec<String> = (0..300)
         .map(|n| format!("p{n},p{n}@example.com\n"))
         .collect();
-    world.write("people.csv", &format!("login,email\n{people}"));
+    world.write("people.csv", &format!("login,email\n{}", people.concat()));
     world.ok("user import people.csv --yes");
     world
 }

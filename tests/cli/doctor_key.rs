@@ -173,7 +173,7 @@ fn what_is_sealed_and_does_not_open() {
         &world,
         "sealed_message",
         |world| {
-            world.sql("UPDATE outbox SET state = 'pending', closed_at = NULL, receipt = NULL, body = x'00'")
+            world.sql("UPDATE outbox SET state = 'pending', closed_at = NULL, receipt = NULL, body = x'00'");
         },
         &[],
         str![[r#"
@@ -221,7 +221,7 @@ fn what_is_sealed_and_does_not_open() {
         &world,
         "sealed_password",
         |world| {
-            world.sql("UPDATE user SET password_hash = NULL, password_imported = x'00' WHERE login = 'bob'")
+            world.sql("UPDATE user SET password_hash = NULL, password_imported = x'00' WHERE login = 'bob'");
         },
         &[("password set bob", "password set bob --password-stdin")],
         str![[r#"

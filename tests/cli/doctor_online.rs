@@ -193,7 +193,7 @@ fn centre(status: u32) -> (u16, std::thread::JoinHandle<Vec<u32>>) {
             };
             let mut answer = Vec::new();
             for number in [
-                16 + body.len() as u32,
+                16 + u32::try_from(body.len()).unwrap(),
                 command | 0x8000_0000,
                 status,
                 sequence,

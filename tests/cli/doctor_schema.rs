@@ -97,7 +97,7 @@ fn an_index_or_a_view_that_is_missing_or_another() {
         &world,
         "altered_object",
         |world| {
-            world.sql("DROP INDEX challenge_open; CREATE INDEX challenge_open ON challenge (id)")
+            world.sql("DROP INDEX challenge_open; CREATE INDEX challenge_open ON challenge (id)");
         },
         &[],
         str![[r#"
@@ -152,7 +152,7 @@ fn what_is_none_of_a_store() {
         &world,
         "foreign_object",
         |world| {
-            world.sql("CREATE TABLE notes (a); CREATE VIEW \"all notes\" AS SELECT * FROM notes")
+            world.sql("CREATE TABLE notes (a); CREATE VIEW \"all notes\" AS SELECT * FROM notes");
         },
         &[],
         str![[r#"
