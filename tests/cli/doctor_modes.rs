@@ -174,7 +174,7 @@ fn a_directory_that_cannot_be_written() {
 #[test]
 fn a_key_of_another_account() {
     if !nix::unistd::geteuid().is_root() {
-        let other = nix::unistd::Uid::from_raw(65_534);
+        let other = nix::unistd::Uid::from_raw(54_321);
         let world = World::with_email();
         let given = nix::unistd::chown(&world.file("twofa.db.key"), Some(other), None);
         assert_eq!(given, Err(nix::errno::Errno::EPERM));

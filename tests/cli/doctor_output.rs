@@ -20,6 +20,9 @@ Not checked: senders (nobody is called without --online).
     World::with_email().run("doctor -o ndjson").shows(str![[r#"
 $ twofa doctor -o ndjson
 ? 0
+--- stderr
+Nothing is wrong: 18 checks found nothing.
+Not checked: senders (nobody is called without --online).
 
 "#]]);
     let (world, _) = World::with_app();
@@ -30,6 +33,9 @@ $ twofa doctor -o csv
 ? 0
 --- stdout
 check,kind,severity,message,count,names,mend
+--- stderr
+Nothing is wrong: 18 checks found nothing.
+Not checked: senders (nobody is called without --online).
 
 "#]]);
     world.run("doctor -o json").shows(str![[r#"
@@ -349,6 +355,9 @@ $ twofa doctor -o ndjson
 {"check":"settings","kind":"unwise","severity":"warning","message":"SecondFactorCodeTTL is 3600 seconds (1h): a code is valid longer than 10 minutes.","count":1,"names":["SecondFactorCodeTTL"],"mend":["twofa setting set SecondFactorCodeTTL 600"]}
 {"check":"locks","kind":"locked","severity":"warning","message":"2 users are locked now: `alice`, `bob`.","count":2,"names":["alice","bob"],"mend":["twofa user unlock alice","twofa user unlock bob"]}
 {"check":"grants","kind":"expired_grant","severity":"warning","message":"1 permission has run out: `CanReset2FA of alice`.","count":1,"names":["CanReset2FA of alice"],"mend":["twofa permission revoke CanReset2FA --user alice"]}
+--- stderr
+1 error and 3 warnings in 18 checks.
+Not checked: senders (nobody is called without --online).
 
 "#]]);
     world.run("doctor -o csv").shows(str![[r#"
@@ -360,6 +369,9 @@ methods,no_mailbox,error,"Codes by email are enabled, and no mailbox sends them.
 settings,unwise,warning,SecondFactorCodeTTL is 3600 seconds (1h): a code is valid longer than 10 minutes.,1,SecondFactorCodeTTL,twofa setting set SecondFactorCodeTTL 600
 locks,locked,warning,"2 users are locked now: `alice`, `bob`.",2,alice;bob,twofa user unlock alice;twofa user unlock bob
 grants,expired_grant,warning,1 permission has run out: `CanReset2FA of alice`.,1,CanReset2FA of alice,twofa permission revoke CanReset2FA --user alice
+--- stderr
+1 error and 3 warnings in 18 checks.
+Not checked: senders (nobody is called without --online).
 
 "#]]);
     world.run("doctor -o toml").exits(2);

@@ -157,8 +157,8 @@ fn who_is_locked_now() {
 $ twofa doctor
 ? 20
 --- stdout
-warning: 12 users are locked now: `p 00`, `p 01`, `p 02`, `p 03`, `p 04`, `p
-  05`, `p 06`, `p 07`, `p 08`, `p 09` and 2 more.
+warning: 12 users are locked now: `p 00`, `p 01`, `p 02`, `p 03`, `p 04`,
+  `p 05`, `p 06`, `p 07`, `p 08`, `p 09` and 2 more.
     twofa user unlock 'p 00'
     twofa user unlock 'p 01'
     twofa user unlock 'p 02'

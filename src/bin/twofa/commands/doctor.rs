@@ -56,7 +56,11 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
         Kind::Findings.exit()
     };
     let answer = match context.globals.output {
-        Format::Ndjson | Format::Csv => Answer::list(COLUMNS, COLUMNS, report.findings),
+        // A list of findings has no place for what was not looked at.
+        Format::Ndjson | Format::Csv => {
+            let looked = summary(&report);
+            Answer::list(COLUMNS, COLUMNS, report.findings).say(looked.trim_end())
+        }
         _ => {
             let shown = table(&report);
             Answer::thing(&report)?.shown_as(shown)
@@ -145,10 +149,15 @@ fn summary(report: &Report) -> String {
 /// The width of a terminal, where nobody says otherwise.
 const WIDTH: usize = 80;
 
-/// Lines of words, those after the first moved in a little. A word that is longer than a line stays whole.
+/// Lines of words, those after the first moved in a little. A word that is longer than a line stays whole, and so does
+/// what stands in backticks.
 fn wrapped(text: &str) -> String {
-    let (mut lines, mut width) = (String::new(), 0);
-    for word in text.split(' ') {
+    let (mut lines, mut width, mut quoted) = (String::new(), 0, false);
+    let words = text.split(|c: char| {
+        quoted ^= c == '`';
+        c == ' ' && !quoted
+    });
+    for word in words {
         let long = word.width();
         if width > 0 && width + 1 + long > WIDTH {
             lines.push_str("\n  ");
