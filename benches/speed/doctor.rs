@@ -40,15 +40,16 @@ pub fn beside_what_it_stands_on(world: &World) -> Result<()> {
     }
     let of = |pick: &dyn Fn(&[f64; 4]) -> f64| median(rounds.iter().map(pick).collect());
     let seconds = |value: f64| format!("{value:.2} s");
+    let sum = |round: &[f64; 4]| round[1] + round[2] + round[3];
     for (at, name) in [
         (1, "  integrity check"),
         (2, "  foreign-key check"),
         (3, "  audit verify"),
     ] {
         let took = of(&|round| round[at]);
-        line(name, "", &seconds(took), f64::NAN, "part of the sum");
+        let share = of(&|round| round[at] / sum(round));
+        line(name, "", &seconds(took), share, "of the sum");
     }
-    let sum = |round: &[f64; 4]| round[1] + round[2] + round[3];
     let ratio = of(&|round| round[0] / sum(round));
     line(
         "doctor",
