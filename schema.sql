@@ -239,12 +239,15 @@ CREATE TABLE authenticator (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     user              INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
     secret            BLOB    NOT NULL,                         -- sealed
+    fingerprint       BLOB    NOT NULL,                         -- keyed hash of the secret: one for equal secrets, and without the key file it says nothing
     algorithm         TEXT    NOT NULL CHECK (algorithm IN ('SHA1', 'SHA256', 'SHA512')),
     digits            INTEGER NOT NULL CHECK (digits BETWEEN 6 AND 8),
     period            INTEGER NOT NULL CHECK (period BETWEEN 1 AND 3600), -- seconds a code lives
     consumed_until_at INTEGER NOT NULL,                         -- the second at which the last consumed step ends; never lowered
     connected_at      INTEGER NOT NULL
 ) STRICT;
+-- the apps that share a secret, and those of a known one (`doctor`)
+CREATE INDEX authenticator_fingerprint ON authenticator (fingerprint);
 
 -- Authenticator apps about to be connected: at most one for a user.
 CREATE TABLE authenticator_setup (
@@ -256,6 +259,8 @@ CREATE TABLE authenticator_setup (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT;
+-- those that are long over (the next set-up, `doctor`)
+CREATE INDEX authenticator_setup_expires ON authenticator_setup (expires_at);
 
 CREATE TABLE recovery_code (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -283,7 +288,7 @@ CREATE TABLE challenge (
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
     closed_at       INTEGER,
-    closed_as       TEXT    CHECK (closed_as IN ('answered', 'cancelled', 'replaced', 'void')),
+    closed_as       TEXT    CHECK (closed_as IN ('answered', 'cancelled', 'replaced', 'void', 'expired')), -- expired: nobody answered, and a later question closed it
     CHECK ((closed_at IS NULL) = (closed_as IS NULL))
 ) STRICT;
 -- the questions of a user (`login list`, removal)

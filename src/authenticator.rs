@@ -28,6 +28,7 @@ pub(crate) const CONFIRMATIONS: i64 = 5;
 pub(crate) const SECRET: Label = Label("authenticator.secret");
 pub(crate) const PENDING: Label = Label("authenticator_setup.secret");
 const TOKEN: Label = Label("authenticator_setup.token");
+const FINGERPRINT: Label = Label("authenticator.fingerprint");
 
 /// A pending connection, as it is shown to whoever connects: this once.
 #[derive(Debug, Clone)]
@@ -74,6 +75,7 @@ pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i
     let expires_at = now.plus(life);
     tx.db()
         .execute("DELETE FROM authenticator_setup WHERE user = ?1", [user.id])?;
+    sweep(tx)?;
     let id = tx.next_id("authenticator_setup")?;
     tx.db().execute(
         "INSERT INTO authenticator_setup (id, user, secret, token_hash, created_at, expires_at)
@@ -111,6 +113,23 @@ pub(crate) fn connected(store: &Store) -> Result<Vec<String>> {
     )?;
     let rows = query.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How long a set-up is kept after it was over, in seconds: so long it may be told from one that never was.
+const KEPT: i64 = 86_400;
+
+/// How many set-ups that are long over one begun removes: more than are left between two, and few enough not to be felt.
+const SWEPT: i64 = 20;
+
+/// Removes set-ups that nobody confirmed.
+fn sweep(tx: &Tx<'_>) -> Result<()> {
+    tx.db()
+        .prepare_cached(
+            "DELETE FROM authenticator_setup WHERE id IN
+                 (SELECT id FROM authenticator_setup WHERE expires_at < :over ORDER BY expires_at LIMIT :most)",
+        )?
+        .execute(named_params! { ":over": tx.now().plus(-KEPT), ":most": SWEPT })?;
+    Ok(())
 }
 
 /// How long a set-up can be confirmed, in seconds.
@@ -252,16 +271,26 @@ fn wrong(tx: &Tx<'_>, who: &Who, user: &User, setup: &Setup) -> Result<Confirmed
     })
 }
 
+/// The keyed hash of a connected app's secret. Equal secrets have equal ones, so that two users with one secret are found
+/// without opening any; whoever has the store and not the key file learns nothing from it.
+///
+/// # Errors
+/// [`Kind::KeyMissing`] and the like.
+pub(crate) fn fingerprint(store: &Store, secret: &[u8]) -> Result<[u8; 32]> {
+    store.vault()?.hash(FINGERPRINT, &[secret])
+}
+
 fn connect(tx: &Tx<'_>, who: &Who, user: &User, secret: &[u8], ends_at: Time) -> Result<()> {
     let parameters = Parameters::default();
     tx.db()
         .execute("DELETE FROM authenticator WHERE user = ?1", [user.id])?;
     let id = tx.next_id("authenticator")?;
     tx.db().execute(
-        "INSERT INTO authenticator (id, user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-         VALUES (:id, :user, :secret, :algorithm, :digits, :period, :consumed, :now)",
+        "INSERT INTO authenticator (id, user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+         VALUES (:id, :user, :secret, :fingerprint, :algorithm, :digits, :period, :consumed, :now)",
         named_params! {
             ":id": id, ":user": user.id, ":secret": tx.vault()?.seal(SECRET, id, secret, tx.source())?,
+            ":fingerprint": fingerprint(tx, secret)?,
             ":algorithm": parameters.algorithm.code(), ":digits": parameters.digits, ":period": parameters.period,
             ":consumed": ends_at, ":now": tx.now(),
         },
@@ -449,12 +478,43 @@ mod tests {
     use crate::store::tests::fresh;
 
     #[test]
+    fn a_fingerprint_is_of_the_secret_alone_and_of_nothing_else_that_is_hashed() {
+        let world = fresh();
+        let of = |secret: &[u8]| fingerprint(&world.store, secret).unwrap();
+        assert_eq!(of(b"one"), of(b"one"));
+        assert_ne!(of(b"one"), of(b"two"));
+        let other = world.store.vault().unwrap().hash(TOKEN, &[b"one"]);
+        assert_ne!(of(b"one"), other.unwrap());
+    }
+
+    #[test]
+    fn a_set_up_that_nobody_confirmed_goes_with_the_next_a_day_later() {
+        let world = fresh();
+        let users = "INSERT INTO user (login, type, created_at)
+             VALUES ('alice', 'employee', 0), ('bob', 'employee', 0)";
+        world.store.tampered().execute(users, []).unwrap();
+        let connect = |user| {
+            let work = |tx: &Tx<'_>| begin(tx, &Who::default(), &get(tx, user)?, 120);
+            world.store.write(work).unwrap();
+            let count = "SELECT count(*) FROM authenticator_setup";
+            let db = world.store.db();
+            db.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let later = |seconds| world.clock.set(world.store.now().plus(seconds));
+        assert_eq!(connect(1), 1);
+        later(120 + KEPT);
+        assert_eq!(connect(2), 2, "a day is not over yet");
+        later(1);
+        assert_eq!(connect(2), 1);
+    }
+
+    #[test]
     fn an_unknown_algorithm_is_damage_and_not_a_wrong_code() {
         let world = fresh();
         let tampered = "PRAGMA ignore_check_constraints = ON;
              INSERT INTO user (id, login, type, created_at) VALUES (1, 'alice', 'employee', 0);
-             INSERT INTO authenticator (user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-             VALUES (1, x'00', 'MD5', 6, 30, 0, 0)";
+             INSERT INTO authenticator (user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+             VALUES (1, x'00', x'00', 'MD5', 6, 30, 0, 0)";
         world.store.tampered().execute_batch(tampered).unwrap();
         let code = Secret::new("123456".to_owned());
         let judged = world.store.write(|tx| consume(tx, 1, &code, 1));

@@ -129,10 +129,11 @@ pub(crate) struct Challenge {
     /// From when on it cannot be answered.
     pub expires_at: Time,
     code_hash: Option<Vec<u8>>,
+    /// One that was closed because nobody answered in time has expired, and is not closed to whoever answers now.
     closed: bool,
 }
 
-const COLUMNS: &str = "id, token, user, purpose, method, binding, setup, code_hash, accepted_at, code_expires_at, expires_at, closed_at IS NOT NULL";
+const COLUMNS: &str = "id, token, user, purpose, method, binding, setup, code_hash, accepted_at, code_expires_at, expires_at, coalesce(closed_as <> 'expired', 0)";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
     Ok(Challenge {
@@ -207,6 +208,24 @@ pub(crate) struct About {
     pub(crate) setup: Option<i64>,
 }
 
+/// How long after its end a question that nobody answered counts as pending, in seconds.
+const KEPT: i64 = 86_400;
+
+/// How many questions that are long over one opened closes: more than are left between two, and few enough not to be
+/// felt.
+const SWEPT: i64 = 20;
+
+/// Closes questions that nobody answered. Their answer stays what it was.
+fn sweep(tx: &Tx<'_>) -> Result<()> {
+    tx.db()
+        .prepare_cached(
+            "UPDATE challenge SET closed_at = :now, closed_as = 'expired', code_hash = NULL WHERE id IN
+                 (SELECT id FROM challenge WHERE closed_at IS NULL AND expires_at < :over ORDER BY expires_at LIMIT :most)",
+        )?
+        .execute(named_params! { ":now": tx.now(), ":over": tx.now().plus(-KEPT), ":most": SWEPT })?;
+    Ok(())
+}
+
 /// Opens a challenge.
 pub(crate) fn open(
     tx: &Tx<'_>,
@@ -221,6 +240,7 @@ pub(crate) fn open(
         .encode(&bytes)
         .to_ascii_lowercase();
     let now = tx.now();
+    sweep(tx)?;
     let id = tx.next_id("challenge")?;
     tx.db()
         .prepare_cached(
@@ -504,6 +524,42 @@ mod tests {
         });
         let now = fresh.store.now();
         assert_eq!(expires.unwrap(), (None, Some(now.plus(60))));
+    }
+
+    #[test]
+    fn what_nobody_answered_is_closed_a_day_later_and_stays_expired() {
+        let fresh = fresh();
+        let opened = || {
+            let begin = |tx: &Tx<'_>| open(tx, 1, Purpose::Login, Method::Totp, About::default());
+            fresh.store.write(begin).unwrap().id
+        };
+        let user = "INSERT INTO user (login, type, created_at) VALUES ('alice', 'employee', 0)";
+        fresh.store.tampered().execute(user, []).unwrap();
+        let closed = "SELECT count(*) FROM challenge WHERE closed_as = 'expired'";
+        let closed = || -> i64 {
+            fresh
+                .store
+                .db()
+                .query_row(closed, [], |row| row.get(0))
+                .unwrap()
+        };
+        let later = |seconds| fresh.clock.set(fresh.store.now().plus(seconds));
+        let first = opened();
+        for _ in 0..SWEPT + 4 {
+            opened();
+        }
+        later(LIFE + KEPT);
+        opened();
+        assert_eq!(closed(), 0, "a day is not over yet");
+        later(1);
+        opened();
+        assert_eq!(closed(), SWEPT);
+        opened();
+        assert_eq!(closed(), SWEPT + 5);
+        let standing = get(&fresh.store, first)
+            .unwrap()
+            .standing(fresh.store.now());
+        assert_eq!(standing, Standing::Expired);
     }
 
     #[test]

@@ -13,9 +13,8 @@
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
 //!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
-//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`enrol`], [`init`], [`coverage`],
-//!   [`rotation`], [`status`],
-//!   [`sealed`]: commands with no noun of their own.
+//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`enrol`], [`init`],
+//!   [`coverage`], [`rotation`], [`status`], [`sealed`], [`doctor`]: commands with no noun of their own.
 //! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
 //!
 //! # Ground rules
@@ -25,6 +24,7 @@
 //! * The next noun costs `src/<noun>.rs`, `src/bin/twofa/commands/<noun>.rs`, `tests/cli/<noun>.rs`, its table in
 //!   `schema.sql`, its rows in [`verb::VERBS`] and among the events of [`audit`], and a line where nouns are listed: here,
 //!   in the binary's `cli.rs` and `commands/mod.rs`, and in the orders of `tests/cli/fences.rs`, which fails without it.
+//! * What `doctor` looks for is a row of [`doctor::CHECKS`] and a test that provokes it.
 //! * A setting is a row of `setting/catalogue.rs`, an event a row of `audit/event.rs`, an exit code a row of
 //!   [`error::Kind`]; help, completion and checks are made from the row.
 
@@ -42,6 +42,7 @@ pub mod clock;
 pub mod confirmation;
 pub mod coverage;
 pub mod delivery;
+pub mod doctor;
 pub mod enrol;
 pub mod error;
 pub mod files;

@@ -63,25 +63,29 @@ pub fn check(store: &Store) -> Result<Checked> {
         broken: Vec::new(),
         loose: store.place().loose(),
     };
-    for (table, column, label) in COLUMNS {
-        let mut query = store.db().prepare(&format!(
-            "SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY id"
-        ))?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            match vault.open_sealed(*label, id, &sealed) {
-                Ok(_) => checked.values += 1,
-                Err(error) if error.kind() == Kind::Storage => {
-                    checked.broken.push(Broken {
-                        column: format!("{table}.{column}"),
-                        row: id,
-                    });
+    store.watched("Opening what is sealed", None, |at| {
+        for (table, column, label) in COLUMNS {
+            let mut query = store.db().prepare(&format!(
+                "SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY id"
+            ))?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                let (id, sealed) = (row.get(0)?, row.get_ref(1)?.as_blob().unwrap_or_default());
+                match vault.open_sealed(*label, id, sealed) {
+                    Ok(_) => checked.values += 1,
+                    Err(error) if error.kind() == Kind::Storage => {
+                        checked.broken.push(Broken {
+                            column: format!("{table}.{column}"),
+                            row: id,
+                        });
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
+                at(checked.values);
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(checked)
 }
 

@@ -36,6 +36,8 @@ pub(crate) use ring::Ring;
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;
 const HEADER: usize = 1 + 4;
+/// What XChaCha20-Poly1305 adds (RFC 8439, section 2.8).
+const TAG: usize = 16;
 
 /// Argon2id as OWASP's Password Storage Cheat Sheet gives it: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -489,6 +491,11 @@ fn prefixed(parts: &[&str], row: i64) -> Vec<u8> {
     }
     data.extend(row.to_be_bytes());
     data
+}
+
+/// How long a sealed value of so many bytes is.
+pub(crate) fn sealed_length(plain: usize) -> i64 {
+    i64::try_from(HEADER + NONCE + plain + TAG).unwrap_or(i64::MAX)
 }
 
 fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {

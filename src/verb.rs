@@ -141,6 +141,7 @@ pub const VERBS: &[Verb] = &[
     row("init", Nothing, Opens::Create, false),
     row("status", Mapped, Opens::Read, false),
     row("coverage", Op(CanManageUsers), Opens::Read, false),
+    row("doctor", Op(CanManageAdministration), Opens::Read, false),
     row("completions", Nothing, Opens::Nothing, false),
     row("man", Nothing, Opens::Nothing, false),
     row("help", Nothing, Opens::Nothing, false),

@@ -160,6 +160,19 @@ const CASES: [(&str, Through, Method); 4] = [
     ("login::run::answer, email", Through::Answer, Method::Email),
 ];
 
+/// Makes the log of a world so much longer: with wrong answers of all its users, one after the other.
+pub fn lengthen(world: &World, events: u64) -> Result<()> {
+    let side = &mut Side::new(world, Log::Long)?;
+    let wrong = Secret::from(WRONG);
+    for _ in 0..events {
+        let token = World::challenge(side.next());
+        run::answer(side.store(), &side.who, &token, &wrong, Some(Method::Email))?;
+    }
+    side.bare
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
 /// The rate beside a bare loop of `BEGIN IMMEDIATE; UPDATE; INSERT; COMMIT` on the same file with the same pragmas.
 pub fn against_a_bare_loop(world: &World) -> Result<()> {
     for (log, title) in [

@@ -181,8 +181,8 @@ impl World {
                 "INSERT INTO identity (key, user, is_login, is_email) VALUES (?1, ?3, 1, 0), (?2, ?3, 0, 1)",
             )?;
             let mut app = db.prepare(
-                "INSERT INTO authenticator (id, user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-                 VALUES (?1, ?1, ?2, 'SHA1', 6, 30, 0, ?3)",
+                "INSERT INTO authenticator (id, user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+                 VALUES (?1, ?1, ?2, ?3, 'SHA1', 6, 30, 0, ?4)",
             )?;
             let mut challenge = db.prepare(
                 "INSERT INTO challenge (id, token, user, purpose, method, code_hash, accepted_at, code_expires_at, created_at, expires_at)
@@ -203,7 +203,8 @@ impl World {
                 identity.execute(params![login, email, id])?;
                 source.fill(&mut secret)?;
                 let sealed = vault.seal(Label("authenticator.secret"), id, &secret, source)?;
-                app.execute(params![id, sealed, now])?;
+                let print = vault.hash(Label("authenticator.fingerprint"), &[&secret])?;
+                app.execute(params![id, sealed, print, now])?;
                 let code = vault.hash(
                     Label("challenge.code"),
                     &[&id.to_be_bytes(), SENT.as_bytes()],

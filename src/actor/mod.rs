@@ -7,13 +7,17 @@ mod authority;
 
 pub use self::authority::{Authority, Process};
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use crate::audit::{Entry, Event, Outcome, Who, append};
+use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::name::visible;
 use crate::permission;
-use crate::store::{Store, Tx, account_name};
+use crate::store::{Place, Store, Tx, account_name};
 use crate::user::{self, Type, User};
-use crate::verb::{Needs, Operation, Verb};
+use crate::verb::{Needs, Opens, Operation, Verb};
 
 /// Who runs the command, as the store knows them.
 #[derive(Debug, Clone)]
@@ -337,6 +341,29 @@ impl Session {
     }
 }
 
+/// Opens a store that is too damaged to say who acts, for those who need nobody's leave to look at it: root, and the
+/// account that the file belongs to when it acts for itself. A verb that writes gets none, and nobody else does: a caller
+/// behind sudo and any other account are told by a sound store what they may, or nothing.
+///
+/// # Errors
+/// [`Kind::NotPermitted`]; those of opening the file.
+pub fn open_damaged(
+    place: &Place,
+    verb: &Verb,
+    process: &Process,
+    wait: Duration,
+    source: Rc<dyn Source>,
+) -> Result<Store> {
+    let authority = process.authority(crate::store::owner_of(&place.db));
+    if !authority.is_own() || verb.opens != Opens::Read {
+        return Err(Error::new(
+            Kind::NotPermitted,
+            "only root and the store's owner look at a store that cannot say who acts",
+        ));
+    }
+    Store::open_damaged(place, wait, source)
+}
+
 /// A few administrators one could ask.
 fn some_administrators(store: &Store) -> Result<String> {
     Ok(listed(&permission::active_administrators(store, 3)?))
@@ -463,5 +490,50 @@ fn keep_denial(store: &Store, who: &Who, verb: &Verb, about: Option<i64>, denied
     match kept {
         Ok(_) => denied,
         Err(error) => denied.with("not_recorded", error.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fresh;
+    use crate::verb::verb;
+
+    /// What a sound store refuses, a damaged one does not give.
+    #[test]
+    fn a_damaged_store_is_for_root_and_its_owner() {
+        let world = fresh();
+        let place = world.store.place().clone();
+        let owner = crate::store::owner_of(&place.db);
+        let other = owner.map(|owner| owner + 1);
+        let run = |real: Option<u32>, effective: Option<u32>, named: &[Option<u32>]| Process {
+            effective,
+            real,
+            named: named.to_vec(),
+        };
+        let opened = |process: &Process, path: &str| {
+            let source: Rc<dyn Source> = world.clock.clone();
+            open_damaged(&place, verb(path).unwrap(), process, Duration::ZERO, source)
+        };
+        for process in [run(Some(0), Some(0), &[]), run(owner, owner, &[])] {
+            let store = opened(&process, "doctor").unwrap();
+            assert_eq!(store.id(), world.store.id());
+            assert!(!store.is_writable());
+            let denied = opened(&process, "user add").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted);
+        }
+        let lesser = [
+            run(other, other, &[]),
+            run(Some(4_321), Some(4_321), &[Some(0)]),
+        ];
+        for process in lesser {
+            let denied = opened(&process, "doctor").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted, "{process:?}");
+        }
+        if owner != Some(0) {
+            let delegated = run(owner, owner, &[other]);
+            let denied = opened(&delegated, "doctor").unwrap_err();
+            assert_eq!(denied.kind(), Kind::NotPermitted);
+        }
     }
 }

@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Body, config::Config};
 use url::Url;
 
-use super::conversation::{Deadline, Talk};
+use super::conversation::{Deadline, LAST_WORDS, Talk};
 use super::wire::{self, Wire};
 use super::{Failure, Sms};
 use crate::secret::Secret;
@@ -95,6 +95,26 @@ pub(super) fn send_http(
         }
         Ok(found.unwrap_or_else(|| status(answer.status)))
     })
+}
+
+/// Connects to the server of `url`, with TLS where it says so, and asks nothing: there is no question that every interface
+/// takes without sending.
+pub(super) fn call(
+    url: &str,
+    ca_file: Option<&str>,
+    deadline: Deadline,
+    talk: &Talk,
+) -> Result<String, Failure> {
+    let unfit = || Failure::permanent("the URL names no server".to_owned());
+    let url = Url::parse(url).map_err(|_| unfit())?;
+    let host = url.host_str().ok_or_else(unfit)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().ok_or_else(unfit)?;
+    let wire = Wire::connect(host, port, deadline.ahead(LAST_WORDS), talk)?;
+    if url.scheme() == "https" {
+        wire.secured(host, ca_file, talk)?;
+    }
+    Ok(String::new())
 }
 
 /// The failure of a message that was answered with a status of success all the same.

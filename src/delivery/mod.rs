@@ -340,6 +340,76 @@ fn by_sms(
     })
 }
 
+/// The longest a server is called, to see whether it answers.
+const CALL: Duration = Duration::from_secs(10);
+
+/// Whether what codes leave by answers: connected, protected and logged in as for a message, and then left with none. What
+/// writes a file or runs a program calls nobody.
+///
+/// # Errors
+/// About us: a key that is missing. What the server says is in the answer.
+pub(crate) fn reach(store: &Store, sender: &Sender) -> Result<std::result::Result<(), Failure>> {
+    let deadline = Deadline::within(CALL);
+    let nothing = Words {
+        subject: None,
+        text: String::new(),
+        html: None,
+    };
+    let mask = Arc::new(mask(store, sender, &nothing)?);
+    let came = match sender {
+        Sender::Mailbox(mailbox) => call_mailbox(store, mailbox, deadline, &mask)?,
+        Sender::Provider(provider) => call_provider(store, provider, deadline, &mask)?,
+    };
+    Ok(came.map(drop).map_err(|failure| Failure {
+        said: one_line(&mask.hide(&failure.said), LONGEST_FAILURE),
+        ..failure
+    }))
+}
+
+fn call_mailbox(
+    store: &Store,
+    mailbox: &Mailbox,
+    deadline: Deadline,
+    mask: &Arc<Mask>,
+) -> Result<std::result::Result<String, Failure>> {
+    let mailbox::Transport::Smtp(server) = &mailbox.transport else {
+        return Ok(Ok(String::new()));
+    };
+    let password = mailbox.password(store)?;
+    let (server, name) = (server.clone(), wire::named(&server.host, server.port));
+    Ok(converse(&name, deadline, mask, &mut |_| {}, move |talk| {
+        smtp::call(&server, password.as_ref(), deadline, talk)
+    }))
+}
+
+fn call_provider(
+    store: &Store,
+    provider: &SmsProvider,
+    deadline: Deadline,
+    mask: &Arc<Mask>,
+) -> Result<std::result::Result<String, Failure>> {
+    use crate::sms_provider::Transport;
+    let (url, ca_file) = match &provider.transport {
+        Transport::Smpp(server) => {
+            let secret = provider.secret(store)?;
+            let (server, name) = (server.clone(), wire::named(&server.host, server.port));
+            return Ok(converse(&name, deadline, mask, &mut |_| {}, move |talk| {
+                smpp::call(&server, secret.as_ref(), deadline, talk)
+            }));
+        }
+        Transport::Twilio(server) => (server.url.clone(), server.ca_file.clone()),
+        Transport::Http(server) => (server.url.clone(), server.ca_file.clone()),
+        Transport::Command { .. } | Transport::File { .. } => return Ok(Ok(String::new())),
+    };
+    Ok(converse(
+        &wire::of_url(&url),
+        deadline,
+        mask,
+        &mut |_| {},
+        move |talk| http::call(&url, ca_file.as_deref(), deadline, talk),
+    ))
+}
+
 /// In how many parts a message goes to a phone, each of which is paid for: one holds 160 characters of the GSM alphabet, or
 /// 70 where one of them is not in it.
 #[must_use]

@@ -50,6 +50,25 @@ pub(super) fn send(
     Ok(receipt)
 }
 
+/// Does all that comes before a letter, and none of it.
+pub(super) fn call(
+    server: &Smtp,
+    password: Option<&Secret>,
+    deadline: Deadline,
+    talk: &Talk,
+) -> Result<String, Failure> {
+    let deadline = deadline.ahead(LAST_WORDS);
+    let mut session = Session::open(server, deadline, talk)?;
+    if let (Some(username), Some(password)) = (&server.username, password) {
+        session.log_in(server, username, password)?;
+    }
+    session.wire.leave();
+    let _ = session
+        .say(&Quit.to_string())
+        .and_then(|()| session.answer());
+    Ok(String::new())
+}
+
 /// A conversation with one server.
 struct Session<'a> {
     wire: Wire,

@@ -244,9 +244,9 @@ impl World {
                     let next = tx.next_id("authenticator")?;
                     let sealed = tx.vault()?.seal(authenticator::SECRET, next, &SECRET, tx.source())?;
                     tx.db().execute(
-                        "INSERT INTO authenticator (user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-                         VALUES (?1, ?2, 'SHA1', 6, 30, 0, 0)",
-                        params![id, sealed],
+                        "INSERT INTO authenticator (user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+                         VALUES (?1, ?2, ?3, 'SHA1', 6, 30, 0, 0)",
+                        params![id, sealed, authenticator::fingerprint(tx, &SECRET)?],
                     )?;
                 }
                 if !made.codes {

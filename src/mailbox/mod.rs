@@ -304,9 +304,16 @@ impl PutMailbox {
     fn password_word(&self, store: &Store, have: Option<&Mailbox>) -> Result<Option<&'static str>> {
         if let Some(new) = &self.password
             && let Some(have) = have
-            && let Some(old) = have.password(store)?
+            && have.has_password()
         {
-            let same = crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes());
+            // One that was damaged is another one, and is put right by the new one.
+            let same = match have.password(store) {
+                Ok(old) => old.is_some_and(|old| {
+                    crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes())
+                }),
+                Err(error) if error.kind() == Kind::Storage => false,
+                Err(error) => return Err(error),
+            };
             return Ok(Some(if same { "set" } else { "changed" }));
         }
         Ok(self.password_after(have))

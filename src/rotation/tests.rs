@@ -53,7 +53,7 @@ fn filled(rows: i64) -> Fresh {
         ),
         (
             "authenticator",
-            "INSERT INTO authenticator (id, user, secret, algorithm, digits, period, consumed_until_at, connected_at) VALUES (:id, :id, :sealed, 'SHA1', 6, 30, 0, 0)",
+            "INSERT INTO authenticator (id, user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at) VALUES (:id, :id, :sealed, x'', 'SHA1', 6, 30, 0, 0)",
         ),
         (
             "authenticator_setup",

@@ -63,15 +63,15 @@ impl PutProvider {
                 Kind::Usage,
                 "another account, another server, or no protection, needs the secret anew",
             )
-            .hint(self.transport.secret_option()));
+            .hint(format!("give it with {}", self.transport.secret_option())));
         }
         self.transport.check(has_secret)?;
         let want = ProviderRow::of(&name, self.from.as_deref(), &self.transport, has_secret);
         let mut want = serde_json::to_value(&want).unwrap_or_default();
         // A secret carries no bytes: another one shows as `set` becoming `changed`.
         if let (Some(new), Some(have)) = (&self.secret, have)
-            && let Some(old) = have.secret(store)?
-            && !crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes())
+            && have.has_secret()
+            && !is_same(store, have, new)?
         {
             want["secret"] = Value::from("changed");
         }
@@ -86,6 +86,17 @@ impl PutProvider {
         Ok(Change::new("sms-provider", key, op, event)
             .fields_of(FIELDS, &old, &want)
             .if_any())
+    }
+}
+
+/// Whether a new secret is the one it has. One that was damaged is another one, and is put right by the new one.
+fn is_same(store: &Store, have: &SmsProvider, new: &Secret) -> Result<bool> {
+    match have.secret(store) {
+        Ok(old) => Ok(old.is_some_and(|old| {
+            crate::vault::same(old.expose().as_bytes(), new.expose().as_bytes())
+        })),
+        Err(error) if error.kind() == Kind::Storage => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

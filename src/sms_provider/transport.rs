@@ -101,12 +101,12 @@ impl Transport {
         )
     }
 
-    /// How a secret is given to it.
-    pub(super) fn secret_option(&self) -> &'static str {
+    /// The option that gives it its secret.
+    pub(crate) fn secret_option(&self) -> &'static str {
         match self {
-            Transport::Smpp(_) => "give it with --password-stdin",
-            Transport::Http(http) if http.username.is_some() => "give it with --password-stdin",
-            _ => "give it with --token-stdin",
+            Transport::Smpp(_) => "--password-stdin",
+            Transport::Http(http) if http.username.is_some() => "--password-stdin",
+            _ => "--token-stdin",
         }
     }
 
@@ -153,9 +153,8 @@ impl Transport {
             ));
         }
         if self.takes_secret() && !has_secret && !matches!(self, Transport::Http(_)) {
-            return Err(
-                Error::new(Kind::MissingAnswer, "a secret is needed").hint(self.secret_option())
-            );
+            return Err(Error::new(Kind::MissingAnswer, "a secret is needed")
+                .hint(format!("give it with {}", self.secret_option())));
         }
         match self {
             Transport::Smpp(smpp) => smpp.check(),

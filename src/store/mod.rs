@@ -7,11 +7,13 @@
 //! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
 mod create;
+mod damage;
 mod kept;
 mod opened;
 mod overlay;
 mod place;
 mod reader;
+pub(crate) mod schema;
 mod upgrade;
 
 use std::cell::{OnceCell, RefCell};
@@ -255,6 +257,12 @@ impl Store {
     pub fn vault(&self) -> Result<&Vault> {
         if let Some(vault) = self.vault.get() {
             return Ok(vault);
+        }
+        if self.id.is_empty() {
+            return Err(Error::new(
+                Kind::Storage,
+                "the store is too damaged to tell which key opens it",
+            ));
         }
         let vault = Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?)?;
         Ok(self.vault.get_or_init(|| vault))

@@ -197,8 +197,8 @@ mod tests {
                     )?;
                     if id < 1_000 + apps {
                         db.execute(
-                            "INSERT INTO authenticator (user, secret, algorithm, digits, period, consumed_until_at, connected_at)
-                             VALUES (?1, x'00', 'SHA1', 6, 30, 0, 0)",
+                            "INSERT INTO authenticator (user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+                             VALUES (?1, x'00', x'00', 'SHA1', 6, 30, 0, 0)",
                             [id],
                         )?;
                     }

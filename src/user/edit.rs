@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension as _, named_params};
 use serde_json::{Value, json};
 
-use super::rules::{email, language, login, os_user, phone};
+use super::rules::{email, identities, language, login, os_user, phone};
 use super::{Type, User, get, lookup};
 use crate::audit::Event;
 use crate::challenge;
@@ -146,21 +146,13 @@ fn write_identity(tx: &Tx<'_>, user: i64, login: &str, address: Option<&str>) ->
     tx.db()
         .prepare_cached("DELETE FROM identity WHERE user = ?1")?
         .execute([user])?;
-    let login_key = fold(login);
-    let email_key = address.map(fold);
     let mut insert = tx
         .db()
         .prepare_cached("INSERT INTO identity (key, user, is_login, is_email) VALUES (:key, :user, :is_login, :is_email)")?;
-    let shared = email_key.as_ref() == Some(&login_key);
-    // Codes go to a login that is an address where there is no other.
-    let is_address = shared || email(login).is_ok();
-    insert.execute(
-        named_params! { ":key": login_key, ":user": user, ":is_login": true, ":is_email": is_address },
-    )?;
-    if let Some(key) = email_key.filter(|_| !shared) {
-        insert.execute(
-            named_params! { ":key": key, ":user": user, ":is_login": false, ":is_email": true },
-        )?;
+    for name in identities(login, address) {
+        insert.execute(named_params! {
+            ":key": name.key, ":user": user, ":is_login": name.is_login, ":is_email": name.is_email,
+        })?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Every function returns the value as it is stored.
 
 use crate::error::{Error, Kind, Result};
-use crate::name::{self, visible};
+use crate::name::{self, fold, visible};
 use crate::plan::Warning;
 
 /// A login: 1 to 250 characters, no colon (RFC 7617, section 2, and the otpauth URI take it as a separator).
@@ -39,6 +39,36 @@ pub fn email(text: &str) -> Result<String> {
         .hint("write it as name@example.com")
     })?;
     Ok(address)
+}
+
+/// A name that leads to a user: a row of `identity`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    /// The login or address, folded.
+    pub(crate) key: String,
+    /// Whether it is the login.
+    pub(crate) is_login: bool,
+    /// Whether codes can go to it.
+    pub(crate) is_email: bool,
+}
+
+/// The names that lead to a user with this login and address.
+pub(crate) fn identities(login: &str, address: Option<&str>) -> Vec<Identity> {
+    let login_key = fold(login);
+    let email_key = address.map(fold);
+    let shared = email_key.as_ref() == Some(&login_key);
+    let mut names = vec![Identity {
+        // Codes go to a login that is an address where there is no other.
+        is_email: shared || (login_key.contains('@') && email(login).is_ok()),
+        key: login_key,
+        is_login: true,
+    }];
+    names.extend(email_key.filter(|_| !shared).map(|key| Identity {
+        key,
+        is_login: false,
+        is_email: true,
+    }));
+    names
 }
 
 /// A phone number: `+` and 7 to 15 digits, the first not 0 (E.164).

@@ -58,6 +58,7 @@ const ORDER: &[&str] = &[
     "status",
     "archive",
     "rotation",
+    "doctor",
     // Many plans of the nouns as one.
     "policy",
 ];
@@ -369,11 +370,18 @@ fn written(code: &str) -> Vec<String> {
 fn a_table_is_written_by_its_noun() {
     let mut wrong = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    // An overlay has tables of the same names in memory, and writes no store's.
-    for (file, code) in library()
-        .into_iter()
-        .filter(|(file, _)| file != "store/overlay.rs")
-    {
+    for (file, code) in library() {
+        // What the doctor prints for a person to run it does not run: it has nothing that writes.
+        if file.starts_with("doctor/") {
+            let writes = ["Tx", ".write(", "write_for_one", "execute"];
+            let found = writes.into_iter().find(|word| code.contains(word));
+            assert_eq!(found, None, "src/{file} could write");
+            continue;
+        }
+        // An overlay has tables of the same names in memory, and writes no store's.
+        if file == "store/overlay.rs" {
+            continue;
+        }
         for table in written(&code) {
             let allowed = WRITERS
                 .iter()

@@ -93,6 +93,7 @@ Commands:
   init            Make a store, its key file and the first administrator
   status          Show what is on, for how many, and what to do next
   coverage        Show who would be asked for which method, and who could not log in
+  doctor          Say what is wrong with the store, and which command mends it
   method          Manage the 2FA methods: email, SMS, authenticator app, recovery codes
   setting         Manage system settings
   user            Manage users

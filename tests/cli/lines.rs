@@ -24,6 +24,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "completions" => "completions bash",
         "man" => "man user add",
         "status" => "status",
+        "doctor" => "doctor",
         "method list" => "method list",
         "method show" => "method show email",
         "method enable" => "method enable totp",

@@ -36,6 +36,21 @@ mod deadlock;
 mod delivery;
 mod delivery_hostile;
 mod delivery_secrets;
+mod doctor;
+mod doctor_file;
+mod doctor_key;
+#[cfg(unix)]
+mod doctor_machine;
+mod doctor_methods;
+#[cfg(unix)]
+mod doctor_modes;
+mod doctor_online;
+mod doctor_output;
+mod doctor_people;
+mod doctor_rows;
+mod doctor_schema;
+mod doctor_secrets;
+mod doctor_settings;
 mod environment;
 mod escalation;
 mod examples;

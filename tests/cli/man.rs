@@ -150,6 +150,12 @@ Look after the key file.
 .TP
 \fBtwofa\-key\-check\fR(8)
 Check that the key file opens every sealed value of the store.
+.TP
+\fBtwofa\-key\-rotate\fR(8)
+Make new keys and seal everything anew, while logins go on.
+.TP
+\fBtwofa\-key\-retire\fR(8)
+Take a key out of the key file that the store needs no more.
 .SH OPTIONS
 \fBtwofa\fR(8) tells of the options that every command takes.
 .SH ENVIRONMENT
@@ -163,7 +169,7 @@ twofa key check \-o json
 .EE
 .nh
 .SH "SEE ALSO"
-\fBtwofa\fR(8), \fBtwofa\-key\-check\fR(8)
+\fBtwofa\fR(8), \fBtwofa\-key\-check\fR(8), \fBtwofa\-key\-rotate\fR(8), \fBtwofa\-key\-retire\fR(8)
 
 "#]]);
 }
@@ -281,10 +287,18 @@ fn all_pages_into_a_directory() {
 $ twofa man key --out part
 ? 0
 --- stderr
-2 pages were written into `part`.
+4 pages were written into `part`.
 
 "#]]);
-    assert_eq!(names("part"), ["twofa-key-check.8", "twofa-key.8"]);
+    assert_eq!(
+        names("part"),
+        [
+            "twofa-key-check.8",
+            "twofa-key-retire.8",
+            "twofa-key-rotate.8",
+            "twofa-key.8"
+        ]
+    );
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, coverage, group, help, init, key, login, mailbox, man,
-    method, outbox, password, permission, policy, recovery_codes, setting, sms_provider, status,
-    template, user,
+    audit, authenticator, completions, coverage, doctor, group, help, init, key, login, mailbox,
+    man, method, outbox, password, permission, policy, recovery_codes, setting, sms_provider,
+    status, template, user,
 };
 use crate::complete;
 
@@ -153,6 +153,7 @@ pub enum Command {
     Init(init::Init),
     Status(status::Status),
     Coverage(coverage::CoverageArgs),
+    Doctor(doctor::Doctor),
     // Hidden: completion offers visible aliases beside the name, and sorts `lookup` before it.
     #[command(subcommand, alias = "lookup")]
     Method(method::Method),

@@ -56,6 +56,19 @@ impl Context {
         self.begin(self.open(Store::open_to_look)?)
     }
 
+    /// The store where it is too damaged for a session: for root and its owner, to look at it.
+    pub fn damaged_store(&self) -> Result<Store> {
+        let store = twofa::actor::open_damaged(
+            &self.place()?,
+            self.verb,
+            &self.process,
+            process::wait(&self.globals)?,
+            Rc::clone(&self.source),
+        )?;
+        store.watch(Box::new(self.ui.bar()));
+        Ok(store)
+    }
+
     fn begin(&self, store: Store) -> Result<Session> {
         Session::begin(
             store,

@@ -63,23 +63,21 @@ pub(super) fn send(
 ) -> Result<String, Failure> {
     // What cannot be sent is known before anybody is called.
     let letter = Letter::of(sms, reference)?;
-    let bind = bind(server, password)?;
-    let deadline = deadline.ahead(LAST_WORDS);
-    let mut wire = Wire::connect(&server.host, server.port, deadline, talk)?;
-    if server.tls != Tls::None {
-        wire = wire.secured(&server.host, server.ca_file.as_deref(), talk)?;
-    }
-    let mut session = Session {
-        wire,
-        server: named(&server.host, server.port),
-        talk,
-        sequence: 0,
-        over: false,
-    };
-    session.bind(server, password, bind)?;
+    let mut session = Session::open(server, password, deadline, talk)?;
     let came = session.submit(&letter);
     session.leave();
     came
+}
+
+/// Binds and unbinds, and submits nothing.
+pub(super) fn call(
+    server: &Smpp,
+    password: Option<&Secret>,
+    deadline: Deadline,
+    talk: &Talk,
+) -> Result<String, Failure> {
+    Session::open(server, password, deadline, talk)?.leave();
+    Ok(String::new())
 }
 
 /// A message with all that a centre must know of it.
@@ -172,7 +170,31 @@ struct Session<'a> {
     over: bool,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Connects and logs in.
+    fn open(
+        server: &Smpp,
+        password: Option<&Secret>,
+        deadline: Deadline,
+        talk: &'a Talk,
+    ) -> Result<Session<'a>, Failure> {
+        let bind = bind(server, password)?;
+        let deadline = deadline.ahead(LAST_WORDS);
+        let mut wire = Wire::connect(&server.host, server.port, deadline, talk)?;
+        if server.tls != Tls::None {
+            wire = wire.secured(&server.host, server.ca_file.as_deref(), talk)?;
+        }
+        let mut session = Session {
+            wire,
+            server: named(&server.host, server.port),
+            talk,
+            sequence: 0,
+            over: false,
+        };
+        session.bind(server, password, bind)?;
+        Ok(session)
+    }
+
     /// Logs in.
     ///
     /// A name or password that is longer than SMPP 3.4 has it goes as it is, with a note: many centres take longer ones,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod authenticator;
 pub mod completions;
 pub mod coverage;
+pub mod doctor;
 pub mod group;
 pub mod help;
 pub mod init;
@@ -35,6 +36,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Init(args) => init::init(context, &args),
         Command::Status(_) => status::run(context),
         Command::Coverage(args) => coverage::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, &args),
         Command::Method(verb) => method::run(context, verb),
         Command::Setting(verb) => setting::run(context, verb),
         Command::User(verb) => user::run(context, verb),
