@@ -280,6 +280,14 @@ pub(crate) fn fingerprint(store: &Store, secret: &[u8]) -> Result<[u8; 32]> {
     store.vault()?.hash(FINGERPRINT, &[secret])
 }
 
+/// Writes the fingerprint of a secret anew, with the hash key that is current now.
+pub(crate) fn renew_fingerprint(tx: &Tx<'_>, row: i64, secret: &[u8]) -> Result<()> {
+    tx.db()
+        .prepare_cached("UPDATE authenticator SET fingerprint = ?2 WHERE id = ?1")?
+        .execute(rusqlite::params![row, fingerprint(tx, secret)?])?;
+    Ok(())
+}
+
 fn connect(tx: &Tx<'_>, who: &Who, user: &User, secret: &[u8], ends_at: Time) -> Result<()> {
     let parameters = Parameters::default();
     tx.db()

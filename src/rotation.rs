@@ -261,6 +261,10 @@ fn reseal(
         Err(error) => return Err(error),
     };
     let anew = vault.seal(label, row, &plain, tx.source())?;
+    if label.0 == authenticator::SECRET.0 {
+        // A new hash key makes another fingerprint of the same secret.
+        authenticator::renew_fingerprint(tx, row, &plain)?;
+    }
     tx.db()
         .prepare_cached(&format!("UPDATE {table} SET {column} = ?2 WHERE id = ?1"))?
         .execute(params![row, anew])?;

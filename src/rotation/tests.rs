@@ -276,6 +276,18 @@ fn after_a_theft_what_can_be_tested_is_void() {
     }
     let found = check(&store).unwrap();
     assert_eq!((found.values, found.broken.len()), (10, 0));
+    // What is hashed anew is hashed with the new key.
+    let of = |id: i64| -> Vec<u8> {
+        let sql = "SELECT fingerprint FROM authenticator WHERE id = ?1";
+        store.db().query_row(sql, [id], |row| row.get(0)).unwrap()
+    };
+    for id in [10, 11] {
+        let secret = format!("authenticator.secret {id}");
+        assert_eq!(
+            of(id),
+            authenticator::fingerprint(&store, secret.as_bytes()).unwrap()
+        );
+    }
     assert!(verify(&store, None).unwrap().intact);
 }
 
