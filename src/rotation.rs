@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Owner;
 use crate::login::recover;
 use crate::name;
-use crate::sealed::{Broken, COLUMNS};
+use crate::sealed::{Broken, COLUMNS, named, retirable_of};
 use crate::store::{Store, Tx};
 use crate::vault::{Purpose, Ring};
 use crate::{authenticator, challenge, recovery};
@@ -87,20 +87,6 @@ pub fn rotate(session: &Session, options: &Rotate, ask: &mut dyn Ask) -> Result<
     Ok(done)
 }
 
-/// The ids of keys in the key file that `key retire` would take out.
-///
-/// # Errors
-/// Key and storage errors.
-pub fn retirable(store: &Store) -> Result<Vec<String>> {
-    retirable_of(store, &Ring::read(&store.place().key)?)
-}
-
-fn retirable_of(store: &Store, ring: &Ring) -> Result<Vec<String>> {
-    let named = named(store)?;
-    let is_needed = |id: &String| named.contains(id) || id == ring.current();
-    Ok(ring.ids().into_iter().filter(|id| !is_needed(id)).collect())
-}
-
 fn question(options: &Rotate) -> &'static str {
     if options.compromised {
         "New keys are made, everything is sealed anew, and all recovery codes, set-ups, tokens and open logins are void."
@@ -110,21 +96,12 @@ fn question(options: &Rotate) -> &'static str {
 }
 
 /// Whether keys stand in the store that only a rotation which was stopped leaves.
-fn is_unfinished(store: &Store) -> Result<bool> {
+pub(crate) fn is_unfinished(store: &Store) -> Result<bool> {
     Ok(store.db().query_row(
         "SELECT EXISTS (SELECT 1 FROM data_key WHERE current = 0 AND purpose IN ('seal', 'hash'))",
         [],
         |row| row.get(0),
     )?)
-}
-
-/// The ring keys that wrap data keys.
-fn named(store: &Store) -> Result<Vec<String>> {
-    let mut query = store
-        .db()
-        .prepare("SELECT DISTINCT ring_key FROM data_key")?;
-    let rows = query.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The ring with a new key before the others, durable in its file. Under the write lock, for two rotations at once would
@@ -168,9 +145,14 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
             reason = "compromised";
             void(tx, done)?;
         }
-        let entry = Entry::new(Event::KEY_ROTATED, Outcome::Ok)
+        let mut entry = Entry::new(Event::KEY_ROTATED, Outcome::Ok)
             .subject(ring.current())
             .reason(reason);
+        if options.compromised {
+            entry = entry.detail(json!({
+                "recovery_codes_void": done.recovery_codes_void, "connect_anew": done.connect_anew,
+            }));
+        }
         append(tx, &session.who(), &entry)?;
         done.key_file = ring.path().display().to_string();
         Ok(())

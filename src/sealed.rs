@@ -9,7 +9,7 @@ use crate::error::{Kind, Result};
 use crate::password::history;
 use crate::store::{Loose, Store};
 use crate::user::edit::IMPORTED;
-use crate::vault::Label;
+use crate::vault::{Label, Ring};
 use crate::{authenticator, mailbox, sms_provider};
 
 /// A sealed column: its table, its name, and the label its values are bound to.
@@ -41,8 +41,33 @@ pub struct Checked {
     pub values: u64,
     /// Those that did not open.
     pub broken: Vec<Broken>,
+    /// Ids of keys in the key file that the store needs no more: `key retire` takes them out.
+    pub retirable: Vec<String>,
     /// Files that others than their owner may read or write.
     pub loose: Vec<Loose>,
+}
+
+/// The ring keys that wrap data keys.
+pub(crate) fn named(store: &Store) -> Result<Vec<String>> {
+    let mut query = store
+        .db()
+        .prepare("SELECT DISTINCT ring_key FROM data_key")?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The ids of keys in the key file that `key retire` would take out.
+///
+/// # Errors
+/// Key and storage errors.
+pub fn retirable(store: &Store) -> Result<Vec<String>> {
+    retirable_of(store, &Ring::read(&store.place().key)?)
+}
+
+pub(crate) fn retirable_of(store: &Store, ring: &Ring) -> Result<Vec<String>> {
+    let named = named(store)?;
+    let is_needed = |id: &String| named.contains(id) || id == ring.current();
+    Ok(ring.ids().into_iter().filter(|id| !is_needed(id)).collect())
 }
 
 /// Opens every sealed value, one by one.
@@ -51,16 +76,13 @@ pub struct Checked {
 /// [`Kind::KeyMissing`], [`Kind::KeyWrong`] when the data keys themselves do not open.
 pub fn check(store: &Store) -> Result<Checked> {
     let vault = store.vault()?;
-    let mut query = store
-        .db()
-        .prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
-    let ring_keys = query
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut ring_keys = named(store)?;
+    ring_keys.sort_unstable();
     let mut checked = Checked {
         ring_keys,
         values: 0,
         broken: Vec::new(),
+        retirable: retirable(store)?,
         loose: store.place().loose(),
     };
     store.watched("Opening what is sealed", None, |at| {

@@ -95,6 +95,7 @@ pub fn status(session: &Session) -> Result<Status> {
         mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
         providers: !crate::sms_provider::candidates(store)?.is_empty(),
         stranded: coverage.no_method > 0,
+        passwords: coverage.users > 0,
     };
     let key = key_trouble(store)?;
     let next = if key.is_some() {
@@ -163,8 +164,11 @@ fn methods(system: &System, ready: &Ready) -> Vec<MethodStatus> {
     system.methods.iter().map(status).collect()
 }
 
-/// What is wrong with the key file, if anything is.
-fn key_trouble(store: &Store) -> Result<Option<Warning>> {
+/// What is wrong with the key file, if anything is: what is told of logins then is not what they do.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn key_trouble(store: &Store) -> Result<Option<Warning>> {
     match store.vault() {
         Ok(_) => Ok(None),
         Err(error) if matches!(error.kind(), Kind::KeyMissing | Kind::KeyWrong) => {
@@ -220,6 +224,8 @@ struct Has {
     providers: bool,
     /// Whether somebody could not log in with 2FA on.
     stranded: bool,
+    /// Whether anybody has a password.
+    passwords: bool,
 }
 
 /// The next thing an administrator would do.
@@ -254,6 +260,9 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> Str
     }
     if !system.enabled {
         return "twofa setting set Enable2FA on".to_owned();
+    }
+    if !has.passwords {
+        return "twofa password set LOGIN".to_owned();
     }
     "twofa login simulate LOGIN".to_owned()
 }

@@ -1,6 +1,6 @@
 //! How fast it is, as ratios against something else measured beside it in the same run: `cargo bench --bench speed`.
 //!
-//! Words after `--` choose parts: `command`, `verify`, `scale`, `permission`, `coverage`, `million`, `doctor`, `policy`, `import`; without one all of them run, which takes some
+//! Words after `--` choose parts: `command`, `verify`, `scale`, `permission`, `coverage`, `million`, `doctor`, `trust`, `policy`, `import`; without one all of them run, which takes some
 //! minutes and two gigabytes under `target`. Each figure is the median of five rounds; the sides of a ratio take turns
 //! within a round. `TWOFA_BENCH_DIR` names a directory on the disk to measure, else it is `target/tmp`. Nothing is asserted: a slow machine is not a broken program, and whoever reads the table judges.
 
@@ -15,6 +15,7 @@ mod doctor;
 mod import;
 mod permission;
 mod policy;
+mod trust;
 mod verify;
 mod world;
 
@@ -55,6 +56,10 @@ fn run(words: &[String]) -> twofa::error::Result<()> {
     }
     if wants("import") {
         import::against_the_shell(&World::of(0)?);
+    }
+    if wants("trust") {
+        trust::verify(&World::of(100)?)?;
+        trust::rotate(&trust::world()?)?;
     }
     if wants("doctor") {
         doctor::beside_what_it_stands_on(&World::of(1_000_000)?)?;

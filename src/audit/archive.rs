@@ -32,6 +32,8 @@ pub struct Selection {
     pub till: Time,
     /// These events; a word before the dot stands for all of its events. Empty: all.
     pub events: Vec<String>,
+    /// When it is asked.
+    pub now: Time,
 }
 
 /// What was archived. Its keys are never left out.
@@ -62,13 +64,16 @@ pub struct Copied<'a> {
 }
 
 impl Selection {
-    /// Hands every row to `each`, with its digest, its mac and its key. The newest row stays: the head is of it.
+    /// Hands every row to `each`, with its digest, its mac and its key. The newest row stays: the head is of it; and so do
+    /// actions that went unconfirmed within the last week, of which `status` tells.
     fn rows(&self, store: &Store, each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let mut query = store.db().prepare(&format!(
             "SELECT {COLUMNS}, digest, mac, \"key\" FROM audit
-             WHERE at BETWEEN ?1 AND ?2 AND seq < (SELECT max(seq) FROM audit) ORDER BY seq"
+             WHERE at BETWEEN ?1 AND ?2 AND seq < (SELECT max(seq) FROM audit)
+                 AND NOT (event = 'confirmation.skipped' AND at >= ?3) ORDER BY seq"
         ))?;
-        let mut rows = query.query(params![self.from, self.till])?;
+        let week_ago = self.now.plus(-7 * 86_400);
+        let mut rows = query.query(params![self.from, self.till, week_ago])?;
         while let Some(row) = rows.next()? {
             let event = row.get_ref(4)?.as_str().unwrap_or_default();
             let named = |want: &String| event == want || event.split('.').next() == Some(want);
@@ -163,7 +168,9 @@ impl<'a> Copied<'a> {
             hash.update(bytes);
             file.fill(bytes).map_err(failed)
         };
-        let Selection { from, till, events } = &self.selection;
+        let Selection {
+            from, till, events, ..
+        } = &self.selection;
         let head = Head::new(&id, store, *from, *till, events);
         let mut lines = Lines::begin(store.vault()?, &head, &mut write)?;
         let (mut first, mut last, mut done) = (None, None, 0);

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{COLUMNS, Event, Raw, Record, newest_about, text};
+use super::{COLUMNS, Event, Raw, Record, newest_about, text, tombstone};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::name::fold;
+use crate::name::{fold, visible};
 use crate::store::Store;
 
 /// What [`list`] leaves out.
@@ -195,8 +195,15 @@ pub fn show(store: &Store, seq: i64) -> Result<Record> {
         )
         .optional()?
         .map(Raw::into_record)
-        .ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("the audit log has no row {seq}"))
-                .hint("`twofa audit list` shows the newest")
+        .ok_or(())
+        .or_else(|()| {
+            let message = match tombstone::of(store, seq)? {
+                Some(stone) => format!(
+                    "row {seq} of the audit log went into the archive `{}`",
+                    visible(&stone.archive)
+                ),
+                None => format!("the audit log has no row {seq}"),
+            };
+            Err(Error::new(Kind::NotFound, message).hint("`twofa audit list` shows the newest"))
         })
 }

@@ -78,7 +78,8 @@ pub struct Numbers {
 pub struct CoverageRow {
     /// The word scripts match on. Of those who are asked, each stands in one of `email`, `sms`, `totp`, `recovery-codes`,
     /// `connects_app` and `no_method`, and some in `falls_back` and `no_recovery_codes` as well; those who are not stand in
-    /// `password_only`, and who has no password in `no_password`.
+    /// `password_only`. Of both, `held_up` are those whom a lock or a new password that is due keeps out before any of that;
+    /// who has no password stands in `no_password`.
     pub row: &'static str,
     /// The same for people.
     pub name: &'static str,
@@ -90,6 +91,8 @@ pub struct CoverageRow {
     pub administrators: u64,
     /// Their logins, administrators first, each in the order of names; `null` where a method is all there is to say.
     pub users: Option<Vec<String>>,
+    /// How many of them are not named, where all names were not asked for.
+    pub left_out: u64,
 }
 
 /// What somebody comes to.
@@ -101,11 +104,12 @@ enum Class {
     FallsBack,
     NoRecoveryCodes,
     PasswordOnly,
+    HeldUp,
     NoPassword,
 }
 
 impl Class {
-    const ALL: [Class; 10] = [
+    const ALL: [Class; 11] = [
         Class::Asked(Method::Email),
         Class::Asked(Method::Sms),
         Class::Asked(Method::Totp),
@@ -115,6 +119,7 @@ impl Class {
         Class::FallsBack,
         Class::NoRecoveryCodes,
         Class::PasswordOnly,
+        Class::HeldUp,
         Class::NoPassword,
     ];
 
@@ -126,6 +131,7 @@ impl Class {
             Class::FallsBack => "falls_back",
             Class::NoRecoveryCodes => "no_recovery_codes",
             Class::PasswordOnly => "password_only",
+            Class::HeldUp => "held_up",
             Class::NoPassword => "no_password",
         }
     }
@@ -138,13 +144,17 @@ impl Class {
             Class::FallsBack => "Fall back from the primary method",
             Class::NoRecoveryCodes => "No recovery codes",
             Class::PasswordOnly => "Not asked, the password is enough",
+            Class::HeldUp => "Locked, or a new password is due",
             Class::NoPassword => "No password, no login",
         }
     }
 
     /// Whether it is a part of those who are asked.
     fn is_asked(self) -> bool {
-        !matches!(self, Class::PasswordOnly | Class::NoPassword)
+        !matches!(
+            self,
+            Class::PasswordOnly | Class::HeldUp | Class::NoPassword
+        )
     }
 }
 
@@ -222,8 +232,9 @@ impl Survey {
         } else {
             &[Class::NoPassword]
         };
+        let is_held_up = passer.has_password && passer.is_held_up(&self.system, self.now);
         for (class, top) in Class::ALL.iter().zip(&mut self.tops) {
-            if classes.contains(class) {
+            if classes.contains(class) || is_held_up && *class == Class::HeldUp {
                 top.count(passer.login, is_administrator);
             }
         }
@@ -255,16 +266,24 @@ impl Survey {
             },
             rows: tops
                 .into_iter()
-                .map(|(class, top)| CoverageRow {
-                    row: class.code(),
-                    name: class.name(),
-                    count: top.count,
-                    percent: class.is_asked().then(|| share::percent(top.count, asked)),
-                    administrators: top.administrators,
-                    users: (!matches!(class, Class::Asked(_))).then(|| top.into_names()),
-                })
+                .map(|(class, top)| row(class, top, asked))
                 .collect(),
         }
+    }
+}
+
+fn row(class: Class, top: Tops, asked: u64) -> CoverageRow {
+    let (count, administrators) = (top.count, top.administrators);
+    let users = (!matches!(class, Class::Asked(_))).then(|| top.into_names());
+    let named = users.as_ref().map_or(count, |users| users.len() as u64);
+    CoverageRow {
+        row: class.code(),
+        name: class.name(),
+        count,
+        percent: class.is_asked().then(|| share::percent(count, asked)),
+        administrators,
+        users,
+        left_out: count - named,
     }
 }
 

@@ -69,6 +69,9 @@ pub(super) fn integrity(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result
     })
 }
 
+/// How many groups are built in (`schema.sql`, seed rows).
+const BUILT_IN: i64 = 3;
+
 /// A column that names a row of another table.
 struct Reference {
     column: String,
@@ -80,6 +83,11 @@ struct Reference {
 /// `PRAGMA foreign_key_check`, by column.
 pub(super) fn foreign_keys(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
+    let built_in: i64 = store.db().query_row(
+        "SELECT count(*) FROM \"group\" WHERE built_in IS NOT NULL",
+        [],
+        |row| row.get(0),
+    )?;
     for ((table, number), count) in store.broken_references()? {
         let reference = reference(store, &table, number)?;
         let column = format!("{table}.{}", reference.column);
@@ -89,9 +97,15 @@ pub(super) fn foreign_keys(patient: &Patient<'_>, out: &mut Findings<'_>) -> Res
             if count == 1 { "names" } else { "name" },
             reference.parent
         );
+        // Who was in a group that every store has, and what it may, stands in these rows alone: they do not go.
+        let mend = if reference.parent == "group" && built_in < BUILT_IN {
+            copy_back(store)
+        } else {
+            by_hand(store, &without(&table, &reference))
+        };
         out.add("broken_reference", count, message)
             .names(&[column])
-            .mend(by_hand(store, &without(&table, &reference)));
+            .mend(mend);
     }
     Ok(Looked::Whole)
 }

@@ -98,6 +98,11 @@ impl<'f> Findings<'f> {
         &mut self.all[at]
     }
 
+    /// Whether something was found in these words already.
+    pub(super) fn says(&self, message: &str) -> bool {
+        self.all.iter().any(|finding| finding.message == message)
+    }
+
     /// Whether a check has found anything.
     pub(super) fn has(&self, check: &str) -> bool {
         self.all.iter().any(|finding| finding.check == check)

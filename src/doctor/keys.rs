@@ -8,7 +8,7 @@ use crate::error::{Kind, Result};
 use crate::files::with_suffix;
 use crate::name::{argument, counted};
 use crate::store::Store;
-use crate::{audit, sealed};
+use crate::{audit, rotation, sealed};
 
 /// A sealed column: what a value of it is, whose, and what puts another in its place.
 struct Column {
@@ -131,6 +131,12 @@ pub(super) fn key(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looke
         }
         Err(error) => return Err(error),
     };
+    if rotation::is_unfinished(store)? {
+        let message =
+            "A rotation of keys was stopped: some of what is sealed waits for the new key.";
+        out.add("unfinished_rotation", 1, message)
+            .mend("twofa key rotate --yes");
+    }
     let mut broken: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for value in &checked.broken {
         broken.entry(&value.column).or_default().push(value.row);

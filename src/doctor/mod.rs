@@ -121,6 +121,7 @@ pub static CHECKS: &[Check] = &[
         &[
             ("key_missing", E),
             ("key_wrong", E),
+            ("unfinished_rotation", W),
             ("sealed_app", E),
             ("sealed_setup", E),
             ("sealed_mailbox", E),
@@ -162,7 +163,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "second_factors",
         "people who have nothing to answer with, and cannot log in",
-        &[("no_second_factor", E)],
+        &[("no_second_factor", E), ("nobody_asked", W)],
         prerequisites::second_factors,
     ),
     check(
@@ -278,6 +279,13 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+/// Whether the store has no active administrator: then nobody can be permitted to look, and whoever owns it looks all the
+/// same.
+#[must_use]
+pub fn is_ungoverned(store: &Store) -> bool {
+    crate::permission::active_administrators(store, 1).is_ok_and(|some| some.is_empty())
+}
+
 /// Runs every check. `online`: the mailbox and the provider in use are called too, and nothing is sent.
 #[must_use]
 pub fn examine(store: &Store, online: bool) -> Report {
@@ -318,7 +326,12 @@ pub fn examine(store: &Store, online: bool) -> Report {
 fn failed(patient: &Patient<'_>, error: &Error, out: &mut Findings<'_>) {
     let known = match error.kind() {
         Kind::KeyMissing | Kind::KeyWrong => out.has("key"),
-        Kind::Storage | Kind::ForeignStore => out.has("integrity") || out.has("schema"),
+        Kind::Storage | Kind::ForeignStore => {
+            out.has("integrity")
+                || out.has("foreign_keys")
+                || out.has("schema")
+                || out.says(&sentence(&error.message()))
+        }
         _ => false,
     };
     if known {

@@ -211,10 +211,13 @@ pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> R
     if !system.enabled {
         return Ok(Looked::Whole);
     }
-    if out.has("methods") {
-        return Ok(Looked::Not("a method lacks what it sends with".to_owned()));
-    }
     let found = coverage::coverage(store, Scope::default())?;
+    if found.numbers.users > 0 && found.numbers.asked == 0 {
+        let message =
+            "2FA is on, and no row of CanUse2FA reaches anybody who could log in: nobody is asked.";
+        out.add("nobody_asked", found.numbers.users, message)
+            .mend("twofa permission grant CanUse2FA --group 'All employees'");
+    }
     let Some(row) = found
         .rows
         .iter()
@@ -234,9 +237,9 @@ pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> R
     let finding = out
         .add("no_second_factor", tally.count, message)
         .names(&tally.names);
-    if system.is_enabled(Method::Email) {
+    if system.is_enabled(Method::Email) && system.mailbox {
         finding.mend_each(|login| format!("twofa user edit {} --email ADDRESS", argument(login)));
-    } else if system.is_enabled(Method::Sms) {
+    } else if system.is_enabled(Method::Sms) && system.provider {
         finding.mend_each(|login| format!("twofa user edit {} --phone NUMBER", argument(login)));
     } else {
         finding.mend("twofa method enable totp");

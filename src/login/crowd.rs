@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::Rows;
 
-use super::decide::Means;
-use super::facts::Person;
+use super::decide::{self, Means};
+use super::facts::{Person, System};
+use crate::clock::Time;
 use crate::error::Result;
 use crate::permission::{self, Nesting};
 use crate::plan::Reach;
@@ -24,6 +25,12 @@ pub(crate) struct Passer<'a> {
     pub(crate) login: &'a str,
     /// Whether they have a password.
     pub(crate) has_password: bool,
+    /// Until when they are locked; may have run out.
+    pub(crate) locked_until: Option<Time>,
+    /// Whether the next login asks for a new password.
+    pub(crate) must_change: bool,
+    /// When the password was set.
+    pub(crate) password_changed_at: Option<Time>,
     /// Every group they are in, through nesting and by type.
     pub(crate) groups: &'a BTreeSet<i64>,
     /// What they could use; whether they must, nobody was asked yet.
@@ -37,6 +44,14 @@ impl Passer<'_> {
             can_use,
             ..self.means
         }
+    }
+
+    /// Whether a login with the right password is held up at a moment before any second factor: by a lock, or by a new
+    /// password that is due.
+    pub(crate) fn is_held_up(&self, system: &System, now: Time) -> bool {
+        self.locked_until.is_some_and(|until| now < until)
+            || self.must_change
+            || decide::is_older(system, self.password_changed_at, now)
     }
 }
 
@@ -56,7 +71,8 @@ pub(crate) fn each(
     })?;
     let mut nesting = Nesting::load(store)?;
     let mut users = db.prepare(
-        "SELECT id, login, email, phone IS NOT NULL, type, coalesce(password_hash, password_imported) IS NOT NULL
+        "SELECT id, login, email, phone IS NOT NULL, type, coalesce(password_hash, password_imported) IS NOT NULL,
+             locked_until_at, must_change, password_changed_at
          FROM user WHERE active = 1 AND type <> 'technical' ORDER BY id",
     )?;
     let mut apps = db.prepare("SELECT user, id FROM authenticator ORDER BY user")?;
@@ -85,6 +101,9 @@ pub(crate) fn each(
                 id,
                 login,
                 has_password: row.get(5)?,
+                locked_until: row.get(6)?,
+                must_change: row.get(7)?,
+                password_changed_at: row.get(8)?,
                 groups: nesting.groups(direct, kind),
                 means: Means {
                     kind,
@@ -127,6 +146,9 @@ pub(crate) fn within(
                 id: *id,
                 login: &person.user.login,
                 has_password: person.user.has_password,
+                locked_until: person.user.locked_until,
+                must_change: person.user.must_change,
+                password_changed_at: person.user.password_changed_at,
                 groups,
                 means: (&person).into(),
             })?;

@@ -288,10 +288,14 @@ fn second_factor_with(
 /// Whether a password is older than `MaxPasswordAge` allows.
 #[must_use]
 pub(crate) fn is_expired(system: &System, user: &User, now: Time) -> bool {
+    is_older(system, user.password_changed_at, now)
+}
+
+/// Whether a password that was set then is.
+#[must_use]
+pub(crate) fn is_older(system: &System, changed_at: Option<Time>, now: Time) -> bool {
     system.max_age > 0
-        && user
-            .password_changed_at
-            .is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
+        && changed_at.is_some_and(|changed| now.since(changed) >= system.max_age * 86_400)
 }
 
 /// Judges an answer before anything is compared, in the order of SEMANTICS: closed, inactive or locked, expired.

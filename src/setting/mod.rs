@@ -217,6 +217,23 @@ impl SetSettings {
         Ok(self.sets(&ENABLE_2FA) && Settings::load(store)?.flag(&ENABLE_2FA))
     }
 
+    /// Whether it takes away what sends the codes of a method, from administrators too. That is as good as disabling it.
+    fn silences(&self, store: &Store) -> Result<bool> {
+        let settings = Settings::load(store)?;
+        if !settings.flag(&ENABLE_2FA) {
+            return Ok(false);
+        }
+        let sends = |setting: &Setting| {
+            [&MAILBOX_2FA, &SMS_PROVIDER]
+                .iter()
+                .any(|one| one.code == setting.code)
+        };
+        let values = self.values(store)?;
+        Ok(values.iter().any(|(setting, value)| {
+            sends(setting) && matches!(value, Value::None) && settings.thing(setting).is_some()
+        }))
+    }
+
     fn sets(&self, setting: &Setting) -> bool {
         self.0.iter().any(|(have, _)| have.code == setting.code)
     }
@@ -284,13 +301,16 @@ impl Plan for SetSettings {
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
-        self.turns_off(store)
+        Ok(self.turns_off(store)? || self.silences(store)?)
     }
 
     fn confirms(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
+        if self.turns_off(store)? {
+            return Ok(Some("turning 2FA off for administrators too".to_owned()));
+        }
         Ok(self
-            .turns_off(store)?
-            .then(|| "turning 2FA off for administrators too".to_owned()))
+            .silences(store)?
+            .then(|| "taking away what sends codes, for administrators too".to_owned()))
     }
 
     fn question(&self, _store: &Store, changes: &[Change]) -> Result<Option<String>> {

@@ -17,6 +17,11 @@ const ACTIONS: &[Action] = &[
     ("setting reset Enable2FA", "", &["setting set Enable2FA on"]),
     ("method disable email", "", &["method enable email"]),
     (
+        "setting reset 2FAmailbox",
+        "",
+        &["setting set 2FAmailbox trial"],
+    ),
+    (
         "permission deny CanUse2FA --user carol --position 1",
         "",
         &["permission revoke CanUse2FA --user carol"],

@@ -88,7 +88,8 @@ $ twofa coverage -o json
       "count": 2,
       "percent": 33.3,
       "administrators": 0,
-      "users": null
+      "users": null,
+      "left_out": 0
     },
     {
       "row": "sms",
@@ -96,7 +97,8 @@ $ twofa coverage -o json
       "count": 1,
       "percent": 16.6,
       "administrators": 0,
-      "users": null
+      "users": null,
+      "left_out": 0
     },
     {
       "row": "totp",
@@ -104,7 +106,8 @@ $ twofa coverage -o json
       "count": 0,
       "percent": 0.0,
       "administrators": 0,
-      "users": null
+      "users": null,
+      "left_out": 0
     },
     {
       "row": "recovery-codes",
@@ -112,7 +115,8 @@ $ twofa coverage -o json
       "count": 0,
       "percent": 0.0,
       "administrators": 0,
-      "users": null
+      "users": null,
+      "left_out": 0
     },
     {
       "row": "connects_app",
@@ -120,7 +124,8 @@ $ twofa coverage -o json
       "count": 0,
       "percent": 0.0,
       "administrators": 0,
-      "users": []
+      "users": [],
+      "left_out": 0
     },
     {
       "row": "no_method",
@@ -132,7 +137,8 @@ $ twofa coverage -o json
         "Supervisor",
         "dan",
         "Erin Doe"
-      ]
+      ],
+      "left_out": 0
     },
     {
       "row": "falls_back",
@@ -142,7 +148,8 @@ $ twofa coverage -o json
       "administrators": 0,
       "users": [
         "carol"
-      ]
+      ],
+      "left_out": 0
     },
     {
       "row": "no_recovery_codes",
@@ -157,7 +164,8 @@ $ twofa coverage -o json
         "carol",
         "dan",
         "Erin Doe"
-      ]
+      ],
+      "left_out": 0
     },
     {
       "row": "password_only",
@@ -165,7 +173,17 @@ $ twofa coverage -o json
       "count": 0,
       "percent": null,
       "administrators": 0,
-      "users": []
+      "users": [],
+      "left_out": 0
+    },
+    {
+      "row": "held_up",
+      "name": "Locked, or a new password is due",
+      "count": 0,
+      "percent": null,
+      "administrators": 0,
+      "users": [],
+      "left_out": 0
     },
     {
       "row": "no_password",
@@ -175,7 +193,8 @@ $ twofa coverage -o json
       "administrators": 0,
       "users": [
         "frank"
-      ]
+      ],
+      "left_out": 0
     }
   ]
 }
@@ -187,17 +206,18 @@ Next: `twofa login explain Supervisor`.
 $ twofa coverage -o csv
 ? 0
 --- stdout
-row,name,count,percent,administrators,users
-email,Email,2,33.3,0,
-sms,SMS,1,16.6,0,
-totp,Authenticator app,0,0.0,0,
-recovery-codes,Recovery codes,0,0.0,0,
-connects_app,Connect an app first,0,0.0,0,
-no_method,No usable method,3,50.0,1,Supervisor;dan;Erin Doe
-falls_back,Fall back from the primary method,1,16.6,0,carol
-no_recovery_codes,No recovery codes,6,100.0,1,Supervisor;alice;bob;carol;dan;Erin Doe
-password_only,"Not asked, the password is enough",0,,0,
-no_password,"No password, no login",1,,0,frank
+row,name,count,percent,administrators,users,left_out
+email,Email,2,33.3,0,,0
+sms,SMS,1,16.6,0,,0
+totp,Authenticator app,0,0.0,0,,0
+recovery-codes,Recovery codes,0,0.0,0,,0
+connects_app,Connect an app first,0,0.0,0,,0
+no_method,No usable method,3,50.0,1,Supervisor;dan;Erin Doe,0
+falls_back,Fall back from the primary method,1,16.6,0,carol,0
+no_recovery_codes,No recovery codes,6,100.0,1,Supervisor;alice;bob;carol;dan;Erin Doe,0
+password_only,"Not asked, the password is enough",0,,0,,0
+held_up,"Locked, or a new password is due",0,,0,,0
+no_password,"No password, no login",1,,0,frank,0
 --- stderr
 Next: `twofa login explain Supervisor`.
 

@@ -270,3 +270,25 @@ fn a_log_that_was_tampered_with() {
 "#]],
     );
 }
+
+#[test]
+fn a_rotation_that_was_stopped() {
+    let (world, _) = World::with_app();
+    let seal = "WHERE purpose = 'seal'";
+    let id = world.number(&format!("SELECT id FROM data_key {seal}"));
+    let ring = world.text(&format!("SELECT ring_key FROM data_key {seal}"));
+    let wrapped = world.text(&format!("SELECT hex(wrapped) FROM data_key {seal}"));
+    world.ok("key rotate --yes");
+    provoked(
+        &world,
+        "unfinished_rotation",
+        // As if it had not come to its end: the old key is still there.
+        |world| {
+            world.sql(&format!(
+                "INSERT INTO data_key VALUES ({id}, 'seal', '{ring}', x'{wrapped}', 0, 0)"
+            ))
+        },
+        &[],
+        str![[r#""#]],
+    );
+}

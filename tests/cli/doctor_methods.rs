@@ -317,3 +317,28 @@ fn who_cannot_log_in() {
     world.sql("UPDATE user SET email = NULL WHERE login = 'bob'; DELETE FROM identity WHERE key = 'bob@example.com'");
     healthy(&world);
 }
+
+#[test]
+fn nobody_is_asked() {
+    let world = World::with_email();
+    provoked(
+        &world,
+        "nobody_asked",
+        |world| world.sql("DELETE FROM grantee WHERE operation = 'CanUse2FA'"),
+        &[],
+        str![[r#"
+{
+  "check": "second_factors",
+  "kind": "nobody_asked",
+  "severity": "warning",
+  "message": "2FA is on, and no row of CanUse2FA reaches anybody who could log in: nobody is asked.",
+  "count": 2,
+  "names": [],
+  "mend": [
+    "twofa permission grant CanUse2FA --group 'All employees'"
+  ]
+}
+
+"#]],
+    );
+}

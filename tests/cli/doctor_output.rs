@@ -172,6 +172,9 @@ $ twofa doctor
 error: Codes by email are enabled, and no mailbox sends them.
     twofa setting set 2FAmailbox trial
 
+error: 2 users have no usable second factor and cannot log in: `alice`, `bob`.
+    twofa method enable totp
+
 warning: SecondFactorCodeTTL is 3600 seconds (1h): a code is valid longer than
   10 minutes.
     twofa setting set SecondFactorCodeTTL 600
@@ -183,8 +186,7 @@ warning: 2 users are locked now: `alice`, `bob`.
 warning: 1 permission has run out: `CanReset2FA of alice`.
     twofa permission revoke CanReset2FA --user alice
 
-1 error and 3 warnings in 18 checks.
-Not checked: second_factors (a method lacks what it sends with).
+2 errors and 3 warnings in 19 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -242,8 +244,8 @@ $ twofa doctor -o json
     },
     {
       "check": "second_factors",
-      "state": "not_checked",
-      "why": "a method lacks what it sends with"
+      "state": "found",
+      "why": null
     },
     {
       "check": "addresses",
@@ -314,6 +316,20 @@ $ twofa doctor -o json
       ]
     },
     {
+      "check": "second_factors",
+      "kind": "no_second_factor",
+      "severity": "error",
+      "message": "2 users have no usable second factor and cannot log in: `alice`, `bob`.",
+      "count": 2,
+      "names": [
+        "alice",
+        "bob"
+      ],
+      "mend": [
+        "twofa method enable totp"
+      ]
+    },
+    {
       "check": "settings",
       "kind": "unwise",
       "severity": "warning",
@@ -363,12 +379,12 @@ $ twofa doctor -o ndjson
 ? 20
 --- stdout
 {"check":"methods","kind":"no_mailbox","severity":"error","message":"Codes by email are enabled, and no mailbox sends them.","count":1,"names":[],"mend":["twofa setting set 2FAmailbox trial"]}
+{"check":"second_factors","kind":"no_second_factor","severity":"error","message":"2 users have no usable second factor and cannot log in: `alice`, `bob`.","count":2,"names":["alice","bob"],"mend":["twofa method enable totp"]}
 {"check":"settings","kind":"unwise","severity":"warning","message":"SecondFactorCodeTTL is 3600 seconds (1h): a code is valid longer than 10 minutes.","count":1,"names":["SecondFactorCodeTTL"],"mend":["twofa setting set SecondFactorCodeTTL 600"]}
 {"check":"locks","kind":"locked","severity":"warning","message":"2 users are locked now: `alice`, `bob`.","count":2,"names":["alice","bob"],"mend":["twofa user unlock alice","twofa user unlock bob"]}
 {"check":"grants","kind":"expired_grant","severity":"warning","message":"1 permission has run out: `CanReset2FA of alice`.","count":1,"names":["CanReset2FA of alice"],"mend":["twofa permission revoke CanReset2FA --user alice"]}
 --- stderr
-1 error and 3 warnings in 18 checks.
-Not checked: second_factors (a method lacks what it sends with).
+2 errors and 3 warnings in 19 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -378,12 +394,12 @@ $ twofa doctor -o csv
 --- stdout
 check,kind,severity,message,count,names,mend
 methods,no_mailbox,error,"Codes by email are enabled, and no mailbox sends them.",1,,twofa setting set 2FAmailbox trial
+second_factors,no_second_factor,error,"2 users have no usable second factor and cannot log in: `alice`, `bob`.",2,alice;bob,twofa method enable totp
 settings,unwise,warning,SecondFactorCodeTTL is 3600 seconds (1h): a code is valid longer than 10 minutes.,1,SecondFactorCodeTTL,twofa setting set SecondFactorCodeTTL 600
 locks,locked,warning,"2 users are locked now: `alice`, `bob`.",2,alice;bob,twofa user unlock alice;twofa user unlock bob
 grants,expired_grant,warning,1 permission has run out: `CanReset2FA of alice`.,1,CanReset2FA of alice,twofa permission revoke CanReset2FA --user alice
 --- stderr
-1 error and 3 warnings in 18 checks.
-Not checked: second_factors (a method lacks what it sends with).
+2 errors and 3 warnings in 19 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);

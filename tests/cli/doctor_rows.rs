@@ -2,7 +2,7 @@
 
 use snapbox::str;
 
-use crate::doctor::provoked;
+use crate::doctor::{back_up, provoked};
 use crate::world::World;
 
 #[test]
@@ -299,6 +299,66 @@ fn nobody_administers_the_store() {
   "names": [],
   "mend": [
     "sqlite3 twofa.db \"UPDATE store SET first_administrator = (SELECT id FROM user WHERE login = 'LOGIN')\""
+  ]
+}
+
+"#]],
+    );
+}
+
+/// Where nobody administers, nobody can be permitted to look; whoever owns the store looks all the same.
+#[test]
+fn the_administrators_are_gone() {
+    let world = World::with_email();
+    provoked(
+        &world,
+        "no_administrator",
+        |world| world.sql("DELETE FROM group_user"),
+        &[],
+        str![[r#"
+{
+  "check": "administrators",
+  "kind": "no_administrator",
+  "severity": "error",
+  "message": "The store has no active administrator.",
+  "count": 1,
+  "names": [],
+  "mend": [
+    "sqlite3 twofa.db \"INSERT INTO group_user SELECT [group].id, user.id FROM [group], user WHERE built_in = 'administrators' AND login = 'Supervisor'\""
+  ]
+}
+
+"#]],
+    );
+    world.run("doctor --as bob").exits(5);
+}
+
+/// Who was in a group that every store has stands in rows that name it: no line throws them away.
+#[test]
+fn a_built_in_group_is_gone() {
+    let world = World::with_email();
+    back_up(&world);
+    provoked(
+        &world,
+        "broken_reference",
+        |world| {
+            world.sql(
+                "PRAGMA foreign_keys = OFF; DELETE FROM \"group\" WHERE built_in = 'employees'",
+            )
+        },
+        &[],
+        str![[r#"
+{
+  "check": "foreign_keys",
+  "kind": "broken_reference",
+  "severity": "error",
+  "message": "1 row of `grantee` names a row of `group` that is not there.",
+  "count": 1,
+  "names": [
+    "grantee.group"
+  ],
+  "mend": [
+    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
   ]
 }
 

@@ -27,6 +27,7 @@ $ twofa key check
 ring keys  374708ff
 values     0
 broken     –
+retirable  –
 loose      –
 --- stderr
 The key file is the right one; nothing is sealed yet.
@@ -40,6 +41,7 @@ $ twofa key check
 ring keys  374708ff
 values     3
 broken     –
+retirable  –
 loose      –
 --- stderr
 The key file opens every sealed value: 3 values.
@@ -49,7 +51,7 @@ The key file opens every sealed value: 3 values.
 $ twofa key check -o ndjson
 ? 0
 --- stdout
-{"ring_keys":["374708ff"],"values":3,"broken":[],"loose":[]}
+{"ring_keys":["374708ff"],"values":3,"broken":[],"retirable":[],"loose":[]}
 --- stderr
 The key file opens every sealed value: 3 values.
 
@@ -68,6 +70,7 @@ $ twofa key check
 ring keys  374708ff
 values     1
 broken     authenticator.secret 1, mailbox.password 2
+retirable  –
 loose      –
 --- stderr
 2 sealed values cannot be opened: authenticator.secret of row 1, mailbox.password of row 2.
@@ -92,6 +95,7 @@ $ twofa key check -o json
       "row": 2
     }
   ],
+  "retirable": [],
   "loose": []
 }
 --- stderr
@@ -113,7 +117,7 @@ fn a_value_moved_to_another_row_does_not_open() {
 $ twofa key check -o ndjson
 ? 20
 --- stdout
-{"ring_keys":["374708ff"],"values":2,"broken":[{"column":"authenticator.secret","row":2}],"loose":[]}
+{"ring_keys":["374708ff"],"values":2,"broken":[{"column":"authenticator.secret","row":2}],"retirable":[],"loose":[]}
 --- stderr
 1 sealed value cannot be opened: authenticator.secret of row 2.
 
@@ -198,6 +202,7 @@ $ twofa key check
 ring keys  374708ff
 values     0
 broken     –
+retirable  –
 loose      twofa.db.key 0640
 --- stderr
 The key file is the right one; nothing is sealed yet.
@@ -249,6 +254,7 @@ $ twofa --db d/twofa.db --key-file k/key key check -o json
   ],
   "values": 0,
   "broken": [],
+  "retirable": [],
   "loose": [
     {
       "file": "d/twofa.db-wal",

@@ -59,9 +59,6 @@ method        Authenticator app is not enabled.                                 
 method        Recovery codes are not enabled.                                         not_usable
 order         The login wishes for SMS, which is not usable.                          denied
 
-What would change it:
-  twofa method enable sms
-
 "#]]);
     world.ok("user deactivate bob --yes");
     world.run("login explain bob").shows(str![[r#"
@@ -304,9 +301,7 @@ connect       No method is usable, but the authenticator app is enabled: alice c
 
 What would change it:
   twofa method enable email
-  twofa method enable sms
   twofa authenticator connect alice
-  twofa method enable recovery-codes
 
 "#]]);
     let told = world.json("login explain carol --policy policy.toml");
@@ -407,7 +402,6 @@ order         Email is primary, so that it is asked for.                        
 send_limit    No code leaves now: 1 code was sent to this user within the hour.         denied
 
 What would change it:
-  twofa method primary METHOD
   twofa setting set SecondFactorSendLimit NUMBER
 
 "#]]);

@@ -62,6 +62,7 @@ fn all(till: i64) -> Selection {
         from: Time(0),
         till: Time(1_000 + till),
         events: Vec::new(),
+        now: Time(1_000_000),
     }
 }
 

@@ -298,7 +298,7 @@ pub fn ring_keys() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let prefix = current.to_string_lossy().into_owned();
         ask_as("key check", |store| {
-            let mut ids = twofa::rotation::retirable(store)?;
+            let mut ids = twofa::sealed::retirable(store)?;
             ids.retain(|id| id.starts_with(&prefix));
             Ok(ids)
         })

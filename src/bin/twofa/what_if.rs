@@ -6,7 +6,9 @@ use clap::{Args, ValueHint};
 use twofa::actor::Session;
 use twofa::clock::Time;
 use twofa::error::Result;
+use twofa::plan::Warning;
 use twofa::policy::{Options, Unread};
+use twofa::status;
 use twofa::store::Store;
 use twofa::verb::Operation;
 
@@ -32,6 +34,8 @@ pub struct Looked<T> {
     /// What the words of the answer begin with: the moment and the policy, if they are others.
     pub preface: String,
     at: Option<Time>,
+    /// That the key file does not open the store: a login would fail, whatever is told.
+    key: Option<Warning>,
 }
 
 impl WhatIf {
@@ -44,6 +48,7 @@ impl WhatIf {
         look: impl FnOnce(&Store) -> Result<T>,
     ) -> Result<Looked<T>> {
         let at = context.time(self.at.as_deref())?;
+        let key = status::key_trouble(&session.store)?;
         let mut would = None;
         if let Some(path) = &self.policy {
             session.needs_too(Operation::CanManageAdministration)?;
@@ -68,6 +73,7 @@ impl WhatIf {
             found: look(store)?,
             preface,
             at,
+            key,
         })
     }
 }
@@ -75,6 +81,7 @@ impl WhatIf {
 impl<T> Looked<T> {
     /// The answer, with how the moment was understood.
     pub fn said(&self, answer: Answer) -> Answer {
+        let answer = answer.warn(self.key.clone());
         match self.at {
             Some(at) => answer.say(format!("--at was understood as {at}.")),
             None => answer,

@@ -122,7 +122,7 @@ pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explana
     if let Next::Ask(method) = next {
         steps.extend(after(&teller, method, full.as_ref())?);
     }
-    let change_with = changes(&next, &steps, decided);
+    let change_with = changes(&next, &steps, decided, full.as_ref());
     let reason = match (outcome, full.as_ref()) {
         (_, Some(full)) => Some(full.kind().code()),
         (Outcome::Denied(kind), None) => Some(kind.code()),
@@ -148,7 +148,7 @@ pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explana
 }
 
 /// What would change the verdict: the rule that decided, and where no method was usable, each of them.
-fn changes(next: &Next, steps: &[Rule], decided: usize) -> Vec<String> {
+fn changes(next: &Next, steps: &[Rule], decided: usize, full: Option<&Error>) -> Vec<String> {
     let lacking = |rule: &Rule| {
         let is = |method: &Method| rule.fact["method"] == json!(method);
         match next {
@@ -160,7 +160,7 @@ fn changes(next: &Next, steps: &[Rule], decided: usize) -> Vec<String> {
     let mut changes = Vec::new();
     for (at, rule) in steps.iter().enumerate() {
         let is_full = rule.effect == "denied" && rule.rule == "send_limit";
-        if (at == decided || lacking(rule) || is_full)
+        if (at == decided && full.is_none() || lacking(rule) || is_full)
             && let Some(command) = &rule.change_with
             && !changes.contains(command)
         {

@@ -300,7 +300,11 @@ impl Teller<'_> {
         };
         let (by, change) = match (usability, method) {
             (Usability::Usable, _) => ("method", format!("twofa method disable {code}")),
-            (Usability::Disabled, _) => ("method", format!("twofa method enable {code}")),
+            // Enabled, it would be of use.
+            (Usability::Disabled, _) if self.serves(method) => {
+                ("method", format!("twofa method enable {code}"))
+            }
+            (Usability::Disabled, _) => ("method", String::new()),
             (Usability::NoSender, Method::Sms) => (
                 "setting",
                 format!("twofa setting set {} NAME", setting::SMS_PROVIDER.code),
@@ -333,8 +337,13 @@ impl Teller<'_> {
             fact: json!({ "method": method, "usability": usability.code() }),
             by,
             because,
-            change: Some(change),
+            change: Some(change).filter(|change| !change.is_empty()),
         }
+    }
+
+    /// Whether the user could use a method, were it enabled, or connect an app with the login.
+    fn serves(&self, method: Method) -> bool {
+        method == Method::Totp || decide::Means::from(self.person).serves(method)
     }
 
     fn destination(&self, method: Method) -> Option<String> {

@@ -38,7 +38,15 @@ const EXAMPLES: &str = "Examples:
   twofa coverage --group Helpdesk --all
   twofa coverage --policy policy.toml --fail-under 99% -o json";
 
-const COLUMNS: &[&str] = &["row", "name", "count", "percent", "administrators", "users"];
+const COLUMNS: &[&str] = &[
+    "row",
+    "name",
+    "count",
+    "percent",
+    "administrators",
+    "users",
+    "left_out",
+];
 
 pub fn run(context: &mut Context, args: &CoverageArgs) -> Result<Answer> {
     context.only(&[Format::Table, Format::Json, Format::Ndjson, Format::Csv])?;
@@ -179,10 +187,9 @@ fn bar(count: u64, all: u64, room: usize) -> String {
 /// A row of names, for those who are worth a look.
 fn row_of_names(found: &Coverage, row: &CoverageRow) -> Option<answer::Row> {
     let users = row.users.as_ref()?;
-    let more = row.count.saturating_sub(users.len() as u64);
     let mut names = users.clone();
-    if more > 0 {
-        names.push(format!("and {more} more"));
+    if row.left_out > 0 {
+        names.push(format!("and {} more", row.left_out));
     }
     let who = match (row.row, found.primary) {
         ("falls_back", Some(primary)) => format!("Fall back from {}", primary.name()),

@@ -1,7 +1,7 @@
 //! `doctor`: what is wrong, and what mends it.
 
 use clap::Args;
-use twofa::doctor::{Finding, Report, Severity, examine};
+use twofa::doctor::{Finding, Report, Severity, examine, is_ungoverned};
 use twofa::error::{Kind, Result};
 use twofa::name::{counted, unabridged, word};
 use unicode_width::UnicodeWidthStr as _;
@@ -39,6 +39,11 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
         Err(error) if error.kind() == Kind::Storage => {
             context.damaged_store().map_err(|_| error)?
         }
+        // Nor can anybody be permitted anything where nobody administers.
+        Err(error) if error.kind() == Kind::NotPermitted => match context.damaged_store().ok() {
+            Some(store) if is_ungoverned(&store) => store,
+            _ => return Err(error),
+        },
         Err(error) => return Err(error),
     };
     let mut report = examine(&store, args.online);

@@ -106,8 +106,12 @@ fn rotate(context: &mut Context, args: Rotate) -> Result<Answer> {
     }
     said.push("Keep a copy of the key file in a safe place, apart from the backups.".to_owned());
     if let Some(old) = done.retirable.first() {
+        let file = match &options.new_key_file {
+            Some(_) => format!("--key-file {} ", argument(&done.key_file)),
+            None => String::new(),
+        };
         said.push(format!(
-            "Next, once no backup needs it: `twofa key retire {}`.",
+            "Next, once no backup needs it: `twofa {file}key retire {}`.",
             argument(old)
         ));
     }

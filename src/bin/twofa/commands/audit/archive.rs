@@ -170,7 +170,12 @@ pub fn archive(context: &mut Context, args: &Archive) -> Result<Answer> {
     }
     let session = context.session()?;
     session.permit(None)?;
-    let selection = Selection { from, till, events };
+    let selection = Selection {
+        from,
+        till,
+        events,
+        now: context.source.now(),
+    };
     let plan = ArchiveRows(Copied::copy(&session.store, selection, &args.out)?);
     let committed = context.commit(&session, &plan, Allowance::Nobody, None)?;
     let changed = committed.changed();
