@@ -5,7 +5,9 @@
 //! hundred rows a transaction; then the old keys go. Killed anywhere, the store opens with the key file that is there, and
 //! the next `key rotate` goes on where this one stopped.
 
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::params;
 use serde::Serialize;
@@ -13,19 +15,22 @@ use serde_json::json;
 
 use crate::actor::Session;
 use crate::ask::Ask;
-use crate::audit::{Entry, Event, Outcome, append};
+use crate::audit::{Entry, Event, Outcome, append, prove_anew};
 use crate::delivery::outbox;
 use crate::error::{Error, Kind, Result};
-use crate::files::Owner;
+use crate::files::{Owner, with_suffix};
 use crate::login::recover;
 use crate::name;
 use crate::sealed::{Broken, COLUMNS, named, retirable_of};
 use crate::store::{Store, Tx};
-use crate::vault::{Purpose, Ring};
+use crate::vault::{Label, Purpose, Ring};
 use crate::{authenticator, challenge, recovery};
 
-/// How many rows are sealed anew in one transaction: a login waits for no more than these.
+/// How many rows are sealed anew in one transaction.
 const BATCH: i64 = 500;
+/// How long the lock is left free behind each of them: about a quarter of the time that one takes. `SQLite` looks for a
+/// lock every 100 ms at the latest, so that a login finds it within a second or two.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -60,31 +65,61 @@ pub struct Rotated {
 /// Puts new keys in the place of the old ones. What an earlier rotation left undone is done first, and is enough.
 ///
 /// # Errors
-/// [`Kind::NotPermitted`], [`Kind::Declined`]; [`Kind::Conflict`] when the new key file is there; [`Kind::Io`], storage and
-/// key errors.
+/// [`Kind::NotPermitted`], [`Kind::Declined`]; [`Kind::Busy`] while another rotation runs; [`Kind::Conflict`] when the new
+/// key file is there; [`Kind::Io`], storage and key errors.
 pub fn rotate(session: &Session, options: &Rotate, ask: &mut dyn Ask) -> Result<Rotated> {
     session.permit(None)?;
     let store = &session.store;
     store.vault()?;
     ask.sure(question(options))?;
+    let _alone = Alone::begin(store)?;
     let mut done = Rotated::default();
     if is_unfinished(store)? {
-        done.resumed = true;
-        finish(session, &mut done)?;
+        // What nobody can open is no rotation that was stopped.
+        done.resumed = finish(session, &mut done)?;
     }
-    if !done.resumed || options.compromised {
+    let is_enough = done.resumed && !options.compromised && options.new_key_file.is_none();
+    let mut key_file = store.place().key.clone();
+    if !is_enough {
         begin(session, options, &mut done)?;
         finish(session, &mut done)?;
+        key_file = options.new_key_file.clone().unwrap_or(key_file);
     }
-    let path = options
-        .new_key_file
-        .as_ref()
-        .filter(|_| !done.key_file.is_empty());
-    let ring = Ring::read(path.unwrap_or(&store.place().key))?;
+    let ring = Ring::read(&key_file)?;
     done.retirable = retirable_of(store, &ring)?;
     ring.current().clone_into(&mut done.ring_key);
     done.key_file = ring.path().display().to_string();
     Ok(done)
+}
+
+/// The one rotation that runs: two at once would each let keys go that the other still needs. The lock is the system's, and
+/// goes with the process; its file stays, for whoever opened it a moment ago holds to the same one.
+struct Alone {
+    _lock: File,
+}
+
+impl Alone {
+    fn begin(store: &Store) -> Result<Alone> {
+        let path = with_suffix(&store.place().db, ".rotating");
+        let failed = |error: std::io::Error| {
+            let message = format!("cannot lock `{}`", path.display());
+            Error::new(Kind::Io, message).because(error)
+        };
+        let mut open = File::options();
+        open.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        let lock = open.open(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Alone { _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                Kind::Busy,
+                "another rotation of keys is running",
+            )
+            .hint("let it come to its end")),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
 }
 
 fn question(options: &Rotate) -> &'static str {
@@ -105,12 +140,13 @@ pub(crate) fn is_unfinished(store: &Store) -> Result<bool> {
 }
 
 /// The ring with a new key before the others, durable in its file. Under the write lock, for two rotations at once would
-/// each lose the other's key. A key that a rotation left there, killed before any row named it, is as good as new.
+/// each lose the other's key. A key that a rotation left there, killed before any row named it, is taken.
 fn with_new_key(tx: &Tx<'_>, options: &Rotate) -> Result<Ring> {
     let owner = Owner::of(&tx.place().db);
     let ring = Ring::read(&tx.place().key)?;
     let Some(path) = &options.new_key_file else {
-        if !named(tx)?.iter().any(|id| id == ring.current()) {
+        // After a theft, a key that lay in the file is as known as the others.
+        if !options.compromised && !named(tx)?.iter().any(|id| id == ring.current()) {
             return Ok(ring);
         }
         let ring = ring.with_new_key(tx.source())?;
@@ -137,9 +173,12 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
         let ring = with_new_key(tx, options)?;
         let (vault, now, source) = (tx.vault()?, tx.now(), tx.source());
         vault.rewrap(tx.db(), &ring, source)?;
-        for purpose in &renewed {
-            vault.renew(tx.db(), &ring, *purpose, now, source)?;
-        }
+        prove_anew(tx, || {
+            for purpose in &renewed {
+                vault.renew(tx.db(), &ring, *purpose, now, source)?;
+            }
+            Ok(())
+        })?;
         let mut reason = "planned";
         if options.compromised {
             reason = "compromised";
@@ -154,7 +193,6 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
             }));
         }
         append(tx, &session.who(), &entry)?;
-        done.key_file = ring.path().display().to_string();
         Ok(())
     })
 }
@@ -170,47 +208,77 @@ fn void(tx: &Tx<'_>, done: &mut Rotated) -> Result<()> {
     Ok(())
 }
 
-/// Seals anew what old keys sealed, and lets them go.
-fn finish(session: &Session, done: &mut Rotated) -> Result<()> {
+/// Seals anew what old keys sealed, and lets them go. Whether there was anything to do.
+fn finish(session: &Session, done: &mut Rotated) -> Result<bool> {
     let store = &session.store;
+    let before = done.values;
+    done.broken.clear();
     store.watched("Sealing anew", None, |at| {
         for (table, column, label) in COLUMNS {
             let mut last = 0;
-            loop {
-                let batch = store.write(|tx| {
-                    let mut rows = old(tx, table, column, last)?;
-                    for (row, sealed) in &rows {
-                        if !reseal(tx, table, column, *label, *row, sealed)? {
-                            done.broken.push(Broken {
-                                column: format!("{table}.{column}"),
-                                row: *row,
-                            });
-                        }
-                    }
-                    Ok(rows.pop().map(|(row, _)| (row, rows.len() as u64 + 1)))
-                })?;
-                let Some((row, count)) = batch else { break };
+            while let Some(row) =
+                store.write(|tx| batch(tx, (table, column, *label), last, done))?
+            {
                 last = row;
-                done.values += count;
                 at(done.values);
+                // Whoever waits for the lock looks for it now and then: it must be free now and then.
+                store.source().pause(BREATH);
             }
         }
         Ok(())
     })?;
-    done.values -= done.broken.len() as u64;
     store.write(|tx| {
         let vault = tx.vault()?;
-        // What does not open is no reason to throw away the key it might open with.
-        if done.broken.is_empty() {
-            vault.drop_old(tx.db(), Purpose::Seal)?;
+        let needed = still_named(tx)?;
+        let mut gone = vault.drop_old(tx.db(), Purpose::Seal, &needed)?;
+        gone += vault.drop_old(tx.db(), Purpose::Hash, &[])?;
+        gone += vault.drop_old(tx.db(), Purpose::Token, &[])?;
+        let did = done.values > before || gone > 0;
+        if did {
+            let entry = Entry::new(Event::KEY_RESEALED, Outcome::Ok)
+                .detail(json!({ "values": done.values - before, "broken": done.broken.len() }));
+            append(tx, &session.who(), &entry)?;
         }
-        vault.drop_old(tx.db(), Purpose::Hash)?;
-        vault.drop_old(tx.db(), Purpose::Token)?;
-        let entry = Entry::new(Event::KEY_RESEALED, Outcome::Ok)
-            .detail(json!({ "values": done.values, "broken": done.broken.len() }));
-        append(tx, &session.who(), &entry)?;
-        Ok(())
+        Ok(did)
     })
+}
+
+/// Seals the next values of a column anew, behind the row `last`. The last row of them; `None`: there are no more.
+fn batch(
+    tx: &Tx<'_>,
+    (table, column, label): (&str, &str, Label),
+    last: i64,
+    done: &mut Rotated,
+) -> Result<Option<i64>> {
+    let rows = old(tx, table, column, last)?;
+    for (row, sealed) in &rows {
+        if reseal(tx, table, column, label, *row, sealed)? {
+            done.values += 1;
+        } else {
+            done.broken.push(Broken {
+                column: format!("{table}.{column}"),
+                row: *row,
+            });
+        }
+    }
+    Ok(rows.last().map(|(row, _)| *row))
+}
+
+/// The ids of seal keys that something is still sealed with, whether or not it opens: a key goes when nothing names it.
+fn still_named(tx: &Tx<'_>) -> Result<Vec<i64>> {
+    let mut named = Vec::new();
+    for (table, column, _) in COLUMNS {
+        let mut query = tx.db().prepare(&format!(
+            "SELECT DISTINCT substr({column}, 2, 4) FROM {table} WHERE {column} IS NOT NULL"
+        ))?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let head = row.get_ref(0)?.as_bytes().unwrap_or_default();
+            let id: Option<[u8; 4]> = head.try_into().ok();
+            named.extend(id.map(|id| i64::from(u32::from_be_bytes(id))));
+        }
+    }
+    Ok(named)
 }
 
 /// The next values of a column, behind the row `last`, that the current key did not seal.
@@ -232,7 +300,7 @@ fn reseal(
     tx: &Tx<'_>,
     table: &str,
     column: &str,
-    label: crate::vault::Label,
+    label: Label,
     row: i64,
     sealed: &[u8],
 ) -> Result<bool> {

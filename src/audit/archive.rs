@@ -65,12 +65,13 @@ pub struct Copied<'a> {
 
 impl Selection {
     /// Hands every row to `each`, with its digest, its mac and its key. The newest row stays: the head is of it; and so do
-    /// actions that went unconfirmed within the last week, of which `status` tells.
+    /// rows that tell of archives, by which their tombstones are judged, and actions that went unconfirmed within the last
+    /// week, of which `status` tells.
     fn rows(&self, store: &Store, each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let mut query = store.db().prepare(&format!(
             "SELECT {COLUMNS}, digest, mac, \"key\" FROM audit
              WHERE at BETWEEN ?1 AND ?2 AND seq < (SELECT max(seq) FROM audit)
-                 AND NOT (event = 'confirmation.skipped' AND at >= ?3) ORDER BY seq"
+                 AND NOT (event = 'confirmation.skipped' AND at >= ?3) AND event <> 'audit.archived' ORDER BY seq"
         ))?;
         let week_ago = self.now.plus(-7 * 86_400);
         let mut rows = query.query(params![self.from, self.till, week_ago])?;
@@ -225,7 +226,7 @@ fn mac_before(store: &Store, seq: i64) -> Result<Vec<u8>> {
     let mut query = store.db().prepare_cached(
         "SELECT mac FROM audit WHERE seq = ?1 UNION ALL SELECT mac FROM audit_tombstone WHERE seq = ?1",
     )?;
-    let mut rows = query.query([seq - 1])?;
+    let mut rows = query.query([seq.checked_sub(1)])?;
     match rows.next()? {
         Some(row) => Ok(row.get_ref(0)?.as_blob().unwrap_or_default().to_vec()),
         None => Err(tampered(seq)),
@@ -289,7 +290,7 @@ impl Copied<'_> {
         let (answer, chosen) = (&self.answer, &self.selection);
         json!({
             "file": answer.file, "rows": answer.rows, "first": answer.first, "last": answer.last,
-            "from": chosen.from, "till": chosen.till, "events": chosen.events, "sha256": answer.sha256,
+            "from": chosen.from, "till": chosen.till, "events": chosen.events, "sha256": answer.sha256, "macs": self.macs,
         })
     }
 

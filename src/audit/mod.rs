@@ -292,7 +292,15 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
     let mac = link(vault, key, raw.record.seq, &end.mac, &digest)?;
     let proof = head_proof(vault, key, tx.id(), raw.record.seq, &mac)?;
     let row = &raw.record;
-    tx.db()
+    // What keeps a row from being written without an error, as a trigger can, is no reason to go on without it.
+    let one = |changed: usize| {
+        if changed == 1 {
+            return Ok(());
+        }
+        let message = "the audit log cannot be written: something else keeps its rows out";
+        Err(Error::new(Kind::Storage, message).hint("`twofa doctor` says what"))
+    };
+    one(tx.db()
         .prepare_cached(
             "INSERT INTO audit (seq, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail, digest, mac, \"key\")
              VALUES (:seq, :at, :actor, :os_user, :event, :subject, :user, :earlier, :outcome, :reason, :note, :detail, :digest, :mac, :key)",
@@ -301,12 +309,13 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             ":seq": row.seq, ":at": row.at, ":actor": row.actor, ":os_user": row.os_user, ":event": row.event,
             ":subject": row.subject, ":user": row.user, ":earlier": row.earlier, ":outcome": row.outcome,
             ":reason": row.reason, ":note": row.note, ":detail": raw.detail, ":digest": digest, ":mac": mac, ":key": key,
-        })?;
-    tx.db()
+        })?)?;
+    one(tx
+        .db()
         .prepare_cached(
             "UPDATE audit_head SET seq = :seq, mac = :mac, proof = :proof, \"key\" = :key",
         )?
-        .execute(named_params! { ":seq": row.seq, ":mac": mac, ":proof": proof, ":key": key })?;
+        .execute(named_params! { ":seq": row.seq, ":mac": mac, ":proof": proof, ":key": key })?)?;
     if let Some(user) = row.user {
         tx.db()
             .prepare_cached("UPDATE user SET newest_event = ?1 WHERE id = ?2")?
@@ -321,6 +330,23 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
         }),
     );
     Ok(seq)
+}
+
+/// Runs `renew`, which makes a new audit key, and proves the end of the log by it: from then on the old one proves nothing.
+///
+/// # Errors
+/// [`Kind::Storage`] when the log does not prove itself by the old key; what `renew` returns.
+pub(crate) fn prove_anew(tx: &Tx<'_>, renew: impl FnOnce() -> Result<()>) -> Result<()> {
+    let end = proven_end(tx)?;
+    renew()?;
+    let vault = tx.vault()?;
+    let key = vault.audit_key()?;
+    let proof = head_proof(vault, key, tx.id(), end.seq, &end.mac)?;
+    tx.db().execute(
+        "UPDATE audit_head SET proof = :proof, \"key\" = :key",
+        named_params! { ":proof": proof, ":key": key },
+    )?;
+    Ok(())
 }
 
 /// Where the chain ends.
@@ -340,8 +366,10 @@ fn proven_end(store: &Store) -> Result<End> {
     };
     let unproven = || broken("head does not prove itself");
     let head = read_head(store)?.ok_or_else(unproven)?;
-    let proof = head_proof(store.vault()?, head.key, store.id(), head.seq, &head.mac)?;
-    if !same(&proof, &head.proof) {
+    let vault = store.vault()?;
+    let proof = head_proof(vault, head.key, store.id(), head.seq, &head.mac)?;
+    // A key that was replaced may be known to somebody else.
+    if head.key != vault.audit_key()? || !same(&proof, &head.proof) {
         return Err(unproven());
     }
     let (end, mac) = head.newest.unwrap_or((0, GENESIS.to_vec()));

@@ -6,8 +6,11 @@
 
 use std::collections::HashMap;
 
+use data_encoding::HEXLOWER;
 use rusqlite::Rows;
 use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::tombstone::{self, Tombstone};
 use super::{Anchor, COLUMNS, Event, GENESIS, Head, Raw, Record, head_proof, link, read_head};
@@ -116,8 +119,10 @@ fn follow(
         vault: store.vault()?,
         anchor,
         before: GENESIS.to_vec(),
+        key: 0,
         expected: 1,
         newest: Newest::default(),
+        archives: Archives::default(),
         stone: None,
         stones: stones.query([])?,
         archived: 0,
@@ -127,6 +132,11 @@ fn follow(
     ))?;
     let head = read_head(store)?;
     answer.head = head.as_ref().map_or(0, |head| head.seq);
+    // A head can be made to say anything; no row has a number beyond the last one.
+    let most: Option<i64> = store
+        .db()
+        .query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
+    let most = most.unwrap_or(0).min(answer.head);
     let mut rows = query.query([])?;
     chain.next_stone()?;
     meanwhile()?;
@@ -136,7 +146,7 @@ fn follow(
     {
         at(answer.rows.unsigned_abs());
         answer.rows += 1;
-        bad = chain.row(row, answer.head)?;
+        bad = chain.row(row, answer.head, most)?;
     }
     let bad = match bad {
         None => chain.end(head.as_ref())?,
@@ -153,11 +163,13 @@ struct Chain<'a> {
     store: &'a Store,
     vault: &'a Vault,
     anchor: Option<&'a Anchor>,
-    /// The mac of the last link.
+    /// The mac of the last link, and its key.
     before: Vec<u8>,
+    key: i64,
     /// The number the next link must have.
     expected: i64,
     newest: Newest,
+    archives: Archives,
     /// The tombstone at hand, and those behind it.
     stone: Option<Tombstone>,
     stones: Rows<'a>,
@@ -171,7 +183,7 @@ impl Chain<'_> {
     }
 
     /// Judges a row, and the tombstones before it.
-    fn row(&mut self, row: &rusqlite::Row<'_>, head: i64) -> Result<Option<Bad>> {
+    fn row(&mut self, row: &rusqlite::Row<'_>, head: i64, most: i64) -> Result<Option<Bad>> {
         let raw = Raw::read(row)?;
         let seq = raw.record.seq;
         if let Some(bad) = self.tombstones(Some(seq))? {
@@ -181,20 +193,21 @@ impl Chain<'_> {
             return Ok(Some(self.gap(seq)));
         }
         // A column that holds another type than it should was written by something else.
-        let mac = match (
+        let links = (
             row.get_ref(12)?.as_blob(),
             row.get_ref(13)?.as_blob(),
             row.get_ref(14)?.as_i64(),
-        ) {
+        );
+        let mac = match links {
             (Ok(digest), Ok(mac), Ok(key)) if raw.sound => {
                 if !same(&raw.digest(), digest) {
-                    return Ok(Some((seq, changed(&raw, digest, head))));
+                    return Ok(Some((seq, changed(&raw, digest, head, most))));
                 }
-                self.leads_to(key, seq, digest, mac).then_some(mac)
+                self.leads_to(key, seq, digest, mac).then_some((mac, key))
             }
             _ => None,
         };
-        let Some(mac) = mac else {
+        let Some((mac, key)) = mac else {
             let damage = if head < seq {
                 Damage::Inserted
             } else {
@@ -205,7 +218,8 @@ impl Chain<'_> {
         if !self.newest.follows(&raw.record) {
             return Ok(Some((seq, Damage::Unlinked)));
         }
-        Ok(self.took(seq, mac))
+        self.archives.told(&raw);
+        Ok(self.took(seq, key, mac))
     }
 
     /// Takes the tombstones before a row, or all that are left.
@@ -228,10 +242,11 @@ impl Chain<'_> {
             if !self.leads_to(stone.key, seq, &stone.digest, &stone.mac) {
                 return Ok(Some((seq, Damage::Edited)));
             }
-            let mac = stone.mac.clone();
+            let (mac, key) = (stone.mac.clone(), stone.key);
             self.newest.passes(stone.user, seq);
+            self.archives.buried(stone);
             self.archived += 1;
-            if let Some(bad) = self.took(seq, &mac) {
+            if let Some(bad) = self.took(seq, key, &mac) {
                 return Ok(Some(bad));
             }
             self.next_stone()?;
@@ -239,13 +254,15 @@ impl Chain<'_> {
         Ok(None)
     }
 
-    /// Whether the mac of a link is the one that the links before it lead to.
+    /// Whether the mac of a link is the one that the links before it lead to. Keys are only ever replaced by newer ones.
     fn leads_to(&self, key: i64, seq: i64, digest: &[u8], mac: &[u8]) -> bool {
-        link(self.vault, key, seq, &self.before, digest).is_ok_and(|want| same(&want, mac))
+        key >= self.key
+            && link(self.vault, key, seq, &self.before, digest).is_ok_and(|want| same(&want, mac))
     }
 
     /// Goes on behind a link that fits.
-    fn took(&mut self, seq: i64, mac: &[u8]) -> Option<Bad> {
+    fn took(&mut self, seq: i64, key: i64, mac: &[u8]) -> Option<Bad> {
+        self.key = key;
         self.before.clear();
         self.before.extend_from_slice(mac);
         self.expected = seq + 1;
@@ -280,6 +297,9 @@ impl Chain<'_> {
         {
             return Ok(Some((self.expected, Damage::RolledBack)));
         }
+        if let Some(seq) = self.archives.not_told() {
+            return Ok(Some((seq, Damage::Deleted)));
+        }
         let lost = self.newest.not_known_to(self.store)?;
         Ok(lost.map(|seq| (seq, Damage::Unlinked)))
     }
@@ -291,7 +311,9 @@ impl Chain<'_> {
             return Some((next, Damage::Head));
         };
         let proof = head_proof(self.vault, head.key, self.store.id(), head.seq, &head.mac);
-        if !proof.is_ok_and(|want| same(&want, &head.proof)) {
+        // A key that was replaced may be known to somebody else.
+        let is_current = self.vault.audit_key().is_ok_and(|key| key == head.key);
+        if !is_current || !proof.is_ok_and(|want| same(&want, &head.proof)) {
             Some((head.seq, Damage::Head))
         } else if head.seq >= next {
             Some((next, Damage::CutTail))
@@ -305,8 +327,12 @@ impl Chain<'_> {
     }
 }
 
+/// Up to which number it is looked for whose words a row has: what is found then has been found, and only its name is
+/// another one.
+const FAR: i64 = 10_000_000;
+
 /// What became of a row whose digest is of other words: those of another number are another row's.
-fn changed(raw: &Raw, digest: &[u8], head: i64) -> Damage {
+fn changed(raw: &Raw, digest: &[u8], head: i64, most: i64) -> Damage {
     if head < raw.record.seq {
         return Damage::Inserted;
     }
@@ -319,10 +345,61 @@ fn changed(raw: &Raw, digest: &[u8], head: i64) -> Damage {
         other.record.seq = seq;
         same(&other.digest(), digest)
     };
-    if (1..=head).any(is_of) {
+    if (1..=most.min(FAR)).any(is_of) {
         Damage::Reordered
     } else {
         Damage::Edited
+    }
+}
+
+/// The archives that tombstones name. Each must be told of by a row of the chain, with as many rows and the same macs:
+/// what is buried otherwise was not buried by this program, or in another course of events.
+#[derive(Default)]
+struct Archives(HashMap<String, Buried>);
+
+#[derive(Default)]
+struct Buried {
+    first: i64,
+    rows: i64,
+    macs: Sha256,
+    /// What the chain tells of it.
+    told: Option<(i64, String)>,
+}
+
+impl Archives {
+    fn buried(&mut self, stone: &Tombstone) {
+        let buried = self.0.entry(stone.archive.clone()).or_default();
+        if buried.rows == 0 {
+            buried.first = stone.seq;
+        }
+        buried.rows += 1;
+        buried.macs.update(&stone.mac);
+    }
+
+    /// A row of the chain that tells of an archive.
+    fn told(&mut self, raw: &Raw) {
+        let record = &raw.record;
+        if record.event != Event::AUDIT_ARCHIVED.code() {
+            return;
+        }
+        let detail = raw.detail.as_deref().unwrap_or_default();
+        let detail: Value = serde_json::from_str(detail).unwrap_or_default();
+        if let (Some(archive), Some(rows), Some(macs)) = (
+            record.subject.clone(),
+            detail["rows"].as_i64(),
+            detail["macs"].as_str(),
+        ) {
+            self.0.entry(archive).or_default().told = Some((rows, macs.to_owned()));
+        }
+    }
+
+    /// The first tombstone of an archive that the chain does not tell of, or otherwise.
+    fn not_told(&self) -> Option<i64> {
+        let wrong = self.0.values().filter(|buried| {
+            let macs = HEXLOWER.encode(&buried.macs.clone().finalize());
+            buried.rows > 0 && buried.told != Some((buried.rows, macs))
+        });
+        wrong.map(|buried| buried.first).min()
     }
 }
 

@@ -154,10 +154,11 @@ pub(super) fn copy_back(store: &Store) -> String {
     let db = &store.place().db;
     let path = |suffix| argument(&with_suffix(db, suffix).to_string_lossy());
     format!(
-        "cp -p {0} {1} && cp BACKUP {0} && rm -f {2} {3}",
+        "cp -p {0} {1} && if [ -e {2} ]; then mv {2} {3}; fi && cp BACKUP {0} && rm -f {4}",
         path(""),
         path(".damaged"),
         path("-wal"),
+        path(".damaged-wal"),
         path("-shm")
     )
 }

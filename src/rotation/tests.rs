@@ -294,24 +294,94 @@ fn after_a_theft_what_can_be_tested_is_void() {
 #[test]
 fn what_does_not_open_stays_and_is_told() {
     let fresh = filled(2);
+    // A byte of its text, behind the head that names its key.
+    let flip = "UPDATE mailbox SET password = CAST(substr(password, 1, 40) || x'00' || substr(password, 42) AS BLOB) WHERE id = 10";
+    fresh.store.tampered().execute_batch(flip).unwrap();
+    let session = session(&fresh);
+    let mut keys = vec![
+        Ring::read(&fresh.store.place().key)
+            .unwrap()
+            .current()
+            .to_owned(),
+    ];
+    for compromised in [false, false, true] {
+        let options = Rotate {
+            compromised,
+            ..Rotate::default()
+        };
+        let done = rotate(&session, &options, &mut Yes).unwrap();
+        // It neither stops a rotation nor passes for one that was stopped.
+        assert!(!done.resumed && !keys.contains(&done.ring_key), "{done:?}");
+        assert_eq!((done.broken.len(), done.broken[0].row), (1, 10));
+        keys.push(done.ring_key);
+        // Its key stays, should the value come back; the others go.
+        let seals = "SELECT count(*) FROM data_key WHERE purpose = 'seal'";
+        assert_eq!(count(&reopened(&fresh), seals), 2);
+    }
+}
+
+/// One at a time: each would let keys go that the other needs.
+#[test]
+fn another_rotation_is_waited_for_by_whoever_asks() {
+    let fresh = filled(1);
+    let session = session(&fresh);
+    let running = Alone::begin(&session.store).unwrap();
+    let refused = rotate(&session, &Rotate::default(), &mut Yes).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Busy);
+    drop(running);
+    rotate(&session, &Rotate::default(), &mut Yes).unwrap();
+}
+
+/// A key goes only when nothing names it, whatever this rotation has met.
+#[test]
+fn a_key_that_is_named_stays() {
+    let fresh = filled(2);
+    let session = session(&fresh);
+    begin(&session, &Rotate::default(), &mut Rotated::default()).unwrap();
     fresh
         .store
-        .tampered()
-        .execute_batch("UPDATE mailbox SET password = x'0102' WHERE id = 10")
+        .write(|tx| {
+            let gone = tx
+                .vault()?
+                .drop_old(tx.db(), Purpose::Seal, &still_named(tx)?)?;
+            assert_eq!(gone, 0);
+            Ok(())
+        })
         .unwrap();
+    opens(&reopened(&fresh), 2);
+}
+
+/// After a theft no key is taken that lay in the file before.
+#[test]
+fn a_left_over_key_is_as_known_as_the_others() {
+    let fresh = filled(1);
+    let session = session(&fresh);
+    let left = fresh
+        .store
+        .write(|tx| with_new_key(tx, &Rotate::default()))
+        .unwrap();
+    let options = Rotate {
+        compromised: true,
+        ..Rotate::default()
+    };
+    let done = rotate(&session, &options, &mut Yes).unwrap();
+    assert!(!left.ids().contains(&done.ring_key));
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_stay_where_a_link_leads() {
+    let fresh = filled(1);
+    let (key, kept) = (
+        fresh.store.place().key.clone(),
+        fresh.directory.path().join("kept"),
+    );
+    std::fs::rename(&key, &kept).unwrap();
+    std::os::unix::fs::symlink(&kept, &key).unwrap();
     let done = rotate(&session(&fresh), &Rotate::default(), &mut Yes).unwrap();
-    assert_eq!(
-        (done.values, done.broken.len(), done.broken[0].row),
-        (13, 1, 10)
-    );
-    // Its key stays, should the value come back.
-    assert_eq!(
-        count(
-            &reopened(&fresh),
-            "SELECT count(*) FROM data_key WHERE purpose = 'seal'"
-        ),
-        2
-    );
+    assert!(key.is_symlink());
+    assert_eq!(Ring::read(&kept).unwrap().current(), done.ring_key);
+    opens(&reopened(&fresh), 1);
 }
 
 #[test]

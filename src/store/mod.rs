@@ -264,7 +264,12 @@ impl Store {
                 "the store is too damaged to tell which key opens it",
             ));
         }
-        let vault = Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?)?;
+        let open = || Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?);
+        let vault = match open() {
+            // New keys may have come between the look into the file and the one into the store.
+            Err(error) if error.kind() == Kind::KeyWrong => open()?,
+            opened => opened?,
+        };
         Ok(self.vault.get_or_init(|| vault))
     }
 

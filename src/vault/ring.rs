@@ -155,7 +155,7 @@ impl Ring {
     /// # Errors
     /// [`Kind::Io`].
     pub(crate) fn write(&self, owner: Option<Owner>) -> Result<bool> {
-        let file = self.begin(owner)?;
+        let file = self.begin(&self.path, owner)?;
         match file.finish() {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -168,19 +168,21 @@ impl Ring {
     /// # Errors
     /// [`Kind::Io`].
     pub(crate) fn replace(&self, owner: Option<Owner>) -> Result<()> {
-        let file = self.begin(owner)?;
+        // A link leads to where the keys are kept: there they stay.
+        let target = fs::canonicalize(&self.path).map_err(|error| self.not_written(error))?;
+        let file = self.begin(&target, owner)?;
         file.replace().map_err(|error| self.not_written(error))
     }
 
     /// The file with its contents, before it has its name.
-    fn begin(&self, owner: Option<Owner>) -> Result<PrivateFile<'_>> {
+    fn begin<'p>(&self, path: &'p Path, owner: Option<Owner>) -> Result<PrivateFile<'p>> {
         let mut text = Zeroizing::new(String::from(RING_HEAD));
         for (id, key) in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(key.as_ref()));
             text.push_str(&format!("twofa-key-1 {id} {}\n", encoded.as_str()));
         }
         let failed = |error| self.not_written(error);
-        let mut file = PrivateFile::begin(&self.path).map_err(failed)?;
+        let mut file = PrivateFile::begin(path).map_err(failed)?;
         file.fill(text.as_bytes()).map_err(failed)?;
         file.give_to(owner).map_err(failed)?;
         Ok(file)

@@ -102,18 +102,28 @@ impl Vault {
         Ok(head)
     }
 
-    /// Forgets the keys of a purpose that are not current any more.
+    /// Forgets the keys of a purpose that are neither current nor `needed`, and counts them.
     ///
     /// # Errors
     /// [`crate::error::Kind::Storage`].
-    pub(crate) fn drop_old(&self, db: &Connection, purpose: Purpose) -> Result<()> {
-        db.execute(
-            "DELETE FROM data_key WHERE purpose = ?1 AND current = 0",
-            [purpose.code()],
-        )?;
-        self.keys
-            .borrow_mut()
-            .retain(|key| key.purpose != purpose || key.current);
-        Ok(())
+    pub(crate) fn drop_old(
+        &self,
+        db: &Connection,
+        purpose: Purpose,
+        needed: &[i64],
+    ) -> Result<usize> {
+        let goes =
+            |key: &DataKey| key.purpose == purpose && !key.current && !needed.contains(&key.id);
+        let mut keys = self.keys.borrow_mut();
+        let gone: Vec<i64> = keys
+            .iter()
+            .filter(|key| goes(key))
+            .map(|key| key.id)
+            .collect();
+        for id in &gone {
+            db.execute("DELETE FROM data_key WHERE id = ?1", [id])?;
+        }
+        keys.retain(|key| !goes(key));
+        Ok(gone.len())
     }
 }

@@ -49,7 +49,7 @@ fn a_torn_page() {
     "database disk image is malformed"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 
@@ -71,7 +71,7 @@ $ twofa doctor
 --- stdout
 error: The file is damaged: malformed database schema (user) - near "nonsense":
   syntax error.
-    cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm
+    cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm
 
 1 error in 2 checks.
 Not checked: foreign_keys, schema, audit, clock, methods, second_factors,
@@ -96,7 +96,7 @@ Not checked: senders (nobody is called without --online).
     "malformed database schema (user) - near \"nonsense\": syntax error"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 
@@ -168,7 +168,7 @@ fn a_value_that_the_schema_forbids() {
     "CHECK constraint failed in user"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 
@@ -291,7 +291,7 @@ fn a_check_that_fails() {
   "count": 1,
   "names": [],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 

@@ -263,7 +263,7 @@ fn a_log_that_was_tampered_with() {
     "3"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 

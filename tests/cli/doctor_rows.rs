@@ -358,7 +358,7 @@ fn a_built_in_group_is_gone() {
     "grantee.group"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 

@@ -25,7 +25,7 @@ fn a_table_that_is_missing_or_another() {
     "recovery_code"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 
@@ -47,7 +47,7 @@ fn a_table_that_is_missing_or_another() {
     "recovery_request"
   ],
   "mend": [
-    "cp -p twofa.db twofa.db.damaged && cp BACKUP twofa.db && rm -f twofa.db-wal twofa.db-shm"
+    "cp -p twofa.db twofa.db.damaged && if [ -e twofa.db-wal ]; then mv twofa.db-wal twofa.db.damaged-wal; fi && cp BACKUP twofa.db && rm -f twofa.db-shm"
   ]
 }
 

@@ -50,7 +50,9 @@ fn archive(fresh: &Fresh, selection: Selection, name: &str) -> Result<(PathBuf, 
         append(
             tx,
             &Who::default(),
-            &Entry::new(Event::AUDIT_ARCHIVED, Outcome::Ok),
+            &Entry::new(Event::AUDIT_ARCHIVED, Outcome::Ok)
+                .subject(answer.archive.clone().unwrap())
+                .detail(copied.detail()),
         )
     })?;
     drop(copied);
@@ -305,4 +307,118 @@ fn a_file_that_was_rolled_back_shows_against_the_anchor() {
             Kind::InvalidValue
         );
     }
+}
+
+/// Tombstones of another course of events, and a proof by a key that was replaced.
+#[test]
+fn the_chain_tells_what_was_buried() {
+    let fresh = filled(8);
+    archive(&fresh, all(1), "old").unwrap();
+    let found = |sql: &str| {
+        let tx = fresh.store.tampered().unchecked_transaction().unwrap();
+        tx.execute_batch(sql).unwrap();
+        let found = verify(&fresh.store, None).unwrap();
+        (found.first_bad, found.damage)
+    };
+    assert_eq!(found("SELECT 1"), (None, None));
+    // Proven, and told of nowhere.
+    let sql = format!("SELECT {COLUMNS}, digest, mac, \"key\" FROM audit WHERE seq = 4");
+    let mut query = fresh.store.db().prepare(&sql).unwrap();
+    let mut rows = query.query([]).unwrap();
+    let stone = Tombstone::over(&fresh.store, rows.next().unwrap().unwrap(), "later").unwrap();
+    drop(rows);
+    fresh
+        .store
+        .write(|tx| {
+            tombstone::set(tx, &stone)?;
+            tx.db().execute("DELETE FROM audit WHERE seq = 4", [])?;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(found("SELECT 1"), (Some(4), Some(Damage::Deleted)));
+}
+
+/// A log whose head is by a key that was replaced is somebody else's.
+#[test]
+fn a_replaced_key_proves_nothing() {
+    let fresh = filled(4);
+    let head = "SELECT hex(proof) FROM audit_head";
+    let old: String = fresh
+        .store
+        .db()
+        .query_row(head, [], |row| row.get(0))
+        .unwrap();
+    let (seq, mac): (i64, Vec<u8>) = fresh
+        .store
+        .db()
+        .query_row("SELECT seq, mac FROM audit_head", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    fresh
+        .store
+        .write(|tx| {
+            let ring = crate::vault::Ring::read(&tx.place().key)?;
+            let purpose = crate::vault::Purpose::Audit;
+            let vault = tx.vault()?;
+            super::super::prove_anew(tx, || {
+                vault
+                    .renew(tx.db(), &ring, purpose, tx.now(), tx.source())
+                    .map(drop)
+            })?;
+            append(
+                tx,
+                &Who::default(),
+                &Entry::new(Event::LOGIN_GRANTED, Outcome::Ok),
+            )
+            .map(drop)
+        })
+        .unwrap();
+    assert!(verify(&fresh.store, None).unwrap().intact);
+    // Back to where it was, by whoever has the old key.
+    fresh
+        .store
+        .tampered()
+        .execute_batch(&format!(
+            "DELETE FROM audit WHERE seq > {seq}; UPDATE audit_head SET seq = {seq}, mac = x'{}', proof = x'{old}',
+                 \"key\" = (SELECT \"key\" FROM audit WHERE seq = {seq})",
+            HEXLOWER.encode(&mac)
+        ))
+        .unwrap();
+    let found = verify(&fresh.store, None).unwrap();
+    assert_eq!(found.damage, Some(Damage::Head));
+    let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
+    let refused = fresh.store.write(|tx| append(tx, &Who::default(), &entry));
+    assert_eq!(refused.unwrap_err().kind(), Kind::Storage);
+}
+
+/// A trigger that keeps rows out keeps the command from going on.
+#[test]
+fn nothing_is_done_that_is_not_kept() {
+    for trigger in [
+        "CREATE TRIGGER t BEFORE INSERT ON audit BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER t BEFORE UPDATE ON audit_head BEGIN SELECT RAISE(IGNORE); END",
+    ] {
+        let fresh = filled(2);
+        fresh.store.tampered().execute_batch(trigger).unwrap();
+        let entry = Entry::new(Event::LOGIN_GRANTED, Outcome::Ok);
+        let refused = fresh.store.write(|tx| append(tx, &Who::default(), &entry));
+        assert_eq!(refused.unwrap_err().kind(), Kind::Storage, "{trigger}");
+    }
+}
+
+/// A head that promises more rows than there are costs no more time.
+#[test]
+fn a_head_far_away_is_no_hang() {
+    let fresh = filled(3);
+    fresh
+        .store
+        .tampered()
+        .execute_batch("UPDATE audit_head SET seq = 9000000000000000000; UPDATE audit SET subject = 'x' WHERE seq = 2")
+        .unwrap();
+    let found = verify(&fresh.store, None).unwrap();
+    assert_eq!(
+        (found.first_bad, found.damage),
+        (Some(2), Some(Damage::Edited))
+    );
 }
