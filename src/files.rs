@@ -166,7 +166,10 @@ impl<'a> PrivateFile<'a> {
 }
 
 /// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs::File::open(directory)?.sync_all()
     } else {

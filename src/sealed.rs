@@ -45,20 +45,26 @@ pub struct Checked {
     pub loose: Vec<Loose>,
 }
 
+/// Ids of the keys of the key file that the store uses. The key file is not read.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn ring_keys(store: &Store) -> Result<Vec<String>> {
+    let mut query = store
+        .db()
+        .prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
+    let ids = query.query_map([], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Opens every sealed value, one by one.
 ///
 /// # Errors
 /// [`Kind::KeyMissing`], [`Kind::KeyWrong`] when the data keys themselves do not open.
 pub fn check(store: &Store) -> Result<Checked> {
     let vault = store.vault()?;
-    let mut query = store
-        .db()
-        .prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
-    let ring_keys = query
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
     let mut checked = Checked {
-        ring_keys,
+        ring_keys: ring_keys(store)?,
         values: 0,
         broken: Vec::new(),
         loose: store.place().loose(),

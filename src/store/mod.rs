@@ -6,6 +6,7 @@
 //! connection to write with, so every function of this crate that changes a row demands one, and only this crate's write
 //! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
+mod copy;
 mod create;
 mod kept;
 mod opened;
@@ -28,7 +29,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use self::kept::Kept;
 use self::opened::Opened;
 
-pub(crate) use self::create::{Created, create};
+pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
+pub(crate) use self::create::{Created, create, remove_unfinished};
 pub use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
@@ -246,6 +248,11 @@ impl Store {
     #[must_use]
     pub fn source(&self) -> &dyn Source {
         self.source.as_ref()
+    }
+
+    /// The same, for another store of this process.
+    pub(crate) fn shared_source(&self) -> Rc<dyn Source> {
+        Rc::clone(&self.source)
     }
 
     /// The opened keys. Read from the key file when first asked for.

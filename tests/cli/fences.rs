@@ -57,6 +57,7 @@ const ORDER: &[&str] = &[
     "coverage",
     "status",
     "archive",
+    "backup",
     // Many plans of the nouns as one.
     "policy",
 ];

@@ -25,6 +25,7 @@ mod audit;
 mod audit_archive;
 mod authenticator;
 mod authenticator_confirm;
+mod backup;
 mod completions;
 mod concurrency;
 mod confirmation;

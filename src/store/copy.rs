@@ -1,0 +1,223 @@
+//! Copies of a whole store, out of it and over it, by `SQLite`'s own backup interface.
+//!
+//! Out of it: one moment of it, however many write meanwhile, into a file that needs no log beside it. Over it: in one
+//! transaction of the file that is written over, which other processes see as any other commit; what is copied may be
+//! made when nobody else can write that file any more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::{APPLICATION_ID, Place, Store, create, open_file};
+use crate::clock::Source;
+use crate::error::{Error, Kind, Result};
+use crate::files::{directory_of, with_suffix};
+
+/// How many pages are copied between two looks at how far it is.
+const PAGES: i32 = 1_024;
+
+impl Store {
+    /// Copies the store into the empty file at `path`, which nobody else knows. Of a snapshot that is held, that moment
+    /// is copied.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`], [`Kind::DiskFull`].
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
+        let _moment = self.db().moment()?;
+        self.watched("Copying the store", None, |at| copy(&self.db, path, at))
+    }
+
+    /// What `SQLite` finds wrong with the file: nothing, or its first words.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub(crate) fn damage(&self, thorough: bool) -> Result<Option<String>> {
+        let check = if thorough {
+            "PRAGMA integrity_check(1)"
+        } else {
+            // Indices are not held against their tables.
+            "PRAGMA quick_check(1)"
+        };
+        let said: String = self.watched("Looking for damage", None, |_| {
+            Ok(self.db().query_row(check, [], |row| row.get(0))?)
+        })?;
+        Ok((said != "ok").then_some(said))
+    }
+}
+
+/// Copies one moment of `from` into an empty file.
+fn copy(from: &Connection, path: &Path, at: &mut dyn FnMut(u64)) -> Result<()> {
+    let of_copy = |error: rusqlite::Error| Error::from(error).in_front("the copy");
+    // The copy is begun anew where its moment is another one; a read transaction that has begun holds it.
+    from.query_row("SELECT count(*) FROM store", [], |_| Ok(()))?;
+    let mut to = open_file(path, true, Duration::ZERO)?;
+    {
+        let backup = Backup::new(from, &mut to).map_err(of_copy)?;
+        loop {
+            match backup.step(PAGES).map_err(of_copy)? {
+                StepResult::Done => break,
+                StepResult::More => {
+                    let so_far = backup.progress();
+                    let done = so_far.pagecount.saturating_sub(so_far.remaining);
+                    at(u64::try_from(done).unwrap_or_default());
+                }
+                _ => return Err(Error::new(Kind::Busy, "the store is busy")),
+            }
+        }
+    }
+    // It opens anywhere then, also where no log can be made.
+    let mode: String = to
+        .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
+        .map_err(of_copy)?;
+    if mode != "delete" {
+        return Err(Error::new(Kind::Storage, "the copy keeps a log of its own"));
+    }
+    to.close().map_err(|(_, error)| of_copy(error))
+}
+
+/// Copies the store that lies in the file at `from`, whatever its layout, into the empty file at `path`. `from` is not
+/// touched.
+///
+/// # Errors
+/// [`Kind::StoreMissing`], [`Kind::ForeignStore`], [`Kind::Storage`], [`Kind::DiskFull`].
+pub(crate) fn copy_of(from: &Path, path: &Path, wait: Duration) -> Result<()> {
+    let opened = super::opened::Opened::begin(from, super::check_header)?;
+    let db = open_file(from, false, wait)?;
+    db.execute_batch("BEGIN")?;
+    let copied = copy(&db, path, &mut |_| {});
+    drop(db);
+    drop(opened);
+    copied
+}
+
+/// Opens a copy of a store that nobody else knows. One that is opened to write is brought to the latest layout.
+///
+/// # Errors
+/// As [`Store::open`].
+pub(crate) fn open_copy(place: &Place, writable: bool, source: Rc<dyn Source>) -> Result<Store> {
+    Store::connect(place, writable, Duration::ZERO, source)
+}
+
+/// What stands at a place where a store is to be.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A store that can be read.
+    Store(Box<Store>),
+    /// Nothing.
+    Absent,
+    /// What was a store, or is none any more: why it cannot be read.
+    Unreadable(String),
+}
+
+/// Looks at what stands at a place, to write over it.
+///
+/// # Errors
+/// [`Kind::ForeignStore`] for a database of another program, [`Kind::NewerStore`], and what has nothing to do with the
+/// file itself: [`Kind::ReadOnly`], [`Kind::Busy`], [`Kind::Io`].
+pub(crate) fn look(place: &Place, wait: Duration, source: &Rc<dyn Source>) -> Result<Found> {
+    let found = Store::connect(place, true, wait, Rc::clone(source)).and_then(|store| {
+        Ok(match store.damage(false)? {
+            None => Found::Store(Box::new(store)),
+            Some(damage) => Found::Unreadable(damage),
+        })
+    });
+    match found {
+        Err(error) if error.kind() == Kind::StoreMissing => Ok(Found::Absent),
+        Err(error) if error.kind() == Kind::ForeignStore && !is_of_another(&place.db) => {
+            Ok(Found::Unreadable(error.message()))
+        }
+        Err(error) if error.kind() == Kind::Storage => Ok(Found::Unreadable(error.message())),
+        found => found,
+    }
+}
+
+/// Whether a file that is no store is a database of another program, or no file at all.
+fn is_of_another(path: &Path) -> bool {
+    use std::io::Read as _;
+    if !path.is_file() {
+        return true;
+    }
+    let mut head = [0u8; 72];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok()
+        && &head[..16] == b"SQLite format 3\0"
+        && head[68..] != APPLICATION_ID.to_be_bytes()
+}
+
+/// Writes a whole store over the one at `place`, in one transaction of the latter. `last` is run once nobody else can
+/// write the latter any more: what it writes into `merged` is copied too, and when it fails nothing was changed.
+///
+/// # Errors
+/// What `last` returns; [`Kind::Busy`] after the wait; [`Kind::Storage`], [`Kind::DiskFull`].
+pub(crate) fn write_over<T>(
+    merged: &Store,
+    place: &Place,
+    wait: Duration,
+    last: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let _opened = super::opened::Opened::begin(&place.db, super::check_header)?;
+    let mut live = open_file(&place.db, true, wait)?;
+    let backup = Backup::new(&merged.db, &mut live)?;
+    let taken = |step: StepResult| match step {
+        StepResult::Busy | StepResult::Locked => Err(Error::from(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            None,
+        ))),
+        other => Ok(other),
+    };
+    // No page yet: it takes the write lock, and waits for it.
+    taken(backup.step(0)?)?;
+    let done = last()?;
+    merged.watched("Writing the store", None, |at| {
+        loop {
+            let step = taken(backup.step(PAGES)?)?;
+            let so_far = backup.progress();
+            at(u64::try_from(so_far.pagecount - so_far.remaining).unwrap_or_default());
+            if step == StepResult::Done {
+                return Ok(());
+            }
+        }
+    })?;
+    Ok(done)
+}
+
+/// Puts a store, whose file lies under a hidden name, where none is or where one cannot be read. What is in the way is
+/// moved aside first, its log with it; the name it gets is returned.
+///
+/// # Errors
+/// [`Kind::Io`].
+pub(crate) fn put_in_place(
+    file: crate::files::PrivateFile<'_>,
+    place: &Place,
+) -> Result<Option<PathBuf>> {
+    let failed = |error: std::io::Error| {
+        let message = format!("cannot put the store at `{}`", place.db.display());
+        Error::new(Kind::Io, message).because(error)
+    };
+    let ends = ["", "-wal", "-shm", "-journal"];
+    let in_the_way = |end: &&str| with_suffix(&place.db, end).symlink_metadata().is_ok();
+    let mut aside = None;
+    if ends.iter().any(|end| in_the_way(&end)) {
+        let name = (1..)
+            .map(|number| with_suffix(&place.db, &format!(".unreadable-{number}")))
+            .find(|name| {
+                !ends
+                    .iter()
+                    .any(|end| with_suffix(name, end).symlink_metadata().is_ok())
+            });
+        let name = name.unwrap_or_else(|| with_suffix(&place.db, ".unreadable"));
+        // The store first: without its log it could look whole, and be an older one.
+        for end in ends.iter().filter(|end| in_the_way(end)) {
+            fs::rename(with_suffix(&place.db, end), with_suffix(&name, end)).map_err(failed)?;
+        }
+        crate::files::sync_directory(directory_of(&place.db)).map_err(failed)?;
+        aside = Some(name);
+    }
+    create::use_log(file.hidden())?;
+    file.finish().map_err(failed)?;
+    Ok(aside)
+}
