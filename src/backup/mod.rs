@@ -4,12 +4,17 @@
 //! them. It is whole and checked before it has its name, and never takes the place of another file. The way back is
 //! [`restore`]: it brings nothing to life that was consumed, and says what it could not know.
 
+mod merge;
+mod restore;
+
 use std::io::Read as _;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+
+pub use self::restore::{Live, Restored, Wanted, restore};
 
 use crate::actor::Session;
 use crate::audit;

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, params};
 
-use super::{APPLICATION_ID, Place, Store, create, open_file};
+use super::{APPLICATION_ID, Place, Store, Tx, create, open_file, refuse_newer};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::files::{directory_of, with_suffix};
+use crate::files::{PrivateFile, directory_of, sync_directory, with_suffix};
 
 /// How many pages are copied between two looks at how far it is.
 const PAGES: i32 = 1_024;
@@ -87,6 +87,7 @@ fn copy(from: &Connection, path: &Path, at: &mut dyn FnMut(u64)) -> Result<()> {
 pub(crate) fn copy_of(from: &Path, path: &Path, wait: Duration) -> Result<()> {
     let opened = super::opened::Opened::begin(from, super::check_header)?;
     let db = open_file(from, false, wait)?;
+    refuse_newer(&db, from)?;
     db.execute_batch("BEGIN")?;
     let copied = copy(&db, path, &mut |_| {});
     drop(db);
@@ -100,6 +101,30 @@ pub(crate) fn copy_of(from: &Path, path: &Path, wait: Duration) -> Result<()> {
 /// As [`Store::open`].
 pub(crate) fn open_copy(place: &Place, writable: bool, source: Rc<dyn Source>) -> Result<Store> {
     Store::connect(place, writable, Duration::ZERO, source)
+}
+
+impl Tx<'_> {
+    /// From now on gives no id that a row of `other`, another moment of the same store, has had.
+    pub(crate) fn ids_behind(&self, other: &Store) -> Result<()> {
+        let mut query = other
+            .db()
+            .prepare("SELECT name, max(seq) FROM sqlite_sequence GROUP BY name")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, seq): (String, i64) = (row.get(0)?, row.get(1)?);
+            let raised = self.db().execute(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
+                params![name, seq],
+            )?;
+            if raised == 0 {
+                self.db().execute(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)",
+                    params![name, seq],
+                )?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What stands at a place where a store is to be.
@@ -190,34 +215,49 @@ pub(crate) fn write_over<T>(
 ///
 /// # Errors
 /// [`Kind::Io`].
-pub(crate) fn put_in_place(
-    file: crate::files::PrivateFile<'_>,
-    place: &Place,
-) -> Result<Option<PathBuf>> {
+pub(crate) fn put_in_place(file: PrivateFile<'_>, place: &Place) -> Result<Option<PathBuf>> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot put the store at `{}`", place.db.display());
         Error::new(Kind::Io, message).because(error)
     };
-    let ends = ["", "-wal", "-shm", "-journal"];
-    let in_the_way = |end: &&str| with_suffix(&place.db, end).symlink_metadata().is_ok();
-    let mut aside = None;
-    if ends.iter().any(|end| in_the_way(&end)) {
-        let name = (1..)
-            .map(|number| with_suffix(&place.db, &format!(".unreadable-{number}")))
-            .find(|name| {
-                !ends
-                    .iter()
-                    .any(|end| with_suffix(name, end).symlink_metadata().is_ok())
-            });
-        let name = name.unwrap_or_else(|| with_suffix(&place.db, ".unreadable"));
-        // The store first: without its log it could look whole, and be an older one.
-        for end in ends.iter().filter(|end| in_the_way(end)) {
-            fs::rename(with_suffix(&place.db, end), with_suffix(&name, end)).map_err(failed)?;
-        }
-        crate::files::sync_directory(directory_of(&place.db)).map_err(failed)?;
-        aside = Some(name);
-    }
+    let aside = out_of_the_way(&place.db).map_err(failed)?;
     create::use_log(file.hidden())?;
     file.finish().map_err(failed)?;
     Ok(aside)
+}
+
+/// Moves aside what has the name of a store, and a log that has. What they are called then: the store, if there was one.
+fn out_of_the_way(db: &Path) -> std::io::Result<Option<PathBuf>> {
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    // Neither the index of a log nor an empty log holds anything.
+    let index = with_suffix(db, "-shm");
+    if is_there(&index) {
+        fs::remove_file(index)?;
+    }
+    let log = with_suffix(db, "-wal");
+    if log.metadata().is_ok_and(|log| log.len() == 0) {
+        fs::remove_file(log)?;
+    }
+    // The store first: without its log it could look whole, and be an older one.
+    let ends = ["", "-wal", "-journal"];
+    let there: Vec<&str> = ends
+        .into_iter()
+        .filter(|end| is_there(&with_suffix(db, end)))
+        .collect();
+    let Some(first) = there.first() else {
+        return Ok(None);
+    };
+    let mut number = 1;
+    let name = loop {
+        let name = with_suffix(db, &format!(".unreadable-{number}"));
+        if !ends.iter().any(|end| is_there(&with_suffix(&name, end))) {
+            break name;
+        }
+        number += 1;
+    };
+    for end in &there {
+        fs::rename(with_suffix(db, end), with_suffix(&name, end))?;
+    }
+    sync_directory(directory_of(db))?;
+    Ok(Some(with_suffix(&name, first)))
 }

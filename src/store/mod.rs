@@ -138,16 +138,7 @@ impl Store {
     ) -> Result<Store> {
         let opened = Opened::begin(&place.db, check_header)?;
         let db = open_file(&place.db, writable, wait)?;
-        let version: i32 = db
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(|error| unreadable(&place.db, error))?;
-        if version > VERSION {
-            return Err(Error::new(
-                Kind::NewerStore,
-                format!("`{}` was written by a newer twofa (layout {version}, this one knows {VERSION})", place.db.display()),
-            )
-            .hint("run the newer twofa; the file was not touched"));
-        }
+        let version = refuse_newer(&db, &place.db)?;
         if version < VERSION {
             if !writable {
                 // A reading command cannot upgrade; one writing connection does, and the reading one starts over.
@@ -417,6 +408,24 @@ fn check_header(path: &Path) -> Result<()> {
         return Err(foreign());
     }
     Ok(())
+}
+
+/// The layout of a store, which this program must know.
+fn refuse_newer(db: &Connection, path: &Path) -> Result<i32> {
+    let version: i32 = db
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|error| unreadable(path, error))?;
+    if version > VERSION {
+        return Err(Error::new(
+            Kind::NewerStore,
+            format!(
+                "`{}` was written by a newer twofa (layout {version}, this one knows {VERSION})",
+                path.display()
+            ),
+        )
+        .hint("run the newer twofa; the file was not touched"));
+    }
+    Ok(version)
 }
 
 #[expect(

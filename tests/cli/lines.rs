@@ -110,6 +110,7 @@ pub fn line(verb: &Verb) -> &'static str {
         "audit anchor" => "audit anchor",
         "audit archive" => "audit archive --from 2026-01-01 --till 2026-01-02 --out old.jsonl",
         "backup" => "backup copy.db",
+        "restore" => "restore kept.db",
         "key check" => "key check",
         other => panic!("`{other}` has no line here: the next verb is one row in this table too"),
     }

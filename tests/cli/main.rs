@@ -81,6 +81,7 @@ mod policy_secrets;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;
+mod restore;
 #[cfg(unix)]
 mod sendmail;
 mod setting;

@@ -419,3 +419,48 @@ fn init() {
         "{stores} stores of {killed_of}, TWOFA_PEER_SEED={seed}"
     );
 }
+
+/// A backup that is killed leaves no file of its name, or a whole one; the store is as it was.
+#[test]
+fn backup() {
+    let seed = seed();
+    let mut moments = Moments(seed);
+    let world = World::peopled();
+    let line = Line::new("backup copy.db", "");
+    let files = Files::keep(world.path());
+    let before = dump(&open(&world.file("twofa.db")));
+    let mut took = Duration::MAX;
+    for _ in 0..3 {
+        files.put_back(world.path());
+        let begun = Instant::now();
+        run(&world, &line, 1).exits(0);
+        took = took.min(begun.elapsed());
+    }
+    let (mut times, mut killed_of, mut made) = (0, 0, 0);
+    while killed_of < 45 {
+        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
+        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+        files.put_back(world.path());
+        times += 1;
+        let status = killed(&world, &line, &mut moments, took, None);
+        if status.code().is_some() {
+            continue;
+        }
+        killed_of += 1;
+        let copy = world.file("copy.db");
+        let stands = copy.exists();
+        if stands {
+            made += 1;
+            assert!(!world.file("copy.db-wal").exists(), "{what}");
+            let copy = open(&copy);
+            assert_eq!(integrity(&copy), "ok", "{what}");
+            assert_eq!(dump(&copy), before, "{what}");
+        }
+        assert_eq!(dump(&open(&world.file("twofa.db"))), before, "{what}");
+        let again = run(&world, &line, 2).done();
+        let expected = if stands { 4 } else { 0 };
+        assert_eq!(again.code, Some(expected), "{what}: {again:?}");
+        holds(&world);
+    }
+    assert!(made < 45, "{made} of {killed_of}, TWOFA_PEER_SEED={seed}");
+}

@@ -133,6 +133,13 @@ pub const CASES: &[Case] = &[
             .exits(14);
         Line::new("user unlock alice", "")
     }),
+    one("restore", World::peopled, |world| {
+        world.ok("recovery-codes generate bob");
+        world.ok("backup copy.db");
+        world.ok("user add carol");
+        world.ok("recovery-codes generate bob");
+        Line::new("restore copy.db --yes", "")
+    }),
     one("apply", World::peopled, |world| {
         let mut policy = "version = 1\n[settings]\nTotpDriftSteps = 2\n[methods.totp]\nenabled = true\n[groups.Staff]\nusers = ['alice', 'u7']\n".to_owned();
         for at in 0..60 {

@@ -184,6 +184,7 @@ pub enum Command {
     Diff(policy::Diff),
     Export(policy::Export),
     Backup(backup::Backup),
+    Restore(backup::Restore),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]

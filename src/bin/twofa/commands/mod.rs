@@ -52,6 +52,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Diff(args) => policy::diff(context, &args),
         Command::Export(args) => policy::export(context, &args),
         Command::Backup(args) => backup::backup(context, &args),
+        Command::Restore(args) => backup::restore(context, &args),
         Command::Audit(verb) => audit::run(context, verb),
         Command::Key(verb) => key::run(context, verb),
         Command::Deliver(args) => password::deliver(context, &args),
