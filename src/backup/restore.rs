@@ -130,7 +130,7 @@ pub fn restore(
     let (merged, copy) = copied(place, wanted, &file, live, source)?;
     match session {
         Some(session) => over(&session, &merged, &copy, wanted, ask),
-        None => anew(begin(merged)?, place, file, &copy, why, wanted, ask),
+        None => anew(begin(merged)?, place, file, &copy, why, wanted, source, ask),
     }
 }
 
@@ -272,6 +272,7 @@ fn anew(
     copy: &Copy,
     why: Option<String>,
     wanted: &Wanted<'_>,
+    source: &Rc<dyn Source>,
     ask: &mut dyn Ask,
 ) -> Result<Restored> {
     let merged = &session.store;
@@ -295,6 +296,15 @@ fn anew(
     let mut answer = answer(&name, merged, copy, live);
     // Its connection first, or its locks would go with the file's descriptor.
     drop(session);
+    let still = look(place, wanted.wait, source)?;
+    if !matches!(
+        (&still, live),
+        (Found::Absent, Live::Absent) | (Found::Unreadable(_), Live::Unreadable)
+    ) {
+        let message = format!("something else stands at `{there}` than a moment ago");
+        return Err(Error::new(Kind::Conflict, message)
+            .hint("nothing was changed; repeat the command, and look again"));
+    }
     let aside = put_in_place(file, place)?;
     answer.aside = aside.map(|path| path.display().to_string());
     Ok(finished(answer, done))

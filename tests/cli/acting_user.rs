@@ -207,7 +207,7 @@ fn the_owners_verbs_need_an_administrator() {
                 verb.path
             )
         );
-        world.ok(line(verb));
+        world.ok(&format!("{} --yes", line(verb)));
     }
 }
 

@@ -178,7 +178,7 @@ aside                –
 recovery codes void  alice
 changed              yes
 --- stderr
-warning: recovery codes that are void now: `alice`
+warning: users whose recovery codes are void now: `alice`
    hint: they need new ones: `twofa recovery-codes generate LOGIN`
 warning: users who had been removed since and are back: `bob`
    hint: `twofa user remove LOGIN` removes them again
@@ -215,11 +215,22 @@ fn somebody_can_administer_the_store() {
     world
         .run("restore copy.db --yes --as alice")
         .shows(str![[r#"
-$ twofa restore copy.db --yes
-? 5
+$ twofa restore copy.db --yes --as alice
+? 0
+--- stdout
+file                 copy.db
+store id             692865c9a376a1a82d161b0f95785955
+restored seq         7
+lost events          3
+live                 merged
+aside                –
+recovery codes void  –
+changed              yes
 --- stderr
-error: `Supervisor` is not an administrator, which `twofa restore` needs
- hint: ask an administrator, such as `alice`
+warning: users who had been deactivated since and are active, for nobody else could administer the store: `Supervisor`
+   hint: `twofa user deactivate LOGIN` once there is another administrator
+The store is as `copy.db` has it, at event 7; 3 later events are lost.
+Anchors of what is lost no longer fit. Next: `twofa audit anchor`.
 
 "#]]);
     let active = |login: &str| world.json(&format!("user show {login}"))["active"].clone();
@@ -253,18 +264,19 @@ store id             692865c9a376a1a82d161b0f95785955
 restored seq         14
 lost events          –
 live                 absent
-aside                twofa.db.unreadable-1
+aside                –
 recovery codes void  alice
 changed              yes
 --- stderr
-warning: recovery codes that are void now: `alice`
+warning: users whose recovery codes are void now: `alice`
    hint: they need new ones: `twofa recovery-codes generate LOGIN`
 The store is as `copy.db` has it, at event 14.
-What could not be read is kept as `twofa.db.unreadable-1`.
 Codes that apps show now are refused as used; new ones work once `TotpDriftSteps` steps have passed.
 Anchors of what is lost no longer fit. Next: `twofa audit anchor`.
 
 "#]]);
+    let found: Value = world.json("restore copy.db");
+    assert_eq!(found["changed"], false, "it is the store now");
     let totp = world.challenge("alice --method totp");
     world.verify(&totp, &world.app(&secret)).exits(12);
     world.later(60);
@@ -285,8 +297,6 @@ Anchors of what is lost no longer fit. Next: `twofa audit anchor`.
         let mode = fs::metadata(world.file("twofa.db")).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
-    let found: Value = world.json("restore copy.db");
-    assert_eq!(found["changed"], false, "it is the store now");
 }
 
 #[test]
@@ -320,7 +330,7 @@ aside                twofa.db.unreadable-1
 recovery codes void  alice
 changed              yes
 --- stderr
-warning: recovery codes that are void now: `alice`
+warning: users whose recovery codes are void now: `alice`
    hint: they need new ones: `twofa recovery-codes generate LOGIN`
 The store is as `copy.db` has it, at event 14.
 What could not be read is kept as `twofa.db.unreadable-1`.
@@ -372,10 +382,10 @@ error: `foreign` is not a twofa store
     world.ok("backup other.backup --db other.db");
     world.run("restore other.backup --yes").shows(str![[r#"
 $ twofa restore other.backup --yes
-? 1
+? 4
 --- stderr
-error: the key file `twofa.db.key` does not open this store: it lacks the key `52989364`
- hint: name the right key file with --key-file
+error: `other.backup` is a backup of another store
+ hint: nothing was changed; name the place of that store with --db
 
 "#]]);
     world.run("restore copy.db --yes --as alice").exits(5);
@@ -463,4 +473,93 @@ fn others_keep_working() {
         .unwrap();
     assert_eq!(world.json("user show bob")["name"], "Bobby");
     world.ok("audit verify");
+}
+
+/// Tries and locks keep the stricter side of both, whichever that is.
+#[test]
+fn tries_and_locks_keep_the_stricter_side() {
+    let world = World::with_email();
+    world.ok("setting set SecondFactorAttemptCount 3");
+    let wrong = |login: &str, times: usize| {
+        let challenge = world.challenge(login);
+        for _ in 0..times {
+            world.verify(&challenge, WRONG).done();
+        }
+    };
+    let until = |login: &str| world.json(&format!("user show {login}"))["locked_until"].clone();
+    wrong("alice", 3);
+    wrong("bob", 2);
+    world.ok("backup copy.db");
+    let locked = until("alice");
+    assert!(locked.is_string());
+    // Looser there, stricter here; and the other way round.
+    world.ok("user unlock alice");
+    wrong("bob", 1);
+    let later = until("bob");
+    assert!(later.is_string());
+    world.ok("restore copy.db --yes");
+    assert_eq!([until("alice"), until("bob")], [locked, later]);
+    assert_eq!(world.tries("bob"), 3);
+    world.start("alice").exits(14);
+    // A lock of the backup that has run out takes no try with it that came after.
+    world.later(3_600);
+    wrong("alice", 2);
+    world.ok("restore copy.db --yes");
+    assert_eq!(until("alice"), Value::Null);
+    assert_eq!(world.tries("alice"), 2);
+    wrong("alice", 1);
+    world.start("alice").exits(14);
+    world.ok("audit verify");
+}
+
+/// After a restore history goes another way; a backup of what was lost is one of that store still.
+#[test]
+fn a_backup_of_what_was_lost_is_counted_from_where_they_part() {
+    let (world, secret, codes, ..) = backed_up();
+    let base = world.json("audit anchor")["seq"].as_i64().unwrap();
+    world.write("anchor.json", &world.ok("audit anchor -o json").stdout);
+    for at in 0..5 {
+        world.ok(&format!("user add lost{at}"));
+    }
+    world.ok("backup lost.db");
+    world.write("lost.json", &world.ok("audit anchor -o json").stdout);
+    world.ok("restore copy.db --yes");
+    world.ok("audit verify --anchor anchor.json");
+    world.run("audit verify --anchor lost.json").exits(20);
+    world.later(30);
+    let shown = world.app(&secret);
+    let totp = world.challenge("alice --method totp");
+    world.verify(&totp, &shown).succeeds();
+    let recovery = world.challenge("alice --method recovery-codes");
+    world.verify(&recovery, &codes[3]).succeeds();
+    let now = world.json("audit anchor")["seq"].as_i64().unwrap();
+    let done = world.json("restore lost.db --yes");
+    assert_eq!(done["lost_events"], now - base);
+    assert_eq!(done["restored_seq"], base + 5);
+    world.ok("user show lost4");
+    let again = world.challenge("alice --method totp");
+    world.verify(&again, &shown).exits(12);
+    let again = world.challenge("alice --method recovery-codes");
+    world.verify(&again, &codes[3]).exits(12);
+    world.ok("audit verify --anchor lost.json");
+}
+
+/// A copy that somebody made by hand counts with its log, and is not touched.
+#[test]
+fn a_copy_with_its_log_is_a_backup_too() {
+    let world = World::peopled();
+    let other = world.writer();
+    world.ok("user add erin");
+    for end in ["", "-wal"] {
+        let to = world.file(&format!("raw.db{end}"));
+        fs::copy(world.file(&format!("twofa.db{end}")), to).unwrap();
+    }
+    drop(other);
+    world.ok("user add frank");
+    let before = ["raw.db", "raw.db-wal"].map(|name| fs::read(world.file(name)).unwrap());
+    world.ok("restore raw.db --yes");
+    world.ok("user show erin");
+    world.run("user show frank").exits(3);
+    let after = ["raw.db", "raw.db-wal"].map(|name| fs::read(world.file(name)).unwrap());
+    assert!(before == after);
 }

@@ -133,6 +133,12 @@ pub const CASES: &[Case] = &[
             .exits(14);
         Line::new("user unlock alice", "")
     }),
+    one("audit archive", World::with_email, |_| {
+        Line::new(
+            "audit archive --from 2026-01-01 --till 2026-01-01 --out old.jsonl --yes",
+            "",
+        )
+    }),
     one("restore", World::peopled, |world| {
         world.ok("recovery-codes generate bob");
         world.ok("backup copy.db");
