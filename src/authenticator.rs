@@ -112,25 +112,30 @@ pub(crate) fn void_setups(tx: &Tx<'_>) -> Result<()> {
 /// [`Kind::Storage`].
 pub(crate) fn keep_consumed(tx: &Tx<'_>, live: Option<&Store>, drift: i64) -> Result<Vec<String>> {
     let mut all = tx.db().prepare(
-        "SELECT authenticator.id, user, login FROM authenticator JOIN user ON user.id = user ORDER BY login, user",
+        "SELECT authenticator.id, user, connected_at, login FROM authenticator JOIN user ON user.id = user
+         ORDER BY login, user",
     )?;
     let all = all
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()?;
+        .query_map([], |row| {
+            Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<Vec<((i64, i64, i64), String)>>>()?;
     let mut known = match live {
         Some(live) => Some((
             live.db().prepare(
-                "SELECT consumed_until_at FROM authenticator WHERE id = ?1 AND user = ?2",
+                "SELECT consumed_until_at FROM authenticator WHERE id = ?1 AND user = ?2 AND connected_at = ?3",
             )?,
             live.db().prepare("SELECT 1 FROM user WHERE id = ?1")?,
         )),
         None => None,
     };
     let mut back = Vec::new();
-    for (id, user, login) in all {
+    for ((id, user, connected), login) in all {
         let mut consumed: Option<i64> = None;
         if let Some((app, person)) = &mut known {
-            consumed = app.query_row([id, user], |row| row.get(0)).optional()?;
+            consumed = app
+                .query_row([id, user, connected], |row| row.get(0))
+                .optional()?;
             if consumed.is_none() && person.exists([user])? {
                 back.push(login);
             }

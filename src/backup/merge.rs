@@ -60,30 +60,30 @@ pub(super) fn merge(tx: &Tx<'_>, who: &Who, live: Option<&Store>, entry: &Entry)
     merged.apps_back = apps;
     merged.users_back = state::not_in(tx, live)?;
     merged.passwords_back = state::with_other_password(tx, live)?;
+    let changing = Operation::CanChangeAdminOperationGrantee;
+    let changeable = permission::is_always_had(tx, changing)?;
     let deactivated = state::keep_stricter(tx, live)?;
-    merged.kept_active = keep_administrators(tx, &deactivated)?;
+    merged.kept_active = keep_administrators(tx, &deactivated, changeable)?;
     Ok(merged)
 }
 
-/// Of users whom the live store has inactive, activates those again without whom nobody could administer the store: its
-/// administrators, and when that is not enough, all of them.
-fn keep_administrators(tx: &Tx<'_>, deactivated: &[i64]) -> Result<Vec<String>> {
+/// Of users whom the live store has inactive, keeps those active without whom nobody could administer the store, or, where
+/// it was `changeable`, change who may: one after the other, until somebody can.
+fn keep_administrators(tx: &Tx<'_>, deactivated: &[i64], changeable: bool) -> Result<Vec<String>> {
     let changing = Operation::CanChangeAdminOperationGrantee;
-    let administered = || -> Result<bool> {
-        Ok(!permission::active_administrators(tx, 1)?.is_empty()
-            && permission::is_always_had(tx, changing)?)
-    };
     let mut kept = Vec::new();
-    for administrators in [true, false] {
-        if administered()? {
+    for id in deactivated {
+        let lacks_administrator = permission::active_administrators(tx, 1)?.is_empty();
+        let lacks_holder = changeable && !permission::is_always_had(tx, changing)?;
+        if !lacks_administrator && !lacks_holder {
             break;
         }
-        for id in deactivated {
-            let user = user::get(tx, *id)?;
-            if !user.active && permission::is_administrator(tx, *id)? == administrators {
-                state::keep_active(tx, *id)?;
-                kept.push(user.login);
-            }
+        let user = user::get(tx, *id)?;
+        let helps = lacks_administrator && permission::is_administrator(tx, *id)?
+            || lacks_holder && permission::allowed(tx, changing, *id, user.kind)?;
+        if helps {
+            state::keep_active(tx, *id)?;
+            kept.push(user.login);
         }
     }
     Ok(kept)

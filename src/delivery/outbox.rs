@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(counts, [52, 32, 12, 7, 7]);
         fresh.clock.set(now.plus(4 * 1_800 + 1));
         fresh.store.write(sweep).unwrap();
-        assert_eq!(rows(), 2, "those that have become old meanwhile");
+        assert_eq!(rows(), 3, "those that have become old meanwhile");
     }
 
     #[test]

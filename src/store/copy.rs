@@ -261,3 +261,136 @@ fn out_of_the_way(db: &Path) -> std::io::Result<Option<PathBuf>> {
     sync_directory(directory_of(db))?;
     Ok(Some(with_suffix(&name, first)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::progress::Progress;
+    use crate::store::tests::fresh;
+
+    /// Writes each time it is told how far something is.
+    struct Writer {
+        store: Store,
+        times: Rc<Cell<u32>>,
+    }
+
+    fn grow(store: &Store, rows: i64) {
+        let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             INSERT INTO outbox (method, recipient, sender, state, created_at, closed_at)
+             SELECT 'email', hex(zeroblob(2000)), 'trial', 'accepted', 0, 0 FROM n";
+        store
+            .write(|tx| {
+                tx.db().execute(insert, [rows])?;
+                Ok(tx
+                    .db()
+                    .execute("UPDATE unknown_login SET failures = failures + 1", [])?)
+            })
+            .unwrap();
+    }
+
+    fn failures_and_rows(store: &Store) -> (i64, i64) {
+        let sql = "SELECT (SELECT failures FROM unknown_login), (SELECT count(*) FROM outbox)";
+        store
+            .db()
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+    }
+
+    impl Progress for Writer {
+        fn begin(&mut self, _: &str, _: Option<u64>) {}
+
+        fn at(&mut self, _: u64) {
+            self.times.set(self.times.get() + 1);
+            grow(&self.store, 10);
+        }
+
+        fn end(&mut self) {}
+    }
+
+    /// Many steps are one moment, although others write between them.
+    #[test]
+    fn a_copy_in_many_steps_is_of_one_moment() {
+        let fresh = fresh();
+        grow(&fresh.store, 3 * i64::from(PAGES));
+        let times = Rc::new(Cell::new(0));
+        fresh.store.watch(Box::new(Writer {
+            store: fresh.store.writing_twin().unwrap(),
+            times: Rc::clone(&times),
+        }));
+        let path = fresh.directory.path().join("copy");
+        fs::write(&path, "").unwrap();
+        fresh.store.copy_to(&path).unwrap();
+        assert!(times.get() >= 3, "{}", times.get());
+        let place = Place::new(path.clone(), Some(fresh.store.place().key.clone()));
+        let copy = open_copy(&place, false, fresh.store.shared_source()).unwrap();
+        assert_eq!(copy.damage(true).unwrap(), None);
+        assert_eq!(failures_and_rows(&copy), (1, 3 * i64::from(PAGES)));
+        let now = failures_and_rows(&fresh.store);
+        assert_eq!(now.0, 1 + i64::from(times.get()));
+        assert!(!with_suffix(&path, "-wal").exists());
+    }
+
+    /// What `last` writes is copied; when it fails, what was to be written over is as it was, and free.
+    #[test]
+    fn a_store_is_written_over_whole_or_not_at_all() {
+        let fresh = fresh();
+        let live = fresh.store.place().clone();
+        let path = fresh.directory.path().join("copy");
+        fs::write(&path, "").unwrap();
+        fresh.store.copy_to(&path).unwrap();
+        let place = Place::new(path, Some(live.key.clone()));
+        let merged = open_copy(&place, true, fresh.store.shared_source()).unwrap();
+        grow(&fresh.store, 5);
+        let fails = || Err::<(), _>(Error::new(Kind::Conflict, "no"));
+        let refused = write_over(&merged, &live, Duration::ZERO, fails).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Conflict);
+        assert_eq!(failures_and_rows(&fresh.store), (1, 5));
+        grow(&fresh.store, 5);
+        let other = fresh.store.writing_twin().unwrap();
+        write_over(&merged, &live, Duration::ZERO, || {
+            assert_eq!(failures_and_rows(&other), (2, 10));
+            let locks = "PRAGMA busy_timeout = 0; BEGIN IMMEDIATE";
+            let busy = Error::from(other.tampered().execute_batch(locks).unwrap_err());
+            assert_eq!(busy.kind(), Kind::Busy);
+            // More than are copied in one step.
+            grow(&merged, 2 * i64::from(PAGES));
+            Ok(())
+        })
+        .unwrap();
+        for store in [&fresh.store, &other] {
+            assert_eq!(failures_and_rows(store), (1, 2 * i64::from(PAGES)));
+            assert_eq!(store.damage(true).unwrap(), None);
+        }
+        let mode: String = fresh
+            .store
+            .tampered()
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+        grow(&other, 1);
+    }
+
+    #[test]
+    fn ids_go_on_behind_those_of_both() {
+        let (one, two) = (fresh(), fresh());
+        let add = |store: &Store, count: usize| {
+            for _ in 0..count {
+                let sql = "INSERT INTO \"group\" (name, name_key, created_at)
+                     VALUES (hex(randomblob(8)), hex(randomblob(8)), 0)";
+                store.write(|tx| Ok(tx.db().execute(sql, [])?)).unwrap();
+            }
+        };
+        let next = |store: &Store, table| store.write(|tx| tx.next_id(table)).unwrap();
+        add(&two.store, 7);
+        let (group, user) = (next(&two.store, "group"), next(&two.store, "user"));
+        one.store.write(|tx| tx.ids_behind(&two.store)).unwrap();
+        assert_eq!(next(&one.store, "group"), group);
+        assert_eq!(next(&one.store, "user"), user);
+        add(&one.store, 9);
+        let own = next(&one.store, "group");
+        one.store.write(|tx| tx.ids_behind(&two.store)).unwrap();
+        assert_eq!(next(&one.store, "group"), own, "never lowered");
+    }
+}

@@ -45,7 +45,7 @@ fn no_more_is_lost_than_was_shown() {
     assert_eq!(terminal.ends().1, 0);
     world.run("user show erin").exits(3);
     // A store that came to be meanwhile is none that was lost.
-    std::fs::remove_file(world.file("twofa.db")).unwrap();
+    fs::remove_file(world.file("twofa.db")).unwrap();
     let mut terminal = Terminal::new(&world, "restore copy.db", 80);
     terminal.sees("There is no store at");
     terminal.sees("Are you sure?");
