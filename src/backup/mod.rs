@@ -2,7 +2,7 @@
 //!
 //! A backup holds everything but the key file: sealed values stay sealed, and without the ring keys it names nobody reads
 //! them. It is whole and checked before it has its name, and never takes the place of another file. The way back is
-//! [`restore`]: it brings nothing to life that was consumed, and says what it could not know.
+//! [`restore()`]: it brings nothing to life that was consumed, and says what it could not know.
 
 mod merge;
 mod restore;
