@@ -298,7 +298,8 @@ CREATE INDEX challenge_open ON challenge (expires_at) WHERE closed_at IS NULL;
 -- the enrolment that waits for a set-up (when the set-up is replaced or confirmed)
 CREATE INDEX challenge_setup ON challenge (setup) WHERE setup IS NOT NULL;
 
--- Requests to recover a password within the last hour, whoever they named: the limit knows no difference.
+-- Requests to recover a password within the last hour, whoever they named: the limit knows no difference. Older ones go
+-- a few at a time with the next logins and requests.
 CREATE TABLE recovery_request (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     login_hash BLOB    NOT NULL,                                -- of the folded login or address as it was typed
@@ -312,7 +313,7 @@ CREATE INDEX recovery_request_created ON recovery_request (created_at);
 -- those of a user (removal)
 CREATE INDEX recovery_request_user ON recovery_request (user) WHERE user IS NOT NULL;
 
--- Every message, with its outcome.
+-- Every message of the last thirty days, with its outcome. Older ones go a few at a time with the next logins.
 CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     challenge   INTEGER REFERENCES challenge (id) ON DELETE SET NULL,

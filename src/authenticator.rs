@@ -100,8 +100,8 @@ pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i
     ))
 }
 
-/// Drops the set-ups of everybody.
-pub(crate) fn drop_setups(tx: &Tx<'_>) -> Result<()> {
+/// Ends every set-up.
+pub(crate) fn void_setups(tx: &Tx<'_>) -> Result<()> {
     tx.db().execute("DELETE FROM authenticator_setup", [])?;
     Ok(())
 }
@@ -130,6 +130,55 @@ fn sweep(tx: &Tx<'_>) -> Result<()> {
         )?
         .execute(named_params! { ":over": tx.now().plus(-KEPT), ":most": SWEPT })?;
     Ok(())
+}
+
+/// Keeps what the apps of a restored store have consumed: as far as the live one knows; where it does not know an app,
+/// all that the app has shown until now, `drift` steps ahead. Returns the logins of users whom the live store knows
+/// without that app.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn keep_consumed(tx: &Tx<'_>, live: Option<&Store>, drift: i64) -> Result<Vec<String>> {
+    let mut all = tx.db().prepare(
+        "SELECT authenticator.id, user, connected_at, login FROM authenticator JOIN user ON user.id = user
+         ORDER BY login, user",
+    )?;
+    let all = all
+        .query_map([], |row| {
+            Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<Vec<((i64, i64, i64), String)>>>()?;
+    let mut known = match live {
+        Some(live) => Some((
+            live.db().prepare(
+                "SELECT consumed_until_at FROM authenticator WHERE id = ?1 AND user = ?2 AND connected_at = ?3",
+            )?,
+            live.db().prepare("SELECT 1 FROM user WHERE id = ?1")?,
+        )),
+        None => None,
+    };
+    let mut back = Vec::new();
+    for ((id, user, connected), login) in all {
+        let mut consumed: Option<i64> = None;
+        if let Some((app, person)) = &mut known {
+            consumed = app
+                .query_row([id, user, connected], |row| row.get(0))
+                .optional()?;
+            if consumed.is_none() && person.exists([user])? {
+                back.push(login);
+            }
+        }
+        tx.db()
+            .prepare_cached(
+                "UPDATE authenticator SET consumed_until_at =
+                     max(consumed_until_at, coalesce(:consumed, (:now / period + :drift + 1) * period))
+                 WHERE id = :id",
+            )?
+            .execute(named_params! {
+                ":consumed": consumed, ":now": tx.now(), ":drift": drift, ":id": id,
+            })?;
+    }
+    Ok(back)
 }
 
 /// How long a set-up can be confirmed, in seconds.

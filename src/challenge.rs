@@ -329,18 +329,18 @@ pub(crate) fn void(tx: &Tx<'_>, user: i64) -> Result<()> {
     void_where(tx, user, "1")
 }
 
-/// The same, but for logins: to those it is answered that their user is shut out.
-pub(crate) fn void_beside_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
-    void_where(tx, user, "purpose NOT IN ('login', 'enrolment')")
-}
-
-/// Ends everything that waits for an answer, of everybody.
+/// Ends everything that waits for an answer.
 pub(crate) fn void_all(tx: &Tx<'_>) -> Result<()> {
     tx.db().execute(
         "UPDATE challenge SET closed_at = :now, closed_as = :closed, code_hash = NULL WHERE closed_at IS NULL",
         named_params! { ":now": tx.now(), ":closed": Closed::Void.code() },
     )?;
     Ok(())
+}
+
+/// The same, but for logins: to those it is answered that their user is shut out.
+pub(crate) fn void_beside_logins(tx: &Tx<'_>, user: i64) -> Result<()> {
+    void_where(tx, user, "purpose NOT IN ('login', 'enrolment')")
 }
 
 /// `which` is SQL.

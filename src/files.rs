@@ -193,7 +193,10 @@ pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Makes a rename durable. Directories cannot be opened for that on Windows, which needs none of it.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs::File::open(directory)?.sync_all()
     } else {

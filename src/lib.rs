@@ -13,7 +13,7 @@
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
 //!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
-//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`enrol`], [`init`],
+//! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`backup`], [`enrol`], [`init`],
 //!   [`coverage`], [`rotation`], [`status`], [`sealed`], [`doctor`]: commands with no noun of their own.
 //! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
 //!
@@ -36,6 +36,7 @@ pub mod archive;
 pub mod ask;
 pub mod audit;
 pub mod authenticator;
+pub mod backup;
 pub mod challenge;
 pub mod change;
 pub mod clock;

@@ -119,6 +119,56 @@ pub(crate) fn void_all(tx: &Tx<'_>) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
+/// Of a restored store's codes leaves those that the live one has left too: what was used there is used, and what was
+/// replaced or deleted is void. Without a live one all are. Returns the logins of users who lost codes that were left.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn keep_unused(tx: &Tx<'_>, live: Option<&Store>) -> Result<Vec<String>> {
+    let mut query = tx.db().prepare(
+        "SELECT recovery_code.id, user, code_hash, login FROM recovery_code JOIN user ON user.id = user
+         WHERE used_at IS NULL ORDER BY login, user",
+    )?;
+    let mut left = Vec::new();
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, user): (i64, i64) = (row.get(0)?, row.get(1)?);
+        left.push((id, user, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
+    }
+    let mut logins: Vec<String> = Vec::new();
+    let mut known = match live {
+        Some(live) => Some(live.db().prepare(
+            "SELECT used_at FROM recovery_code WHERE id = ?1 AND user = ?2 AND code_hash = ?3",
+        )?),
+        None => None,
+    };
+    for (id, user, hash, login) in left {
+        let found: Option<Option<Time>> = match &mut known {
+            Some(known) => known
+                .query_row(rusqlite::params![id, user, hash], |row| row.get(0))
+                .optional()?,
+            None => None,
+        };
+        match found {
+            Some(None) => {}
+            Some(used) => {
+                tx.db()
+                    .prepare_cached("UPDATE recovery_code SET used_at = ?1 WHERE id = ?2")?
+                    .execute(rusqlite::params![used, id])?;
+            }
+            None => {
+                tx.db()
+                    .prepare_cached("DELETE FROM recovery_code WHERE id = ?1")?
+                    .execute([id])?;
+                if logins.last() != Some(&login) {
+                    logins.push(login);
+                }
+            }
+        }
+    }
+    Ok(logins)
+}
+
 /// `recovery-codes generate`: a new set, which voids the old one. The codes are shown this once.
 #[derive(Debug)]
 pub struct GenerateCodes {

@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{Owner, with_suffix};
 use crate::login::recover;
 use crate::name;
-use crate::sealed::{Broken, COLUMNS, named, retirable_of};
+use crate::sealed::{Broken, COLUMNS, retirable_of, ring_keys};
 use crate::store::{Store, Tx};
 use crate::vault::{Label, Purpose, Ring};
 use crate::{authenticator, challenge, recovery};
@@ -146,7 +146,7 @@ fn with_new_key(tx: &Tx<'_>, options: &Rotate) -> Result<Ring> {
     let ring = Ring::read(&tx.place().key)?;
     let Some(path) = &options.new_key_file else {
         // After a theft, a key that lay in the file is as known as the others.
-        if !options.compromised && !named(tx)?.iter().any(|id| id == ring.current()) {
+        if !options.compromised && !ring_keys(tx)?.iter().any(|id| id == ring.current()) {
             return Ok(ring);
         }
         let ring = ring.with_new_key(tx.source())?;
@@ -200,9 +200,9 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
 /// What whoever has the old keys could test or answer is void.
 fn void(tx: &Tx<'_>, done: &mut Rotated) -> Result<()> {
     challenge::void_all(tx)?;
-    authenticator::drop_setups(tx)?;
+    authenticator::void_setups(tx)?;
     recover::forget_requests(tx)?;
-    outbox::give_up_all(tx)?;
+    outbox::forget_bodies(tx)?;
     done.recovery_codes_void = recovery::void_all(tx)?;
     done.connect_anew = authenticator::connected(tx)?;
     Ok(())
@@ -369,7 +369,7 @@ fn is_retirable(store: &Store, ring: &Ring, id: &str) -> Result<()> {
     if !ring.ids().iter().any(|have| have == id) {
         return Err(name::not_found("key", id, ring.ids(), "twofa key check"));
     }
-    if named(store)?.iter().any(|named| named == id) || ring.current() == id {
+    if ring_keys(store)?.iter().any(|named| named == id) || ring.current() == id {
         let message = format!("the key `{id}` is in use: it opens this store");
         return Err(Error::new(Kind::InUse, message)
             .hint("`twofa key rotate` puts another one in its place first"));

@@ -47,11 +47,14 @@ pub struct Checked {
     pub loose: Vec<Loose>,
 }
 
-/// The ring keys that wrap data keys.
-pub(crate) fn named(store: &Store) -> Result<Vec<String>> {
+/// Ids of the keys of the key file that wrap data keys. The key file is not read.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn ring_keys(store: &Store) -> Result<Vec<String>> {
     let mut query = store
         .db()
-        .prepare("SELECT DISTINCT ring_key FROM data_key")?;
+        .prepare("SELECT DISTINCT ring_key FROM data_key ORDER BY ring_key")?;
     let rows = query.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -65,7 +68,7 @@ pub fn retirable(store: &Store) -> Result<Vec<String>> {
 }
 
 pub(crate) fn retirable_of(store: &Store, ring: &Ring) -> Result<Vec<String>> {
-    let named = named(store)?;
+    let named = ring_keys(store)?;
     let is_needed = |id: &String| named.contains(id) || id == ring.current();
     Ok(ring.ids().into_iter().filter(|id| !is_needed(id)).collect())
 }
@@ -76,10 +79,8 @@ pub(crate) fn retirable_of(store: &Store, ring: &Ring) -> Result<Vec<String>> {
 /// [`Kind::KeyMissing`], [`Kind::KeyWrong`] when the data keys themselves do not open.
 pub fn check(store: &Store) -> Result<Checked> {
     let vault = store.vault()?;
-    let mut ring_keys = named(store)?;
-    ring_keys.sort_unstable();
     let mut checked = Checked {
-        ring_keys,
+        ring_keys: ring_keys(store)?,
         values: 0,
         broken: Vec::new(),
         retirable: retirable(store)?,

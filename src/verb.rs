@@ -148,6 +148,8 @@ pub const VERBS: &[Verb] = &[
     row("apply", Op(CanManageAdministration), Opens::Write, true),
     row("diff", Op(CanManageAdministration), Opens::Read, false),
     row("export", Op(CanManageAdministration), Opens::Read, false),
+    row("backup", OwnerAsAdministrator, Opens::Read, false),
+    row("restore", OwnerAsAdministrator, Opens::Write, true),
     row("method list", Mapped, Opens::Read, false),
     row("method show", Mapped, Opens::Read, false),
     row("method enable", Op(CanManageLookups), Opens::Write, false),

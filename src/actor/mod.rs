@@ -168,6 +168,18 @@ impl Session {
         }
     }
 
+    /// Whether the acting user may still run a command that is about nobody, as `store` knows things now: nothing is kept.
+    /// The inner result is the judgement.
+    pub(crate) fn still_may(&self, store: &Store) -> Result<Result<()>> {
+        let now = user::get(store, self.actor.user.id)?;
+        let first =
+            || Ok(user::first_administrator(store)?.is_some_and(|first| first.id == now.id));
+        match fit(store, self.actor.authority, &now, first)? {
+            Ok(()) => self.judge_in(store, None),
+            unfit => Ok(unfit),
+        }
+    }
+
     /// The judgement alone: nothing is kept. The inner result is the judgement.
     fn judge(&self, about: Option<i64>) -> Result<Result<()>> {
         self.judge_in(&self.store, about)

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::archive_file::{Bonds, Head, Line, Lines, verify_archive};
 use super::tombstone::{self, Tombstone};
-use super::{COLUMNS, GENESIS, Raw, link};
+use super::{COLUMNS, GENESIS, Raw, link, mac_of};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::files::PrivateFile;
@@ -223,14 +223,8 @@ fn mac_before(store: &Store, seq: i64) -> Result<Vec<u8>> {
     if seq == 1 {
         return Ok(GENESIS.to_vec());
     }
-    let mut query = store.db().prepare_cached(
-        "SELECT mac FROM audit WHERE seq = ?1 UNION ALL SELECT mac FROM audit_tombstone WHERE seq = ?1",
-    )?;
-    let mut rows = query.query([seq.checked_sub(1)])?;
-    match rows.next()? {
-        Some(row) => Ok(row.get_ref(0)?.as_blob().unwrap_or_default().to_vec()),
-        None => Err(tampered(seq)),
-    }
+    let before = seq.checked_sub(1).ok_or_else(|| tampered(seq))?;
+    mac_of(store, before)?.ok_or_else(|| tampered(seq))
 }
 
 fn tampered(seq: i64) -> Error {

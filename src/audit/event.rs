@@ -20,6 +20,7 @@ macro_rules! events {
 
 events! {
     STORE_CREATED "store.created" "the store was made";
+    STORE_RESTORED "store.restored" "a backup took the place of the store";
     PERMISSION_DENIED "permission.denied" "a command was refused for lack of an operation or of a confirmation";
     CHANGE_REFUSED "change.refused" "a command was refused by a guard";
     CONFIRMATION_ASKED "confirmation.asked" "the acting user was asked to confirm with a second factor";

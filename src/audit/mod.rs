@@ -350,9 +350,56 @@ pub(crate) fn prove_anew(tx: &Tx<'_>, renew: impl FnOnce() -> Result<()>) -> Res
 }
 
 /// Where the chain ends.
-struct End {
-    seq: i64,
-    mac: Vec<u8>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The number of the newest row; 0: there is none.
+    pub(crate) seq: i64,
+    /// Its mac.
+    pub(crate) mac: Vec<u8>,
+}
+
+/// The end as the head has it. Nothing is proven, and the key file is not read.
+///
+/// # Errors
+/// [`Kind::Storage`] when there is no head.
+pub(crate) fn end(store: &Store) -> Result<End> {
+    let head = read_head(store)?
+        .ok_or_else(|| Error::new(Kind::Storage, "the audit log's head cannot be read"))?;
+    Ok(End {
+        seq: head.seq,
+        mac: head.mac,
+    })
+}
+
+/// The newest row that two logs of one store have in common; 0: none. The mac of a row follows from all rows before it,
+/// so that where two logs agree, they agree in everything before.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn in_common(one: &Store, other: &Store) -> Result<i64> {
+    let (mut agree, mut beyond) = (0, end(one)?.seq.min(end(other)?.seq) + 1);
+    while beyond - agree > 1 {
+        let middle = agree + (beyond - agree) / 2;
+        let mac = mac_of(one, middle)?;
+        if mac.is_some() && mac == mac_of(other, middle)? {
+            agree = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    Ok(agree)
+}
+
+/// The mac of a row, or of its tombstone.
+fn mac_of(store: &Store, seq: i64) -> Result<Option<Vec<u8>>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT mac FROM audit WHERE seq = ?1 UNION ALL SELECT mac FROM audit_tombstone WHERE seq = ?1",
+    )?;
+    let mut rows = query.query([seq])?;
+    Ok(match rows.next()? {
+        Some(row) => Some(row.get_ref(0)?.as_blob().unwrap_or_default().to_vec()),
+        None => None,
+    })
 }
 
 /// The end, if the head proves itself and the newest row is the one it is of.

@@ -39,16 +39,28 @@ const SWEPT: i64 = 20;
 const SWEEP: &str = "UPDATE outbox SET body = NULL WHERE id IN
     (SELECT id FROM outbox WHERE body IS NOT NULL AND created_at < :over ORDER BY created_at LIMIT :most)";
 
-/// Erases bodies whose sending was killed: their codes were never valid, and nobody will send them.
+/// How long a message is kept, in seconds: thirty days, to look back over what a user says of last week or of the last
+/// month's bill of a provider. The limits count within an hour.
+const KEPT: i64 = 30 * 86_400;
+
+/// The oldest have the lowest ids: no index is needed, nor more than [`SWEPT`] rows looked at.
+const PRUNE: &str =
+    "DELETE FROM outbox WHERE id < (SELECT min(id) FROM outbox) + :most AND created_at < :over";
+
+/// Erases bodies whose sending was killed: their codes were never valid, and nobody will send them. Forgets the oldest
+/// messages, a few at a time, so that no command pays for all.
 pub(crate) fn sweep(tx: &Tx<'_>) -> Result<()> {
     tx.db()
         .prepare_cached(SWEEP)?
         .execute(named_params! { ":over": tx.now().plus(-OVER), ":most": SWEPT })?;
+    tx.db()
+        .prepare_cached(PRUNE)?
+        .execute(named_params! { ":over": tx.now().plus(-KEPT), ":most": SWEPT })?;
     Ok(())
 }
 
-/// Erases every body: nothing of it is to be sent any more.
-pub(crate) fn give_up_all(tx: &Tx<'_>) -> Result<()> {
+/// Erases every body: nothing that was about to leave does.
+pub(crate) fn forget_bodies(tx: &Tx<'_>) -> Result<()> {
     tx.db()
         .execute("UPDATE outbox SET body = NULL WHERE body IS NOT NULL", [])?;
     Ok(())
@@ -375,28 +387,69 @@ mod tests {
         assert_eq!(keep(0, 1), 3, "the messages of the last minute");
     }
 
+    /// Rows as a store has them that has sent for months, one every half hour until `end`.
+    fn aged(fresh: &crate::store::tests::Fresh, count: i64, end: Time) {
+        let mut insert = fresh
+            .store
+            .tampered()
+            .prepare(
+                "INSERT INTO outbox (method, recipient, sender, state, created_at, closed_at)
+                 VALUES ('email', 'a@example.com', 'trial', 'accepted', :at, :at)",
+            )
+            .unwrap();
+        for at in 0..count {
+            let at = end.plus((at - count + 1) * 1_800);
+            insert.execute(named_params! { ":at": at }).unwrap();
+        }
+    }
+
+    #[test]
+    fn old_messages_go_a_few_at_a_time() {
+        let fresh = fresh();
+        let rows = || -> i64 {
+            let sql = "SELECT count(*) FROM outbox";
+            fresh
+                .store
+                .db()
+                .query_row(sql, [], |row| row.get(0))
+                .unwrap()
+        };
+        let now = fresh.store.now();
+        aged(&fresh, 3 * SWEPT + 5, now.plus(-KEPT - 1));
+        aged(&fresh, 7, now.plus(-KEPT + 7 * 1_800));
+        let mut counts = Vec::new();
+        for _ in 0..5 {
+            fresh.store.write(sweep).unwrap();
+            counts.push(rows());
+        }
+        assert_eq!(counts, [52, 32, 12, 7, 7]);
+        fresh.clock.set(now.plus(4 * 1_800 + 1));
+        fresh.store.write(sweep).unwrap();
+        assert_eq!(rows(), 3, "those that have become old meanwhile");
+    }
+
     #[test]
     fn the_sweep_reads_no_whole_table() {
         let fresh = fresh();
-        let mut query = fresh
-            .store
-            .tampered()
-            .prepare(&format!("EXPLAIN QUERY PLAN {SWEEP}"))
-            .unwrap();
-        let steps: Vec<String> = query
-            .query_map(named_params! { ":over": 0, ":most": 1 }, |row| row.get(3))
-            .unwrap()
-            .collect::<rusqlite::Result<_>>()
-            .unwrap();
-        assert!(
-            steps
-                .iter()
-                .any(|step| step.contains("outbox_body (created_at<?)")),
-            "{steps:?}"
-        );
-        assert!(
-            !steps.iter().any(|step| step.starts_with("SCAN")),
-            "{steps:?}"
-        );
+        for (sql, index) in [
+            (SWEEP, "outbox_body (created_at<?)"),
+            (PRUNE, "INTEGER PRIMARY KEY (rowid<?)"),
+        ] {
+            let mut query = fresh
+                .store
+                .tampered()
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .unwrap();
+            let steps: Vec<String> = query
+                .query_map(named_params! { ":over": 0, ":most": 1 }, |row| row.get(3))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+            assert!(
+                !steps.iter().any(|step| step.starts_with("SCAN")),
+                "{steps:?}"
+            );
+        }
     }
 }

@@ -91,33 +91,52 @@ fn sender(store: &Store, settings: &Settings) -> Result<Sender> {
     delivery::mailbox_of(store, id)
 }
 
-/// Refuses a request when there were too many for the same login within the hour, and forgets those before it.
+/// How many requests that are over one command forgets: more than come between two, and few enough not to be felt.
+const SWEPT: i64 = 20;
+
+/// Forgets requests that are over: they count for an hour.
+pub(super) fn sweep(tx: &Tx<'_>) -> Result<()> {
+    tx.db()
+        .prepare_cached(
+            "DELETE FROM recovery_request WHERE id IN
+                 (SELECT id FROM recovery_request WHERE created_at <= :over ORDER BY created_at LIMIT :most)",
+        )?
+        .execute(named_params! { ":over": tx.now().plus(-HOUR), ":most": SWEPT })?;
+    Ok(())
+}
+
+/// How long a request counts, in seconds.
+const HOUR: i64 = 3_600;
+
+/// Refuses a request when there were too many for the same login within the hour, and forgets some of those before it.
 fn limited(tx: &Tx<'_>, settings: &Settings, hash: &[u8]) -> Result<Option<Error>> {
     let (now, limit) = (tx.now(), settings.number(&setting::RECOVERY_LIMIT));
-    let over = now.plus(-3_600);
-    tx.db().execute(
-        "DELETE FROM recovery_request WHERE created_at <= ?1",
-        [over],
-    )?;
+    sweep(tx)?;
     let oldest: Option<Time> = tx
         .db()
         .prepare_cached(
-            "SELECT created_at FROM recovery_request WHERE login_hash = :hash
+            "SELECT created_at FROM recovery_request WHERE login_hash = :hash AND created_at > :over
              ORDER BY created_at DESC LIMIT 1 OFFSET :skip",
         )?
         .query_row(
-            named_params! { ":hash": hash, ":skip": (limit - 1).max(0) },
+            named_params! { ":hash": hash, ":over": now.plus(-HOUR), ":skip": (limit - 1).max(0) },
             |row| row.get(0),
         )
         .optional()?;
     Ok(oldest.filter(|_| limit > 0).map(|oldest| {
-        let left = 3_600 - now.since(oldest);
+        let left = HOUR - now.since(oldest);
         let asked = counted(limit.unsigned_abs(), "recovery was", "recoveries were");
         let message = format!("{asked} asked for within the hour");
         Error::new(Kind::SendLimit, message)
             .hint(format!("try again in {left} s"))
             .with("retry_after", left)
     }))
+}
+
+/// Forgets every request: no mail follows one any more.
+pub(crate) fn forget_requests(tx: &Tx<'_>) -> Result<()> {
+    tx.db().execute("DELETE FROM recovery_request", [])?;
+    Ok(())
 }
 
 /// Why a user may not recover their password, or cannot be reached.
@@ -221,12 +240,6 @@ pub fn deliver(session: &Session, request: i64) -> Result<()> {
         Some(mail) => leave(session, &mail).map(drop),
         None => Ok(()),
     }
-}
-
-/// Forgets every request: nobody is mailed for one any more.
-pub(crate) fn forget_requests(tx: &Tx<'_>) -> Result<()> {
-    tx.db().execute("DELETE FROM recovery_request", [])?;
-    Ok(())
 }
 
 /// Mails a new token of a recovery whose mail did not leave; `waits` judges, under the write lock, that it still waits.

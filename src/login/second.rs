@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::decide::{self, Penalty};
 use super::facts::{Person, System};
+use super::recover;
 use super::run;
 use super::tries;
 use super::verdict::masked;
@@ -64,6 +65,7 @@ pub(crate) fn ask(
     if !method.is_sent() {
         let challenge = store.write(|tx| {
             outbox::sweep(tx)?;
+            recover::sweep(tx)?;
             let challenge = pose(tx, who, &person.user, method, question)?;
             challenge::switch(tx, challenge.id, method)?;
             challenge::get(tx, challenge.id)
@@ -76,6 +78,7 @@ pub(crate) fn ask(
         });
     }
     let (challenge, sender, sent) = store.write(|tx| {
+        recover::sweep(tx)?;
         // Under the write lock: of several at once one is sent, and to the address that holds now.
         if let Question::Again(challenge) = &question {
             too_soon(tx, system, challenge, method)?;

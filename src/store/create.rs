@@ -85,11 +85,11 @@ pub(crate) fn create(
     }
 }
 
-/// No `init` takes so long.
+/// Nothing that is not finished by then is still at work: neither `init` nor a copy of a large store takes so long.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
-/// Removes what an `init` that was killed long ago left unfinished. It is no harm if it stays.
-fn remove_unfinished(directory: &Path, source: &dyn Source) {
+/// Removes what a command that was killed long ago left unfinished. It is no harm if it stays.
+pub(crate) fn remove_unfinished(directory: &Path, source: &dyn Source) {
     let now = u64::try_from(source.now().0).map(|now| UNIX_EPOCH + Duration::from_secs(now));
     let (Ok(now), Ok(entries)) = (now, std::fs::read_dir(directory)) else {
         return;
@@ -133,6 +133,11 @@ fn fill(path: &Path, ring: &Ring, source: &dyn Source, begin: Begin) -> Result<(
     db.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
     ))?;
+    log_on(db)
+}
+
+/// Switches a store's log on, and closes it.
+fn log_on(db: Connection) -> Result<()> {
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(Error::new(
@@ -143,4 +148,16 @@ fn fill(path: &Path, ring: &Ring, source: &dyn Source, begin: Begin) -> Result<(
     }
     db.close().map_err(|(_, error)| error)?;
     Ok(())
+}
+
+/// Switches the log on of a store that lies under a hidden name, before it gets its own.
+///
+/// # Errors
+/// [`Kind::Storage`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a store is made here and opened in the parent module"
+)]
+pub(super) fn use_log(path: &Path) -> Result<()> {
+    log_on(Connection::open(path)?)
 }

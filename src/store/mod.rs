@@ -6,6 +6,7 @@
 //! connection to write with, so every function of this crate that changes a row demands one, and only this crate's write
 //! paths can make it. What a store alone gives is a reader, which refuses a statement that writes.
 
+mod copy;
 mod create;
 mod damage;
 mod kept;
@@ -30,7 +31,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use self::kept::Kept;
 use self::opened::Opened;
 
-pub(crate) use self::create::{Created, create};
+pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
+pub(crate) use self::create::{Created, create, remove_unfinished};
 pub use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
@@ -138,16 +140,7 @@ impl Store {
     ) -> Result<Store> {
         let opened = Opened::begin(&place.db, check_header)?;
         let db = open_file(&place.db, writable, wait)?;
-        let version: i32 = db
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(|error| unreadable(&place.db, error))?;
-        if version > VERSION {
-            return Err(Error::new(
-                Kind::NewerStore,
-                format!("`{}` was written by a newer twofa (layout {version}, this one knows {VERSION})", place.db.display()),
-            )
-            .hint("run the newer twofa; the file was not touched"));
-        }
+        let version = refuse_newer(&db, &place.db)?;
         if version < VERSION {
             if !writable {
                 // A reading command cannot upgrade; one writing connection does, and the reading one starts over.
@@ -248,6 +241,11 @@ impl Store {
     #[must_use]
     pub fn source(&self) -> &dyn Source {
         self.source.as_ref()
+    }
+
+    /// The same, for another store of this process.
+    pub(crate) fn shared_source(&self) -> Rc<dyn Source> {
+        Rc::clone(&self.source)
     }
 
     /// The opened keys. Read from the key file when first asked for.
@@ -444,6 +442,24 @@ fn check_header(path: &Path) -> Result<()> {
         return Err(foreign());
     }
     Ok(())
+}
+
+/// The layout of a store, which this program must know.
+fn refuse_newer(db: &Connection, path: &Path) -> Result<i32> {
+    let version: i32 = db
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|error| unreadable(path, error))?;
+    if version > VERSION {
+        return Err(Error::new(
+            Kind::NewerStore,
+            format!(
+                "`{}` was written by a newer twofa (layout {version}, this one knows {VERSION})",
+                path.display()
+            ),
+        )
+        .hint("run the newer twofa; the file was not touched"));
+    }
+    Ok(version)
 }
 
 #[expect(

@@ -47,6 +47,11 @@ const CASES: &[Case] = &[
         &[],
         "audit archive --from 2026-01-01 --till 2026-01-01 --event user --out old.jsonl",
     ),
+    case(
+        "restore",
+        &["backup copy.db", "user add carol"],
+        "restore copy.db",
+    ),
     case("group add", &[], "group add Staff"),
     case(
         "group edit",

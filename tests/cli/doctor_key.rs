@@ -273,7 +273,8 @@ fn a_log_that_was_tampered_with() {
 
 #[test]
 fn a_rotation_that_was_stopped() {
-    let (world, _) = World::with_app();
+    let world = World::with_email();
+    world.connect("alice");
     let seal = "WHERE purpose = 'seal'";
     let id = world.number(&format!("SELECT id FROM data_key {seal}"));
     let ring = world.text(&format!("SELECT ring_key FROM data_key {seal}"));
@@ -286,9 +287,22 @@ fn a_rotation_that_was_stopped() {
         |world| {
             world.sql(&format!(
                 "INSERT INTO data_key VALUES ({id}, 'seal', '{ring}', x'{wrapped}', 0, 0)"
-            ))
+            ));
         },
         &[],
-        str![[r#""#]],
+        str![[r#"
+{
+  "check": "key",
+  "kind": "unfinished_rotation",
+  "severity": "warning",
+  "message": "A rotation of keys was stopped: some of what is sealed waits for the new key.",
+  "count": 1,
+  "names": [],
+  "mend": [
+    "twofa key rotate --yes"
+  ]
+}
+
+"#]],
     );
 }

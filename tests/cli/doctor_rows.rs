@@ -344,7 +344,7 @@ fn a_built_in_group_is_gone() {
         |world| {
             world.sql(
                 "PRAGMA foreign_keys = OFF; DELETE FROM \"group\" WHERE built_in = 'employees'",
-            )
+            );
         },
         &[],
         str![[r#"

@@ -59,6 +59,7 @@ const ORDER: &[&str] = &[
     "archive",
     "rotation",
     "doctor",
+    "backup",
     // Many plans of the nouns as one.
     "policy",
 ];
@@ -91,6 +92,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("setting", &["setting/mod.rs"]),
     // The store names its first administrator in the transaction that makes them.
     ("sms_provider", &["sms_provider/edit.rs"]),
+    // Ids go on behind those of the store that a backup takes the place of.
+    ("sqlite_sequence", &["store/copy.rs"]),
     ("store", &["store/create.rs", "user/edit.rs"]),
     ("template_words", &["template/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),

@@ -110,6 +110,8 @@ Commands:
   apply           Make the store as a policy file declares it
   diff            Tell what a policy file would change, and for whom
   export          Write the store down as a policy file
+  backup          Copy the store into a file
+  restore         Put a backup in the place of the store
   audit           Look at the audit log
   key             Look after the key file
   completions     Print the completion script of a shell
@@ -348,6 +350,7 @@ $ twofa help events
 --- stdout
 EVENT                        MEANING
 store.created                the store was made
+store.restored               a backup took the place of the store
 permission.denied            a command was refused for lack of an operation or of a confirmation
 change.refused               a command was refused by a guard
 confirmation.asked           the acting user was asked to confirm with a second factor

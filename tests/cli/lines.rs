@@ -3,7 +3,7 @@
 use twofa::verb::Verb;
 
 /// What the lines stand on, beside `alice`, `bob` and the mailbox `trial`, a pending login of alice, and the files `secret`,
-/// `people.csv` and `policy.toml`.
+/// `people.csv` and `policy.toml`. The backup is of what the others have made.
 pub const SETUP: &[&str] = &[
     "user add carol",
     "mailbox add spare --file mail --from a@example.com",
@@ -13,6 +13,7 @@ pub const SETUP: &[&str] = &[
     "group add Spare",
     "group add-member Staff --user carol",
     "permission grant CanViewSysOperationAudit --group Staff",
+    "backup kept.db",
 ];
 
 /// A full command line for a verb, about somebody else than the acting user `bob`. `CHALLENGE` stands for a pending login
@@ -111,8 +112,10 @@ pub fn line(verb: &Verb) -> &'static str {
         "audit export" => "audit export",
         "audit anchor" => "audit anchor",
         "audit archive" => "audit archive --from 2026-01-01 --till 2026-01-02 --out old.jsonl",
+        "backup" => "backup copy.db",
+        "restore" => "restore kept.db",
         "key check" => "key check",
-        "key rotate" => "key rotate --yes",
+        "key rotate" => "key rotate",
         "key retire" => "key retire 00000000",
         other => panic!("`{other}` has no line here: the next verb is one row in this table too"),
     }

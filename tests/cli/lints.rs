@@ -134,6 +134,7 @@ fn only_the_write_paths_take_the_write_lock() {
         "src/store/",
         "src/change.rs",
         "src/actor/",
+        "src/backup/",
         "src/login/",
         "src/enrol.rs",
         "src/init.rs",

@@ -25,6 +25,7 @@ mod audit;
 mod audit_archive;
 mod authenticator;
 mod authenticator_confirm;
+mod backup;
 mod completions;
 mod completions_values;
 mod concurrency;
@@ -99,6 +100,7 @@ mod policy_secrets;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;
+mod restore;
 #[cfg(unix)]
 mod sendmail;
 mod setting;

@@ -24,6 +24,41 @@ fn nobody_goes_who_was_not_shown() {
 }
 
 #[test]
+fn no_more_is_lost_than_was_shown() {
+    let world = World::peopled();
+    world.ok("backup copy.db");
+    world.ok("user add erin");
+    let mut terminal = Terminal::new(&world, "restore copy.db", 80);
+    terminal.sees("1 later event is lost");
+    terminal.sees("Are you sure?");
+    world.ok("user add newbie");
+    terminal.types("y");
+    let (said, exit) = terminal.ends();
+    assert!(said.contains("what would be lost"), "{said}");
+    assert_eq!(exit, 4);
+    world.ok("user show erin");
+    world.ok("user show newbie");
+    world.ok("audit verify");
+    let mut terminal = Terminal::new(&world, "restore copy.db", 80);
+    terminal.sees("Are you sure?");
+    terminal.types("y");
+    assert_eq!(terminal.ends().1, 0);
+    world.run("user show erin").exits(3);
+    // A store that came to be meanwhile is none that was lost.
+    fs::remove_file(world.file("twofa.db")).unwrap();
+    let mut terminal = Terminal::new(&world, "restore copy.db", 80);
+    terminal.sees("There is no store at");
+    terminal.sees("Are you sure?");
+    world.ok("restore copy.db --yes");
+    world.ok("user add newbie");
+    terminal.types("y");
+    let (said, exit) = terminal.ends();
+    assert!(said.contains("than a moment ago"), "{said}");
+    assert_eq!(exit, 4);
+    world.ok("user show newbie");
+}
+
+#[test]
 fn what_does_not_concern_it_is_no_change() {
     let world = World::peopled();
     world.write("policy.toml", "version = 1\n[users.alice]\nname = 'A'\n");

@@ -305,3 +305,40 @@ fn a_message_outlives_its_user() {
     );
     world.run("outbox retry 1").exits(4);
 }
+
+/// What is long over goes with ordinary logins, a few rows with each: no command pays for all.
+#[test]
+fn old_rows_go_with_ordinary_logins() {
+    let world = World::with_email();
+    world.ok("method enable totp");
+    let secret = world.connect("bob");
+    world.later(40 * 86_400);
+    let (now, old) = (world.now(), world.now() - 31 * 86_400);
+    world.sql(&format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70)
+         INSERT INTO outbox (method, recipient, sender, state, created_at, closed_at)
+             SELECT 'email', 'a@example.com', 'trial', 'accepted', {old} + i, {old} + i FROM n;
+         INSERT INTO outbox (method, recipient, sender, state, created_at, closed_at)
+             VALUES ('email', 'a@example.com', 'trial', 'accepted', {now} - 86400, {now} - 86400);
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70)
+         INSERT INTO recovery_request (login_hash, created_at) SELECT x'00', {old} + i FROM n;
+         INSERT INTO recovery_request (login_hash, created_at) VALUES (x'00', {now} - 60);"
+    ));
+    let rows = || {
+        ["outbox", "recovery_request"]
+            .map(|table| world.number(&format!("SELECT count(*) FROM {table}")))
+    };
+    assert_eq!(rows(), [71, 71]);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        // By an app too, which sends nothing.
+        let challenge = world.challenge("bob --method totp");
+        world.verify(&challenge, &world.app(&secret)).succeeds();
+        seen.push(rows());
+        world.later(30);
+    }
+    assert_eq!(seen, [[51, 51], [31, 31], [11, 11], [1, 1], [1, 1]]);
+    world.logs_in("alice");
+    assert_eq!(rows(), [2, 1]);
+    assert_eq!(world.json("outbox list").as_array().unwrap().len(), 2);
+}

@@ -131,7 +131,7 @@ fn init_on_a_full_disk_leaves_no_store() {
 $ twofa key check -q -o ndjson
 ? 0
 --- stdout
-{"ring_keys":["374708ff"],"values":0,"broken":[],"loose":[]}
+{"ring_keys":["374708ff"],"values":0,"broken":[],"retirable":[],"loose":[]}
 
 "#]]);
 }

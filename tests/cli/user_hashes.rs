@@ -57,6 +57,7 @@ $ twofa key check
 ring keys  374708ff
 values     4
 broken     –
+retirable  –
 loose      –
 --- stderr
 The key file opens every sealed value: 4 values.

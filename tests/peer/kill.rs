@@ -307,6 +307,10 @@ fn kill(case: &Case, seed: u64, count: &Count) {
         };
         kind.fetch_add(1, Ordering::Relaxed);
         holds(&world);
+        if state == 0 && case.verb == "audit archive" {
+            // A copy that is left over is in the way, and whoever begins anew removes it.
+            let _ = std::fs::remove_file(world.file("old.jsonl"));
+        }
         let again = run(&world, &line, 2).done();
         let code = again.code.unwrap();
         assert!(
@@ -418,4 +422,109 @@ fn init() {
         (5..=40).contains(&stores),
         "{stores} stores of {killed_of}, TWOFA_PEER_SEED={seed}"
     );
+}
+
+/// A backup that is killed leaves no file of its name, or a whole one; the store is as it was.
+#[test]
+fn backup() {
+    let seed = seed();
+    let mut moments = Moments(seed);
+    let world = World::peopled();
+    let line = Line::new("backup copy.db", "");
+    let files = Files::keep(world.path());
+    let before = dump(&open(&world.file("twofa.db")));
+    let mut took = Duration::MAX;
+    for _ in 0..3 {
+        files.put_back(world.path());
+        let begun = Instant::now();
+        run(&world, &line, 1).exits(0);
+        took = took.min(begun.elapsed());
+    }
+    let (mut times, mut killed_of, mut made) = (0, 0, 0);
+    while killed_of < 45 {
+        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
+        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+        files.put_back(world.path());
+        times += 1;
+        let status = killed(&world, &line, &mut moments, took, None);
+        if status.code().is_some() {
+            continue;
+        }
+        killed_of += 1;
+        let copy = world.file("copy.db");
+        let stands = copy.exists();
+        if stands {
+            made += 1;
+            assert!(!world.file("copy.db-wal").exists(), "{what}");
+            let copy = open(&copy);
+            assert_eq!(integrity(&copy), "ok", "{what}");
+            assert_eq!(dump(&copy), before, "{what}");
+        }
+        assert_eq!(dump(&open(&world.file("twofa.db"))), before, "{what}");
+        let again = run(&world, &line, 2).done();
+        let expected = if stands { 4 } else { 0 };
+        assert_eq!(again.code, Some(expected), "{what}: {again:?}");
+        holds(&world);
+    }
+    assert!(made < 45, "{made} of {killed_of}, TWOFA_PEER_SEED={seed}");
+}
+
+/// Where the store cannot be read, it is there as it was, or moved aside, or the backup is there; and never a log beside
+/// the backup that is of the other.
+#[test]
+fn restore_of_what_cannot_be_read() {
+    let seed = seed();
+    let mut moments = Moments(seed);
+    let world = World::peopled();
+    world.ok("backup copy.db");
+    let line = Line::new("restore copy.db --yes", "");
+    let mut files = Files::keep(world.path());
+    files.0.insert("twofa.db".into(), b"torn".to_vec());
+    files
+        .0
+        .insert("twofa.db-wal".into(), b"of the torn one".to_vec());
+    files.put_back(world.path());
+    run(&world, &line, 1).exits(0);
+    let restored = dump(&open(&world.file("twofa.db")));
+    let mut took = Duration::MAX;
+    for _ in 0..3 {
+        files.put_back(world.path());
+        let begun = Instant::now();
+        run(&world, &line, 1).exits(0);
+        took = took.min(begun.elapsed());
+    }
+    let (mut times, mut killed_of, mut seen) = (0, 0, [0; 3]);
+    while killed_of < 45 {
+        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
+        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+        files.put_back(world.path());
+        // At any moment, and at the moments about which the store is moved.
+        let aside = (times % 2 == 1).then_some("twofa.db.unreadable-1");
+        times += 1;
+        if killed(&world, &line, &mut moments, took, aside)
+            .code()
+            .is_some()
+        {
+            continue;
+        }
+        killed_of += 1;
+        let torn = |name: &str| std::fs::read(world.file(name)).is_ok_and(|file| file == b"torn");
+        let kept = torn("twofa.db") || torn("twofa.db.unreadable-1");
+        assert!(kept, "{what}: what could not be read is lost");
+        if torn("twofa.db") {
+            seen[0] += 1;
+            assert!(world.file("twofa.db-wal").exists(), "{what}");
+        } else if world.file("twofa.db").exists() {
+            seen[2] += 1;
+            let store = open(&world.file("twofa.db"));
+            assert_eq!(integrity(&store), "ok", "{what}");
+            assert_eq!(dump(&store), restored, "{what}");
+        } else {
+            seen[1] += 1;
+        }
+        let again = run(&world, &line, 2).done();
+        assert_eq!(again.code, Some(0), "{what}: {again:?}");
+        holds(&world);
+    }
+    assert!(seen[0] > 0, "{seen:?}, TWOFA_PEER_SEED={seed}");
 }

@@ -133,6 +133,23 @@ pub const CASES: &[Case] = &[
             .exits(14);
         Line::new("user unlock alice", "")
     }),
+    Case {
+        again: &[4],
+        // What it wrote of itself is the next to go, into a file that is there already.
+        ..one("audit archive", World::with_email, |_| {
+            Line::new(
+                "audit archive --from 2026-01-01 --till 2026-01-01 --out old.jsonl --yes",
+                "",
+            )
+        })
+    },
+    one("restore", World::peopled, |world| {
+        world.ok("recovery-codes generate bob");
+        world.ok("backup copy.db");
+        world.ok("user add carol");
+        world.ok("recovery-codes generate bob");
+        Line::new("restore copy.db --yes", "")
+    }),
     one("apply", World::peopled, |world| {
         let mut policy = "version = 1\n[settings]\nTotpDriftSteps = 2\n[methods.totp]\nenabled = true\n[groups.Staff]\nusers = ['alice', 'u7']\n".to_owned();
         for at in 0..60 {

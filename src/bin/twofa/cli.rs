@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    audit, authenticator, completions, coverage, doctor, group, help, init, key, login, mailbox,
-    man, method, outbox, password, permission, policy, recovery_codes, setting, sms_provider,
-    status, template, user,
+    audit, authenticator, backup, completions, coverage, doctor, group, help, init, key, login,
+    mailbox, man, method, outbox, password, permission, policy, recovery_codes, setting,
+    sms_provider, status, template, user,
 };
 use crate::complete;
 
@@ -184,6 +184,8 @@ pub enum Command {
     Apply(policy::Apply),
     Diff(policy::Diff),
     Export(policy::Export),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]

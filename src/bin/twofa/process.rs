@@ -175,8 +175,8 @@ fn fixed() -> Option<twofa::clock::Fixed> {
 /// Whether somebody else runs this process with the rights of a store's owner: of the store that is named, the system
 /// store, or the one the account has by default. To name a store of one's own is then no way to use those rights.
 pub fn is_delegated(process: &Process, place: Option<&Place>, verb: Option<&Verb>) -> bool {
-    // A store that is yet to be made has no owner; it would be of whoever's rights these are.
-    let makes = verb.is_some_and(|verb| verb.opens == Opens::Create);
+    // A store that is yet to be made, or was lost, has no owner; it would be of whoever's rights these are.
+    let makes = verb.is_some_and(|verb| verb.opens == Opens::Create || verb.path == "restore");
     if makes && process.authority(process.effective) == Authority::Delegated {
         return true;
     }

@@ -34,7 +34,7 @@ pub enum Key {
 const ROTATE: &str = "Examples:
   twofa key rotate
   twofa key rotate --compromised --yes
-  twofa key rotate --new-key-file /etc/twofa/twofa.key";
+  twofa key rotate --new-key-file new.key";
 
 /// `key rotate`.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authenticator;
+pub mod backup;
 pub mod completions;
 pub mod coverage;
 pub mod doctor;
@@ -53,6 +54,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Apply(args) => policy::apply(context, &args),
         Command::Diff(args) => policy::diff(context, &args),
         Command::Export(args) => policy::export(context, &args),
+        Command::Backup(args) => backup::backup(context, &args),
+        Command::Restore(args) => backup::restore(context, &args),
         Command::Audit(verb) => audit::run(context, verb),
         Command::Key(verb) => key::run(context, verb),
         Command::Deliver(args) => password::deliver(context, &args),
