@@ -509,6 +509,9 @@ fn settle(db: &Connection, writable: bool) -> rusqlite::Result<()> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
         // The plan of a statement follows from its text alone: it is the plan that a test has looked at, and binding
         // another value does not prepare it anew.
+        // A store has none: whoever puts one into the file would have it run with the rights of the next command. Those of
+        // an overlay are temporary, and run all the same.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writable),
     ] {
