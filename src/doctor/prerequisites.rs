@@ -13,7 +13,7 @@ use crate::login::crowd;
 use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
-use crate::permission::Grantees;
+use crate::permission::{self, Access, Grantees};
 use crate::store::Store;
 use crate::verb::Operation;
 use crate::{mailbox, sms_provider};
@@ -209,6 +209,13 @@ pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> R
     let store = patient.store;
     let system = System::load(store)?;
     if !system.enabled {
+        return Ok(Looked::Whole);
+    }
+    // Whoever has nothing connects an app, where that is enabled: nobody need be asked about. Whether anybody is asked at
+    // all, the rows tell.
+    let can_use = Grantees::load(store, Operation::CanUse2FA)?;
+    let allows = |row: &permission::Grantee| row.access == Access::Allow;
+    if system.is_enabled(Method::Totp) && can_use.0.iter().any(allows) {
         return Ok(Looked::Whole);
     }
     let found = coverage::coverage(store, Scope::default())?;
