@@ -144,7 +144,7 @@ impl<'a> PrivateFile<'a> {
         owner.map_or(Ok(()), |owner| owner.owns(self.file.as_file()))
     }
 
-    /// Gives it its name, which an empty file of ours has kept for it.
+    /// Gives it its name, in the place of whatever has that: an empty file of ours that kept it, or what it is to replace.
     ///
     /// # Errors
     /// What the system says.

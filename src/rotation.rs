@@ -2,7 +2,7 @@
 //!
 //! The order is the promise. The new ring key is durable in the key file before any row names it; then, in one
 //! transaction, it wraps every data key and new data keys seal and chain; then what old keys sealed is sealed anew, some
-//! hundred rows a transaction; then the old keys go. Killed anywhere, the store opens with the key file that is there, and
+//! hundred rows a transaction; then the old keys go that nothing names any more. One rotation runs at a time. Killed anywhere, the store opens with the key file that is there, and
 //! the next `key rotate` goes on where this one stopped.
 
 use std::fs::{File, TryLockError};

@@ -1,4 +1,4 @@
-//! Every sealed column there is, and whether the key file opens what stands in it.
+//! Every sealed column there is, whether the key file opens what stands in it, and which of its keys are needed for that.
 //!
 //! A test walks the schema, so that the next sealed column cannot be forgotten here.
 

@@ -1,7 +1,8 @@
 //! Archiving: old rows go into a file, and tombstones stay.
 //!
 //! The rows are copied, the copy is read again and checked, and only then, in one transaction, the file gets its name and
-//! the rows become tombstones. Killed anywhere, the log is as it was or as it shall be; what may be left over is a copy.
+//! the rows become tombstones. Killed anywhere, the log is as it was or as it shall be; what may be left over is a copy,
+//! which the next run takes.
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! The audit log: what happened, in a chain that shows tampering.
 //!
 //! A row is written in the transaction of the change it tells of. `digest` is SHA-256 over the length-prefixed columns;
-//! `mac` is HMAC(audit key, seq ‖ previous mac ‖ digest); the keyed head row finds a cut tail. Rows are never rewritten.
+//! `mac` is HMAC(audit key, seq ‖ previous mac ‖ digest); the keyed head row finds a cut tail. Rows are never rewritten;
+//! one that is archived leaves a tombstone. A replaced audit key chains and proves nothing new.
 //! Editing, inserting, deleting or reordering rows shows without more; a whole file set back to an earlier state shows
 //! only against an anchor kept elsewhere.
 

@@ -1,5 +1,5 @@
-//! What the source page asks for before 2FA works: a mailbox, a provider, and of each person what the primary method
-//! needs.
+//! What the source page asks for before 2FA works: a mailbox, a provider, of each person what the primary method
+//! needs, and that nobody is left without a way to log in.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The one decision: facts in, verdict out. Pure, and without words.
 //!
-//! `start`, `verify`, `simulate`, the confirmation of administrator actions and the lock-out guard all call it, so none
-//! of them can disagree with another.
+//! `start`, `verify`, `simulate`, `explain`, `coverage`, the confirmation of administrator actions and the lock-out guard
+//! all call it, so none of them can disagree with another.
 
 use super::facts::{Person, System};
 use super::trail::{Step, Trail, Usability};

@@ -1,7 +1,7 @@
 //! The way that led to a verdict: which rule was asked, what it looked at, and what it found.
 //!
 //! The decision leaves it behind while it decides, so that it cannot tell another story than the one that happened. It is
-//! facts only; the words are `explain.rs`'s.
+//! facts only; the words are those of `explain/words.rs`.
 
 use super::decide::{Channel, First};
 use crate::clock::Time;
