@@ -12,7 +12,9 @@ use crate::store::{Reader, Store};
 /// `PRAGMA integrity_check`, which stops at a hundred lines by itself.
 pub(super) fn integrity(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
-    let (lines, rules) = match store.integrity() {
+    let reading = patient.reading.take();
+    let reading = reading.unwrap_or_else(|| store.begin_integrity());
+    let (lines, rules) = match store.integrity(reading) {
         Ok(found) => (found.lines, found.rules),
         // It is the damage that keeps the check from beginning.
         Err(error) if matches!(error.kind(), Kind::Storage | Kind::ForeignStore) => {

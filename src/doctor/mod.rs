@@ -19,19 +19,24 @@ mod secrets;
 mod senders;
 mod settings;
 
+use std::cell::Cell;
+use std::iter;
+
 use serde::Serialize;
 
 use self::Severity::{Error as E, Warning as W};
 pub use self::finding::{Finding, Severity};
 use self::finding::{Findings, copy_back, sentence};
 use crate::error::{Error, Kind, Result};
-use crate::store::Store;
+use crate::store::{Reading, Store};
 
 /// What a check works with.
 pub(crate) struct Patient<'s> {
     pub(crate) store: &'s Store,
     /// Whether the servers that codes leave by may be called.
     pub(crate) online: bool,
+    /// The file, as it is being read.
+    reading: Cell<Option<Reading>>,
 }
 
 /// What became of a check that did not fail.
@@ -287,37 +292,66 @@ pub fn is_ungoverned(store: &Store) -> bool {
 }
 
 /// Runs every check. `online`: the mailbox and the provider in use are called too, and nothing is sent.
+///
+/// The file is read from one end to the other beside all other checks, for that takes the longest; what it came to is
+/// told first all the same.
 #[must_use]
 pub fn examine(store: &Store, online: bool) -> Report {
-    let patient = Patient { store, online };
-    let (mut checks, mut findings) = (Vec::new(), Vec::new());
-    for check in CHECKS {
-        let before = findings.len();
-        let mut out = Findings::of(check, &mut findings);
-        let why = match (check.look)(&patient, &mut out) {
+    let patient = Patient {
+        store,
+        online,
+        reading: Cell::new(Some(store.begin_integrity())),
+    };
+    let look = |check: &'static Check| {
+        let mut found = Vec::new();
+        let looked = (check.look)(&patient, &mut Findings::of(check, &mut found));
+        (check, looked, found)
+    };
+    let (integrity, others) = (&CHECKS[0], &CHECKS[1..]);
+    let others: Vec<_> = others.iter().map(look).collect();
+    let mut report = Report {
+        healthy: false,
+        checks: Vec::new(),
+        findings: Vec::new(),
+    };
+    for (check, looked, found) in iter::once(look(integrity)).chain(others) {
+        report.add(&patient, check, looked, found);
+    }
+    report.findings.sort_by_key(|finding| finding.severity);
+    report.healthy = report.findings.is_empty();
+    report
+}
+
+impl Report {
+    /// Adds what became of the next check.
+    fn add(
+        &mut self,
+        patient: &Patient<'_>,
+        check: &'static Check,
+        looked: Result<Looked>,
+        found: Vec<Finding>,
+    ) {
+        let before = self.findings.len();
+        self.findings.extend(found);
+        let why = match looked {
             Ok(Looked::Whole) => None,
             Ok(Looked::Not(why)) => Some(why),
             Err(error) => {
-                failed(&patient, &error, &mut out);
+                let mut out = Findings::of(check, &mut self.findings);
+                failed(patient, &error, &mut out);
                 Some(error.message())
             }
         };
-        let state = match (&why, findings.len() > before) {
+        let state = match (&why, self.findings.len() > before) {
             (Some(_), _) => State::NotChecked,
             (None, true) => State::Found,
             (None, false) => State::Ok,
         };
-        checks.push(Checked {
+        self.checks.push(Checked {
             check: check.code,
             state,
             why,
         });
-    }
-    findings.sort_by_key(|finding| finding.severity);
-    Report {
-        healthy: findings.is_empty(),
-        checks,
-        findings,
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct Integrity {
     pub(crate) rules: bool,
 }
 
+/// A file that is being read; nothing, where it is read by whoever waits for it ([`Store::integrity`]).
+#[derive(Debug)]
+pub(crate) struct Reading(Option<mpsc::Receiver<Result<Vec<String>>>>);
+
 impl Store {
     /// Opens a store that may be too damaged to be opened otherwise, to read what can be read of it. Whoever is given one
     /// is whoever may have the file anyway: nothing of it says who acts ([`crate::actor::open_damaged`]).
@@ -54,23 +58,31 @@ impl Store {
         })
     }
 
-    /// Reads the file page by page, and each index against its table. Nothing is written.
+    /// Begins to read the file page by page, and each index against its table. Nothing is written.
+    ///
+    /// It is read on a thread of its own: other questions can be asked meanwhile, which wait for another part of the machine
+    /// (they open seals, this one reads pages).
     ///
     /// The rules of columns (`CHECK`) are looked at by a connection of its own, which may write and is told not to: a
     /// connection that was opened to read does not know them (`SQLite`, `sqlite3AddCheckConstraint`). Where the file cannot
     /// be opened so, they are left out, and the answer says it.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Storage`], where the damage keeps the look from beginning.
-    pub(crate) fn integrity(&self) -> Result<Integrity> {
+    pub(crate) fn begin_integrity(&self) -> Reading {
         let twin = open_to_look(&self.place.db, OpenFlags::SQLITE_OPEN_READ_WRITE, self.wait);
         let twin = twin.ok().filter(|twin| {
             // SQLite opens a file that it may not write as one to read.
             matches!(twin.is_readonly("main"), Ok(false)) && is_readable(twin)
         });
-        let rules = twin.is_some();
-        let lines = match twin {
-            Some(twin) => self.apart("Reading the file", twin, lines)?,
+        Reading(twin.map(|twin| aside(twin, lines)))
+    }
+
+    /// Waits for the end of a reading.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Storage`], where the damage keeps the look from beginning.
+    pub(crate) fn integrity(&self, reading: Reading) -> Result<Integrity> {
+        let rules = reading.0.is_some();
+        let lines = match reading.0 {
+            Some(answer) => self.awaited("Reading the file", &answer)?,
             // A connection of its own may be none: in a directory that cannot be written there is one way to read.
             None => lines(&self.db)?,
         };
@@ -84,38 +96,40 @@ impl Store {
     pub(crate) fn broken_references(&self) -> Result<BTreeMap<(String, i64), u64>> {
         let twin = open_to_look(&self.place.db, OpenFlags::SQLITE_OPEN_READ_ONLY, self.wait);
         match twin.ok().filter(is_readable) {
-            Some(twin) => self.apart("Following references", twin, broken_references),
+            Some(twin) => self.awaited("Following references", &aside(twin, broken_references)),
             None => broken_references(&self.db),
         }
     }
 
-    /// Runs one statement that takes long and tells nothing of how far it is, while somebody may watch that it goes on.
-    fn apart<T: Send>(
-        &self,
-        what: &str,
-        twin: Connection,
-        work: fn(&Connection) -> Result<T>,
-    ) -> Result<T> {
+    /// Waits for a statement that takes long and tells nothing of how far it is, while somebody may watch that it goes on.
+    fn awaited<T>(&self, what: &str, answer: &mpsc::Receiver<Result<T>>) -> Result<T> {
         self.watched(what, None, |at| {
-            thread::scope(|scope| {
-                let (give, take) = mpsc::channel();
-                scope.spawn(move || {
-                    let _ = give.send(work(&twin));
-                });
-                for tick in 1.. {
-                    match take.recv_timeout(TICK) {
-                        Ok(done) => return done,
-                        Err(mpsc::RecvTimeoutError::Timeout) => at(tick * STEP),
-                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                    }
+            for tick in 1.. {
+                match answer.recv_timeout(TICK) {
+                    Ok(done) => return done,
+                    Err(mpsc::RecvTimeoutError::Timeout) => at(tick * STEP),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 }
-                Err(Error::new(
-                    Kind::Storage,
-                    "the check did not come to its end",
-                ))
-            })
+            }
+            Err(Error::new(
+                Kind::Storage,
+                "the check did not come to its end",
+            ))
         })
     }
+}
+
+/// Runs a statement that takes long on a thread of its own.
+fn aside<T: Send + 'static>(
+    twin: Connection,
+    work: fn(&Connection) -> Result<T>,
+) -> mpsc::Receiver<Result<T>> {
+    let (give, take) = mpsc::channel();
+    thread::spawn(move || {
+        // Whoever asked may have gone: then nobody waits for the answer.
+        let _ = give.send(work(&twin));
+    });
+    take
 }
 
 /// How often is shown that something goes on.

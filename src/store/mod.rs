@@ -33,6 +33,7 @@ use self::opened::Opened;
 
 pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
 pub(crate) use self::create::{Created, create, remove_unfinished};
+pub(crate) use self::damage::Reading;
 pub use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
