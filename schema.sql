@@ -367,6 +367,15 @@ CREATE TABLE audit (
 -- the administrator actions that went unconfirmed of late (`status`)
 CREATE INDEX audit_unconfirmed ON audit (at) WHERE event = 'confirmation.skipped';
 
+-- A summary of 1024 rows that follow each other, so that a search leaves out those it cannot find anything in. What is
+-- absent is read: a summary may go, and says nothing that the rows do not say.
+CREATE TABLE audit_block (
+    last     INTEGER PRIMARY KEY,                               -- seq of the last row: a multiple of 1024
+    earliest INTEGER NOT NULL,                                  -- the least audit.at
+    latest   INTEGER NOT NULL,                                  -- the greatest audit.at
+    words    BLOB    NOT NULL                                   -- a Bloom filter: events, outcomes, actors and users of the rows
+) STRICT;
+
 CREATE TABLE audit_head (
     id    INTEGER PRIMARY KEY CHECK (id = 1),                   -- one row
     seq   INTEGER NOT NULL,                                     -- of the newest audit row

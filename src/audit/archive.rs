@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::archive_file::{Bonds, Head, Line, Lines, verify_archive};
 use super::tombstone::{self, Tombstone};
-use super::{COLUMNS, GENESIS, Raw, link, mac_of};
+use super::{COLUMNS, GENESIS, Raw, block, link, mac_of};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::files::PrivateFile;
@@ -311,7 +311,8 @@ impl Copied<'_> {
             }
             Ok(())
         })?;
-        bury(tx, &mut buried)
+        bury(tx, &mut buried)?;
+        block::drop_empty(tx)
     }
 }
 

@@ -9,20 +9,17 @@
 mod anchor;
 mod archive;
 mod archive_file;
+mod block;
 mod event;
 mod export;
 mod read;
+mod row;
 mod tombstone;
 mod verify;
 
 use std::rc::Rc;
 
-use data_encoding::HEXLOWER;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
-use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 pub use self::anchor::{Anchor, LONGEST as LONGEST_ANCHOR, anchor};
 pub use self::archive::{Archived, Copied, Selection};
@@ -31,167 +28,13 @@ pub(crate) use self::event::Entry;
 pub use self::event::{Event, Outcome, Who};
 pub use self::export::Lines;
 pub use self::read::{Filter, history, list, logins, once_named, show};
+pub use self::row::Record;
 pub use self::verify::{Damage, Verified, verify};
 
-use crate::clock::Time;
+use self::row::{COLUMNS, Raw, Words};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Store, Tx};
 use crate::vault::{Vault, same};
-
-/// A row of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record {
-    /// Its place in the chain, from 1.
-    pub seq: i64,
-    /// When.
-    pub at: Time,
-    /// Login of the acting user.
-    pub actor: Option<String>,
-    /// Account of the machine.
-    pub os_user: Option<String>,
-    /// What happened.
-    pub event: String,
-    /// What it is about.
-    pub subject: Option<String>,
-    /// How it ended.
-    pub outcome: String,
-    /// Why it was decided so.
-    pub reason: Option<String>,
-    /// `--reason` of the command.
-    pub note: Option<String>,
-    /// Old and new values.
-    pub detail: Option<Value>,
-    /// The user it is about; in the digest, but not a column of the contract.
-    #[serde(skip)]
-    pub user: Option<i64>,
-    /// The event before this one about the same user; in the digest, but not a column of the contract.
-    #[serde(skip)]
-    pub earlier: Option<i64>,
-}
-
-const COLUMNS: &str =
-    "seq, at, actor, os_user, event, subject, user, earlier, outcome, reason, note, detail";
-
-/// The row as it lies in the table; `detail` is still the text whose bytes are in the digest.
-struct Raw {
-    record: Record,
-    detail: Option<String>,
-    /// Whether every column holds what this program writes there. What was put there otherwise is shown as well as it
-    /// can be, and is no row of the chain.
-    sound: bool,
-}
-
-impl Raw {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
-        let mut sound = true;
-        let at = number(row.get_ref(1)?, &mut sound).unwrap_or_else(|| {
-            sound = false;
-            // No year of any calendar, so that it shows as the number it is not.
-            i64::MIN
-        });
-        let mut word = |column| row.get_ref(column).map(|value| text(value, &mut sound));
-        let (actor, os_user, event, subject) = (word(2)?, word(3)?, word(4)?, word(5)?);
-        let (outcome, reason, note, detail) = (word(8)?, word(9)?, word(10)?, word(11)?);
-        let user = number(row.get_ref(6)?, &mut sound);
-        let earlier = number(row.get_ref(7)?, &mut sound);
-        sound &= event.is_some() && outcome.is_some();
-        Ok(Raw {
-            record: Record {
-                seq: row.get(0)?,
-                at: Time(at),
-                actor,
-                os_user,
-                event: event.unwrap_or_default(),
-                subject,
-                user,
-                earlier,
-                outcome: outcome.unwrap_or_default(),
-                reason,
-                note,
-                detail: None,
-            },
-            detail,
-            sound,
-        })
-    }
-
-    /// SHA-256 over the columns in table order; each is its length as eight bytes, big-endian, and its bytes, and an
-    /// absent one is the length 2^64 − 1 alone.
-    fn digest(&self) -> [u8; 32] {
-        let record = &self.record;
-        let mut hash = Sha256::new();
-        let mut add = |part: Option<&[u8]>| match part {
-            Some(bytes) => {
-                hash.update((bytes.len() as u64).to_be_bytes());
-                hash.update(bytes);
-            }
-            None => hash.update(u64::MAX.to_be_bytes()),
-        };
-        let text = |part: &Option<String>| part.as_ref().map(|text| text.as_bytes().to_vec());
-        add(Some(&record.seq.to_be_bytes()));
-        add(Some(&record.at.0.to_be_bytes()));
-        add(text(&record.actor).as_deref());
-        add(text(&record.os_user).as_deref());
-        add(Some(record.event.as_bytes()));
-        add(text(&record.subject).as_deref());
-        for number in [record.user, record.earlier] {
-            add(number
-                .map(i64::to_be_bytes)
-                .as_ref()
-                .map(<[u8; 8]>::as_slice));
-        }
-        add(Some(record.outcome.as_bytes()));
-        add(text(&record.reason).as_deref());
-        add(text(&record.note).as_deref());
-        add(text(&self.detail).as_deref());
-        hash.finalize().into()
-    }
-
-    fn into_record(self) -> Record {
-        let detail = self
-            .detail
-            .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
-        Record {
-            detail,
-            ..self.record
-        }
-    }
-}
-
-/// A column of text. Bytes that are none, and values of other types, are shown as SQL would write them.
-fn text(value: ValueRef<'_>, sound: &mut bool) -> Option<String> {
-    match value {
-        ValueRef::Null => None,
-        ValueRef::Text(bytes) => {
-            *sound &= std::str::from_utf8(bytes).is_ok();
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-        ValueRef::Blob(bytes) => {
-            *sound = false;
-            Some(format!("x'{}'", HEXLOWER.encode(bytes)))
-        }
-        ValueRef::Integer(number) => {
-            *sound = false;
-            Some(number.to_string())
-        }
-        ValueRef::Real(number) => {
-            *sound = false;
-            Some(number.to_string())
-        }
-    }
-}
-
-/// A column of whole numbers; a value of another type is as good as none.
-fn number(value: ValueRef<'_>, sound: &mut bool) -> Option<i64> {
-    match value {
-        ValueRef::Null => None,
-        ValueRef::Integer(number) => Some(number),
-        _ => {
-            *sound = false;
-            None
-        }
-    }
-}
 
 struct Head {
     seq: i64,
@@ -323,6 +166,9 @@ pub(crate) fn append(tx: &Tx<'_>, who: &Who, entry: &Entry) -> Result<i64> {
             .execute([row.seq, user])?;
     }
     let seq = row.seq;
+    if seq == block::around(seq).1 {
+        block::close(tx, seq)?;
+    }
     tx.keep(
         (),
         Rc::new(End {

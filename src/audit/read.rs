@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::OptionalExtension as _;
 
-use super::{COLUMNS, Event, Raw, Record, newest_about, text, tombstone};
+use super::block::{self, Key, Summary};
+use super::{COLUMNS, Event, Raw, Record, newest_about, tombstone};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
 use crate::name::{fold, visible};
@@ -40,7 +41,8 @@ impl Filter {
                 .as_ref()
                 .is_some_and(|actor| actors.contains(actor))
         };
-        self.since.is_none_or(|since| record.at >= since)
+        self.user.is_none_or(|user| record.user == Some(user))
+            && self.since.is_none_or(|since| record.at >= since)
             && self.until.is_none_or(|until| record.at <= until)
             && self
                 .outcome
@@ -60,21 +62,11 @@ pub fn list(
     filter: &Filter,
     each: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<()> {
-    let mut left = filter.limit.unwrap_or(i64::MAX);
-    if left <= 0 {
+    let mut taker = Taker::of(filter, each);
+    if taker.is_full() {
         return Ok(());
     }
-    newest_first(store, filter.user, &mut |raw| {
-        if filter.takes(&raw.record) {
-            each(raw.into_record())?;
-            left -= 1;
-        }
-        Ok(if left > 0 {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        })
-    })
+    newest_first(store, filter, &mut |raw| taker.take(raw))
 }
 
 /// Hands the rows to `each`, oldest first.
@@ -86,33 +78,60 @@ pub fn history(
     filter: &Filter,
     each: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<()> {
-    let mut query = store.db().prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM audit WHERE ?1 IS NULL OR user = ?1 ORDER BY seq"
-    ))?;
-    let mut rows = query.query([filter.user])?;
-    let mut left = filter.limit.unwrap_or(i64::MAX);
-    while left > 0
-        && let Some(row) = rows.next()?
-    {
-        let raw = Raw::read(row)?;
-        if filter.takes(&raw.record) {
-            each(raw.into_record())?;
-            left -= 1;
-        }
+    let mut taker = Taker::of(filter, each);
+    if taker.is_full() {
+        return Ok(());
     }
-    Ok(())
+    let _moment = store.db().moment()?;
+    let may = |summary: &Summary| summary.may_have_any(filter);
+    walk(store, Way::Oldest, i64::MIN, &may, &mut |raw| {
+        taker.take(raw)
+    })
 }
 
-/// Walks the log from its newest row, or what it has about one user, until `each` breaks off.
-fn newest_first(
-    store: &Store,
-    user: Option<i64>,
-    each: &mut dyn FnMut(Raw) -> Result<ControlFlow<()>>,
-) -> Result<()> {
+/// Takes what a filter takes, until it is enough.
+struct Taker<'f> {
+    filter: &'f Filter,
+    each: &'f mut dyn FnMut(Record) -> Result<()>,
+    left: i64,
+}
+
+impl<'f> Taker<'f> {
+    fn of(filter: &'f Filter, each: &'f mut dyn FnMut(Record) -> Result<()>) -> Taker<'f> {
+        Taker {
+            filter,
+            each,
+            left: filter.limit.unwrap_or(i64::MAX),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.left <= 0
+    }
+
+    fn take(&mut self, raw: Raw) -> Result<ControlFlow<()>> {
+        if self.filter.takes(&raw.record) {
+            (self.each)(raw.into_record())?;
+            self.left -= 1;
+        }
+        Ok(if self.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+}
+
+/// Takes a row; whether to go on.
+type Each<'f> = dyn FnMut(Raw) -> Result<ControlFlow<()>> + 'f;
+
+/// Walks the log from its newest row, or what it has about one user, until `each` breaks off. Rows that the filter does
+/// not take may come too.
+fn newest_first(store: &Store, filter: &Filter, each: &mut Each<'_>) -> Result<()> {
     // The walk is many statements; an archive that is made meanwhile takes nothing away from it.
     let _moment = store.db().moment()?;
     let mut unread = i64::MAX;
-    if let Some(user) = user
+    if let Some(user) = filter.user
         && let Some(newest) = newest_about(store, user)?
     {
         let mut query = store.db().prepare_cached(&format!(
@@ -132,15 +151,68 @@ fn newest_first(
             return Ok(());
         }
     }
-    // Where nothing leads to the rest, it is looked for row by row: of a user who is gone, and past a row that is.
-    let mut query = store.db().prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM audit WHERE seq <= ?1 AND (?2 IS NULL OR user = ?2) ORDER BY seq DESC"
-    ))?;
-    let mut rows = query.query(params![unread, user])?;
-    while let Some(row) = rows.next()? {
-        if each(Raw::read(row)?)?.is_break() {
-            break;
+    // Where nothing leads to the rest, it is looked for: of a user who is gone, and past a row that is.
+    let may = |summary: &Summary| summary.may_have_any(filter);
+    walk(store, Way::Newest, unread, &may, each)
+}
+
+/// Which row comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Newest,
+    Oldest,
+}
+
+impl Way {
+    /// The first row from a number on, that one included.
+    fn next(self) -> &'static str {
+        match self {
+            Way::Newest => "SELECT max(seq) FROM audit WHERE seq <= ?1",
+            Way::Oldest => "SELECT min(seq) FROM audit WHERE seq >= ?1",
         }
+    }
+
+    fn rows(self) -> String {
+        let way = match self {
+            Way::Newest => "DESC",
+            Way::Oldest => "ASC",
+        };
+        format!("SELECT {COLUMNS} FROM audit WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq {way}")
+    }
+}
+
+/// Walks the log block by block, but for those whose summary says that nothing is in them.
+fn walk(
+    store: &Store,
+    way: Way,
+    from: i64,
+    may: &dyn Fn(&Summary) -> bool,
+    each: &mut Each<'_>,
+) -> Result<()> {
+    let mut next = store.db().prepare_cached(way.next())?;
+    let mut query = store.db().prepare_cached(&way.rows())?;
+    let mut at = Some(from);
+    while let Some(from) = at
+        && let Some(seq) = next.query_row([from], |row| row.get::<_, Option<i64>>(0))?
+    {
+        let (first, last) = block::around(seq);
+        let summary = block::of(store, last)?;
+        if summary.is_none_or(|summary| may(&summary)) {
+            let (first, last) = match way {
+                Way::Newest => (first, seq),
+                Way::Oldest => (seq, last),
+            };
+            let mut rows = query.query([first, last])?;
+            while let Some(row) = rows.next()? {
+                if each(Raw::read(row)?)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        at = match way {
+            Way::Newest => first.checked_sub(1),
+            Way::Oldest => last.checked_add(1),
+        };
     }
     Ok(())
 }
@@ -151,18 +223,18 @@ fn newest_first(
 /// [`Kind::Storage`].
 pub fn once_named(store: &Store, login: &str) -> Result<Option<i64>> {
     let wanted = fold(login);
-    let mut query = store.db().prepare(
-        "SELECT user, subject FROM audit WHERE user IS NOT NULL AND subject IS NOT NULL
-         GROUP BY user, subject ORDER BY max(seq) DESC",
-    )?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let subject = text(row.get_ref(1)?, &mut true).unwrap_or_default();
-        if fold(&subject) == wanted {
-            return Ok(Some(row.get(0)?));
-        }
-    }
-    Ok(None)
+    let _moment = store.db().moment()?;
+    let may = |summary: &Summary| summary.may_have(Key::Subject(&wanted));
+    let mut found = None;
+    walk(store, Way::Newest, i64::MAX, &may, &mut |raw| {
+        let Record { user, subject, .. } = raw.record;
+        found = user.filter(|_| subject.is_some_and(|subject| fold(&subject) == wanted));
+        Ok(match found {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        })
+    })?;
+    Ok(found)
 }
 
 /// Every login a user had, as far as the log tells; the actor of a row is the login of that day.
@@ -171,9 +243,19 @@ pub fn once_named(store: &Store, login: &str) -> Result<Option<i64>> {
 /// [`Kind::Storage`].
 pub fn logins(store: &Store, user: i64) -> Result<BTreeSet<String>> {
     let mut logins = BTreeSet::new();
-    newest_first(store, Some(user), &mut |raw| {
-        let Record { event, subject, .. } = raw.record;
-        if event.starts_with("user.") || event == Event::STORE_CREATED.code() {
+    let filter = Filter {
+        user: Some(user),
+        ..Filter::default()
+    };
+    newest_first(store, &filter, &mut |raw| {
+        let Record {
+            event,
+            subject,
+            user: of,
+            ..
+        } = raw.record;
+        let names = event.starts_with("user.") || event == Event::STORE_CREATED.code();
+        if names && of == Some(user) {
             logins.extend(subject);
         }
         Ok(ControlFlow::Continue(()))

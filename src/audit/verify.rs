@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::block::Summaries;
 use super::tombstone::{self, Tombstone};
-use super::{Anchor, COLUMNS, Event, GENESIS, Head, Raw, Record, head_proof, link, read_head};
+use super::{Anchor, COLUMNS, Event, GENESIS, Head, Raw, Words, head_proof, link, read_head};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 use crate::vault::{Vault, same};
@@ -55,6 +56,8 @@ pub enum Damage {
     Head,
     /// The way from a user to their events was changed.
     Unlinked,
+    /// The summary of a row's block would keep a search from finding it.
+    Hidden,
     /// The log does not reach the anchor, or went another way: the file is an older one.
     RolledBack,
 }
@@ -72,6 +75,7 @@ impl Damage {
             Damage::CutTail => "cut off the end",
             Damage::Head => "the head does not prove it",
             Damage::Unlinked => "the way from its user leads elsewhere",
+            Damage::Hidden => "the summary of its block hides it",
             Damage::RolledBack => "the file was rolled back behind the anchor",
         }
     }
@@ -123,6 +127,7 @@ fn follow(
         expected: 1,
         newest: Newest::default(),
         archives: Archives::default(),
+        summaries: Summaries::default(),
         stone: None,
         stones: stones.query([])?,
         archived: 0,
@@ -170,6 +175,7 @@ struct Chain<'a> {
     expected: i64,
     newest: Newest,
     archives: Archives,
+    summaries: Summaries,
     /// The tombstone at hand, and those behind it.
     stone: Option<Tombstone>,
     stones: Rows<'a>,
@@ -184,8 +190,7 @@ impl Chain<'_> {
 
     /// Judges a row, and the tombstones before it.
     fn row(&mut self, row: &rusqlite::Row<'_>, head: i64, most: i64) -> Result<Option<Bad>> {
-        let raw = Raw::read(row)?;
-        let seq = raw.record.seq;
+        let seq = row.get(0)?;
         if let Some(bad) = self.tombstones(Some(seq))? {
             return Ok(Some(bad));
         }
@@ -198,16 +203,18 @@ impl Chain<'_> {
             row.get_ref(13)?.as_blob(),
             row.get_ref(14)?.as_i64(),
         );
-        let mac = match links {
-            (Ok(digest), Ok(mac), Ok(key)) if raw.sound => {
-                if !same(&raw.digest(), digest) {
-                    return Ok(Some((seq, changed(&raw, digest, head, most))));
+        let link = match (Words::read(row)?, links) {
+            (Some(words), (Ok(digest), Ok(mac), Ok(key))) => {
+                if !same(&words.digest(), digest) {
+                    let damage = changed(Raw::read(row)?, digest, head, most);
+                    return Ok(Some((seq, damage)));
                 }
-                self.leads_to(key, seq, digest, mac).then_some((mac, key))
+                self.leads_to(key, seq, digest, mac)
+                    .then_some((words, mac, key))
             }
             _ => None,
         };
-        let Some((mac, key)) = mac else {
+        let Some((words, mac, key)) = link else {
             let damage = if head < seq {
                 Damage::Inserted
             } else {
@@ -215,10 +222,13 @@ impl Chain<'_> {
             };
             return Ok(Some((seq, damage)));
         };
-        if !self.newest.follows(&raw.record) {
+        if !self.newest.follows(&words) {
             return Ok(Some((seq, Damage::Unlinked)));
         }
-        self.archives.told(&raw);
+        if self.summaries.hide(self.store, &words)? {
+            return Ok(Some((seq, Damage::Hidden)));
+        }
+        self.archives.told(&words);
         Ok(self.took(seq, key, mac))
     }
 
@@ -332,18 +342,13 @@ impl Chain<'_> {
 const FAR: i64 = 10_000_000;
 
 /// What became of a row whose digest is of other words: those of another number are another row's.
-fn changed(raw: &Raw, digest: &[u8], head: i64, most: i64) -> Damage {
-    if head < raw.record.seq {
+fn changed(mut row: Raw, digest: &[u8], head: i64, most: i64) -> Damage {
+    if head < row.record.seq {
         return Damage::Inserted;
     }
-    let mut other = Raw {
-        record: raw.record.clone(),
-        detail: raw.detail.clone(),
-        sound: true,
-    };
     let is_of = |seq: i64| {
-        other.record.seq = seq;
-        same(&other.digest(), digest)
+        row.record.seq = seq;
+        same(&row.digest(), digest)
     };
     if (1..=most.min(FAR)).any(is_of) {
         Damage::Reordered
@@ -377,19 +382,18 @@ impl Archives {
     }
 
     /// A row of the chain that tells of an archive.
-    fn told(&mut self, raw: &Raw) {
-        let record = &raw.record;
-        if record.event != Event::AUDIT_ARCHIVED.code() {
+    fn told(&mut self, row: &Words<'_>) {
+        if row.event != Event::AUDIT_ARCHIVED.code() {
             return;
         }
-        let detail = raw.detail.as_deref().unwrap_or_default();
+        let detail = row.detail.unwrap_or_default();
         let detail: Value = serde_json::from_str(detail).unwrap_or_default();
         if let (Some(archive), Some(rows), Some(macs)) = (
-            record.subject.clone(),
+            row.subject,
             detail["rows"].as_i64(),
             detail["macs"].as_str(),
         ) {
-            self.0.entry(archive).or_default().told = Some((rows, macs.to_owned()));
+            self.0.entry(archive.to_owned()).or_default().told = Some((rows, macs.to_owned()));
         }
     }
 
@@ -420,26 +424,26 @@ struct Newest(HashMap<i64, Known>);
 
 impl Newest {
     /// Whether a row leads to the one before it about the same user.
-    fn follows(&mut self, record: &Record) -> bool {
-        let Some(user) = record.user else {
-            return record.earlier.is_none();
+    fn follows(&mut self, row: &Words<'_>) -> bool {
+        let Some(user) = row.user else {
+            return row.earlier.is_none();
         };
         let known = self.0.get(&user).copied();
-        let removed = record.event == Event::USER_REMOVED.code();
+        let removed = row.event == Event::USER_REMOVED.code();
         let now = match known {
             _ if removed => Known::Gone,
             Some(Known::Gone) => Known::Gone,
             // Whoever has no way back behind an archived event was removed by it.
-            Some(Known::Archived(_)) if record.earlier.is_none() => Known::Gone,
-            _ => Known::Event(record.seq),
+            Some(Known::Archived(_)) if row.earlier.is_none() => Known::Gone,
+            _ => Known::Event(row.seq),
         };
         self.0.insert(user, now);
         let leads = match known {
-            Some(Known::Event(seq)) => record.earlier == Some(seq),
-            Some(Known::Archived(seq)) => record.earlier.is_none_or(|earlier| earlier == seq),
-            Some(Known::Gone) | None => record.earlier.is_none(),
+            Some(Known::Event(seq)) => row.earlier == Some(seq),
+            Some(Known::Archived(seq)) => row.earlier.is_none_or(|earlier| earlier == seq),
+            Some(Known::Gone) | None => row.earlier.is_none(),
         };
-        leads || removed && record.earlier.is_none()
+        leads || removed && row.earlier.is_none()
     }
 
     /// An archived event about a user.

@@ -75,19 +75,9 @@ impl Vault {
         )?;
         let mut keys = self.keys.borrow_mut();
         for old in keys.iter_mut().filter(|old| old.purpose == purpose) {
-            *old = std::rc::Rc::new(DataKey {
-                id: old.id,
-                purpose,
-                current: false,
-                key: old.key.clone(),
-            });
+            *old = DataKey::new(old.id, purpose, false, old.key.clone());
         }
-        keys.push(std::rc::Rc::new(DataKey {
-            id,
-            purpose,
-            current: true,
-            key,
-        }));
+        keys.push(DataKey::new(id, purpose, true, key));
         Ok(id)
     }
 

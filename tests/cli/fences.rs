@@ -70,6 +70,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("{table", &["rotation.rs"]),
     ("audit", &["audit/mod.rs", "audit/archive.rs"]),
     ("audit_head", &["audit/mod.rs"]),
+    ("audit_block", &["audit/block.rs"]),
     ("audit_tombstone", &["audit/tombstone.rs"]),
     ("authenticator", &["authenticator.rs"]),
     ("authenticator_setup", &["authenticator.rs"]),
