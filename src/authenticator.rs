@@ -329,10 +329,13 @@ pub(crate) fn fingerprint(store: &Store, secret: &[u8]) -> Result<[u8; 32]> {
     store.vault()?.hash(FINGERPRINT, &[secret])
 }
 
-/// Writes the fingerprint of a secret anew, with the hash key that is current now.
+/// Writes the fingerprint of a secret anew, with the hash key that is current now. Where that is the one of before, which
+/// only a compromised key changes, the row and its index stay as they are.
 pub(crate) fn renew_fingerprint(tx: &Tx<'_>, row: i64, secret: &[u8]) -> Result<()> {
     tx.db()
-        .prepare_cached("UPDATE authenticator SET fingerprint = ?2 WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE authenticator SET fingerprint = ?2 WHERE id = ?1 AND fingerprint <> ?2",
+        )?
         .execute(rusqlite::params![row, fingerprint(tx, secret)?])?;
     Ok(())
 }

@@ -150,7 +150,7 @@ fn places(hash: u64, bytes: usize) -> impl Iterator<Item = (usize, u8)> {
 
 /// The numbers of the first and the last row of the block that a row stands in. At both ends of all numbers, where no log
 /// comes to, a block is shorter.
-pub(super) fn around(seq: i64) -> (i64, i64) {
+pub(crate) fn around(seq: i64) -> (i64, i64) {
     let before = seq.saturating_sub(1).div_euclid(ROWS);
     let first = before.saturating_mul(ROWS).saturating_add(1);
     (first.min(seq), first.saturating_add(ROWS - 1).max(seq))

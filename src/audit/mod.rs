@@ -24,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 pub use self::anchor::{Anchor, LONGEST as LONGEST_ANCHOR, anchor};
 pub use self::archive::{Archived, Copied, Selection};
 pub use self::archive_file::{VerifiedArchive, verify_archive};
+pub(crate) use self::block::around as block_of;
 pub(crate) use self::event::Entry;
 pub use self::event::{Event, Outcome, Who};
 pub use self::export::Lines;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Findings, NAMED, Tally, by_hand, copy_back, sentence};
 use super::{Looked, Patient};
+use crate::audit::Damage;
 use crate::error::{Kind, Result};
 use crate::files::with_suffix;
 use crate::name::{argument, counted};
@@ -185,15 +186,27 @@ impl Column {
 /// Follows the chain of the log.
 pub(super) fn audit(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let found = audit::verify(patient.store, None)?;
-    if let (Some(damage), Some(seq)) = (&found.damage, found.first_bad) {
-        let damage = damage.words();
+    let (Some(damage), Some(seq)) = (found.damage, found.first_bad) else {
+        return Ok(Looked::Whole);
+    };
+    if damage == Damage::Hidden {
+        let (first, last) = audit::block_of(seq);
         let message = format!(
-            "The audit log was tampered with: row {seq} ({damage}). Nothing mends that; a copy from before may show what it said."
+            "`audit list` does not find some of the rows {first} to {last} of the audit log: their summary was changed."
         );
-        out.add("tampered", 1, message)
+        let sql = format!("DELETE FROM audit_block WHERE last = {last}");
+        out.add("hidden", 1, message)
             .names(&[seq.to_string()])
-            .mend(copy_back(patient.store));
+            .mend(by_hand(patient.store, &sql));
+        return Ok(Looked::Whole);
     }
+    let damage = damage.words();
+    let message = format!(
+        "The audit log was tampered with: row {seq} ({damage}). Nothing mends that; a copy from before may show what it said."
+    );
+    out.add("tampered", 1, message)
+        .names(&[seq.to_string()])
+        .mend(copy_back(patient.store));
     Ok(Looked::Whole)
 }
 

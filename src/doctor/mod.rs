@@ -140,7 +140,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "audit",
         "the chain of the audit log",
-        &[("tampered", E)],
+        &[("tampered", E), ("hidden", E)],
         keys::audit,
     ),
     check(

@@ -272,6 +272,59 @@ fn a_log_that_was_tampered_with() {
 }
 
 #[test]
+fn a_log_whose_rows_are_hidden_from_a_search() {
+    let world = World::with_email();
+    provoked(
+        &world,
+        "hidden",
+        |world| {
+            world.sql("INSERT INTO audit_block VALUES (1024, 0, 0, zeroblob(64))");
+            world
+                .run("audit list --event setting.changed")
+                .shows(str![[r#"
+$ twofa audit list --event setting.changed
+? 0
+--- stdout
+SEQ  AT  ACTOR  EVENT  SUBJECT  OUTCOME  REASON
+
+"#]]);
+            world.run("audit verify").shows(str![[r#"
+$ twofa audit verify
+? 20
+--- stdout
+intact     no
+rows       1
+archived   0
+head       7
+first bad  1
+damage     hidden
+archives   –
+--- stderr
+The audit log was tampered with: row 1 (the summary of its block hides it).
+
+"#]]);
+        },
+        &[],
+        str![[r#"
+{
+  "check": "audit",
+  "kind": "hidden",
+  "severity": "error",
+  "message": "`audit list` does not find some of the rows 1 to 1024 of the audit log: their summary was changed.",
+  "count": 1,
+  "names": [
+    "1"
+  ],
+  "mend": [
+    "sqlite3 twofa.db \"DELETE FROM audit_block WHERE last = 1024\""
+  ]
+}
+
+"#]],
+    );
+}
+
+#[test]
 fn a_rotation_that_was_stopped() {
     let world = World::with_email();
     world.connect("alice");
