@@ -86,6 +86,21 @@ pub(crate) fn check(what: &str, name: &str, longest: usize) -> Result<String> {
     check_but(what, name, longest, &[])
 }
 
+/// As [`check`], for a name that is typed as an argument: no dash at its beginning, with which it would be read as an
+/// option.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_typed(what: &str, name: &str, longest: usize) -> Result<String> {
+    let name = check(what, name, longest)?;
+    if name.starts_with('-') {
+        let message = format!("the {what} `{}` begins with a dash", visible(&name));
+        return Err(Error::new(Kind::InvalidValue, message)
+            .hint("what begins with a dash is an option to every command"));
+    }
+    Ok(name)
+}
+
 /// The zero-width non-joiner and joiner, and the selector of the emoji form: Persian, Hindi and emoji are spelled with
 /// them (The Unicode Standard, sections 23.2 and 23.4).
 const SPELLING: [char; 3] = ['\u{200c}', '\u{200d}', '\u{fe0f}'];
@@ -177,7 +192,7 @@ where
 
 /// Characters that move a cursor, reverse a line or hide: C0, C1, line and paragraph separators, and what shows as
 /// nothing.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_ignorable(c)
 }
 

@@ -464,6 +464,11 @@ impl Vault {
     }
 }
 
+/// Whether a text is the hash of a password, as [`Vault::hash_password`] writes it.
+pub(crate) fn is_password_hash(text: &str) -> bool {
+    PasswordHash::new(text).is_ok_and(|hash| hash.algorithm.as_str() == "argon2id")
+}
+
 /// Whether two hashes are the same, in a time that does not tell where they differ.
 #[must_use]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {

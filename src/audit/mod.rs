@@ -30,6 +30,7 @@ pub use self::event::{Event, Outcome, Who};
 pub use self::export::Lines;
 pub use self::read::{Filter, history, list, logins, once_named, show};
 pub use self::row::Record;
+pub(crate) use self::tombstone::beside_rows;
 pub use self::verify::{Damage, Verified, verify};
 
 use self::row::{COLUMNS, Raw, Words};

@@ -116,6 +116,28 @@ pub(super) fn of(store: &Store, seq: i64) -> Result<Option<Tombstone>> {
     rows.next()?.map(Tombstone::read).transpose()
 }
 
+/// The numbers of rows that stand in the log although they have a tombstone: of those whose tombstone this program set,
+/// which were put back, and of the others, which somebody would have liked to bury.
+///
+/// # Errors
+/// Key and storage errors.
+pub(crate) fn beside_rows(store: &Store) -> Result<(Vec<i64>, Vec<i64>)> {
+    let mut query = store.db().prepare(&format!(
+        "SELECT {COLUMNS} FROM audit_tombstone WHERE seq IN (SELECT seq FROM audit) ORDER BY seq"
+    ))?;
+    let mut rows = query.query([])?;
+    let (mut back, mut forged) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let stone = Tombstone::read(row)?;
+        if stone.proves_itself(store.id(), store.vault()?) {
+            back.push(stone.seq);
+        } else {
+            forged.push(stone.seq);
+        }
+    }
+    Ok((back, forged))
+}
+
 /// How many rows went into an archive.
 pub(super) fn count(store: &Store, archive: &str) -> Result<i64> {
     Ok(store.db().query_row(

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Check, FAILED};
 use crate::files::with_suffix;
-use crate::name::{argument, unabridged, visible, word};
+use crate::name::{argument, is_unprintable, unabridged, visible, word};
 use crate::store::Store;
 
 /// How bad a finding is.
@@ -186,7 +186,35 @@ pub(super) fn identifier(name: &str) -> String {
     }
 }
 
-/// A text in SQL.
+/// A text in SQL. What does not show is written as a number: a line is read before it is run.
 pub(super) fn text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let mut sql = String::from("'");
+    for letter in text.chars() {
+        match letter {
+            '\'' => sql.push_str("''"),
+            _ if is_unprintable(letter) => {
+                sql.push_str(&format!("'||char({})||'", u32::from(letter)));
+            }
+            _ => sql.push(letter),
+        }
+    }
+    sql.push('\'');
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_sql_is_what_it_was_and_shows() {
+        assert_eq!(text("it's"), "'it''s'");
+        assert_eq!(text("a\nb\u{202e}"), "'a'||char(10)||'b'||char(8238)||''");
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        for given in ["", "it's", "a\nb\u{202e}\u{1f512}", "\u{1}"] {
+            let sql = format!("SELECT {}", text(given));
+            let read: String = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(read, given);
+        }
+    }
 }

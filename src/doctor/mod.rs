@@ -18,6 +18,7 @@ mod prerequisites;
 mod secrets;
 mod senders;
 mod settings;
+mod values;
 
 use std::cell::Cell;
 use std::iter;
@@ -196,6 +197,18 @@ pub static CHECKS: &[Check] = &[
         settings::settings,
     ),
     check(
+        "values",
+        "passwords, addresses, phones and settings that cannot be read",
+        &[
+            ("unreadable_password", E),
+            ("unreadable_address", E),
+            ("unreadable_phone", E),
+            ("foreign_value", E),
+            ("unknown_setting", W),
+        ],
+        values::values,
+    ),
+    check(
         "secrets",
         "weak, published and shared secrets of apps",
         &[
@@ -232,6 +245,7 @@ pub static CHECKS: &[Check] = &[
             ("group_cycle", E),
             ("computed_members", W),
             ("row_numbers", E),
+            ("archived_rows", E),
             ("tombstones", E),
         ],
         orphans::orphans,

@@ -8,9 +8,9 @@ use super::finding::{Findings, NAMED, Tally, by_hand, identifier, text};
 use super::{Looked, Patient};
 use crate::error::Result;
 use crate::name::{argument, counted};
-use crate::permission;
 use crate::store::Store;
 use crate::user::rules::{Identity, identities};
+use crate::{audit, permission};
 
 pub(super) fn orphans(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
@@ -305,21 +305,43 @@ fn row_numbers(store: &Store, out: &mut Findings<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A tombstone stands for a row of the log that was moved to an archive.
+/// A tombstone stands for a row of the log that was moved to an archive: of the two, the one goes that was not written here.
 fn tombstones(store: &Store, out: &mut Findings<'_>) -> Result<()> {
-    const MISPLACED: &str = "seq IN (SELECT seq FROM audit)";
-    let sql = format!("SELECT count(*) FROM audit_tombstone WHERE {MISPLACED}");
-    let count = counted_by(store, &sql)?;
-    if count > 0 {
+    let (back, forged) = audit::beside_rows(store)?;
+    let numbers = |seqs: &[i64]| {
+        let first = seqs.iter().take(NAMED).map(i64::to_string);
+        first.collect::<Vec<_>>()
+    };
+    if !back.is_empty() {
+        let count = back.len() as u64;
         let message = format!(
-            "{} of the audit log {} for rows that are there.",
+            "{} of the audit log {} there again although {} archived.",
+            counted(count, "row", "rows"),
+            if count == 1 { "stands" } else { "stand" },
+            if count == 1 { "it was" } else { "they were" }
+        );
+        let sql = format!(
+            "DELETE FROM audit WHERE seq IN ({})",
+            numbers(&back).join(", ")
+        );
+        out.add("archived_rows", count, message)
+            .names(&numbers(&back))
+            .mend(by_hand(store, &sql));
+    }
+    if !forged.is_empty() {
+        let count = forged.len() as u64;
+        let message = format!(
+            "{} of the audit log, which this program did not set, {} for rows that are there.",
             counted(count, "tombstone", "tombstones"),
             if count == 1 { "stands" } else { "stand" }
         );
-        out.add("tombstones", count, message).mend(by_hand(
-            store,
-            &format!("DELETE FROM audit_tombstone WHERE {MISPLACED}"),
-        ));
+        let sql = format!(
+            "DELETE FROM audit_tombstone WHERE seq IN ({})",
+            numbers(&forged).join(", ")
+        );
+        out.add("tombstones", count, message)
+            .names(&numbers(&forged))
+            .mend(by_hand(store, &sql));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ const LONGEST: usize = 250;
 /// A name that files and commands can say: groups stand in one field of a file, split by `;`, and what begins with a dash
 /// reads as an option.
 fn check_name(name: &str) -> Result<String> {
-    let name = name::check("group name", name, LONGEST)?;
+    let name = name::check_typed("group name", name, LONGEST)?;
     let broken = if name.contains(';') {
         "has a `;` in it, which stands between groups in a file"
     } else if name.starts_with('-') {

@@ -250,7 +250,7 @@ pub struct PutMailbox {
 
 impl PutMailbox {
     fn checked_name(&self) -> Result<String> {
-        name::check("mailbox name", &self.name, 100)
+        name::check_typed("mailbox name", &self.name, 100)
     }
 
     fn password_after(&self, have: Option<&Mailbox>) -> Option<&'static str> {

@@ -173,6 +173,25 @@ pub fn show(store: &Store, setting: &'static Setting) -> Result<SettingRow> {
     row(store, &Settings::load(store)?, setting)
 }
 
+/// The codes of all that stands in the table, and whether the value is of the setting's type; `None`: there is no such
+/// setting.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn stored(store: &Store) -> Result<Vec<(String, Option<bool>)>> {
+    let Settings(values) = Settings::load(store)?;
+    let mut stored: Vec<_> = values
+        .into_iter()
+        .map(|(code, value)| {
+            let setting = ALL.iter().find(|setting| setting.code == code);
+            let fits = setting.map(|setting| setting.shape.takes(&value));
+            (code, fits)
+        })
+        .collect();
+    stored.sort();
+    Ok(stored)
+}
+
 /// What `setting set` and `setting reset` ask for: each setting with the text of its new value, `None` to reset.
 #[derive(Debug, Clone)]
 pub struct SetSettings(pub Vec<(&'static Setting, Option<String>)>);

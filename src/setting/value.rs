@@ -120,6 +120,20 @@ impl Shape {
             Shape::Idp => "idp",
         }
     }
+
+    /// Whether a value is of this type.
+    pub(crate) fn takes(self, value: &Value) -> bool {
+        match (self, value) {
+            (Shape::Bool, Value::Number(number)) => matches!(number, 0 | 1),
+            (Shape::Int { .. }, Value::Number(_))
+            | (Shape::Text { .. } | Shape::SmsSender, Value::Text(_))
+            | (
+                Shape::Mailbox | Shape::Template { .. } | Shape::Provider | Shape::Idp,
+                Value::Thing(..),
+            ) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A default, as the catalogue writes it.

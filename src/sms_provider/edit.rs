@@ -30,7 +30,7 @@ pub struct PutProvider {
 
 impl PutProvider {
     fn checked_name(&self) -> Result<String> {
-        name::check("name of an SMS provider", &self.name, 100)
+        name::check_typed("name of an SMS provider", &self.name, 100)
     }
 
     fn keeps_secret(&self, have: Option<&SmsProvider>) -> bool {

@@ -14,7 +14,7 @@ pub fn login(text: &str) -> Result<String> {
     if text.trim().is_empty() {
         return Err(Error::new(Kind::BlankLogin, "the login is blank"));
     }
-    let login = name::check("login", text, 250)?;
+    let login = name::check_typed("login", text, 250)?;
     if login.contains(':') {
         return Err(Error::new(
             Kind::InvalidValue,
@@ -140,7 +140,7 @@ pub fn language(text: &str) -> Result<String> {
 /// # Errors
 /// [`Kind::InvalidValue`].
 pub fn os_user(text: &str) -> Result<String> {
-    let account = name::check("account", text, 256)?;
+    let account = name::check_typed("account", text, 256)?;
     if account
         .chars()
         .any(|c| c.is_whitespace() || matches!(c, ':' | '/'))

@@ -222,16 +222,56 @@ fn a_tombstone_of_a_row_that_is_there() {
   "check": "orphans",
   "kind": "tombstones",
   "severity": "error",
-  "message": "1 tombstone of the audit log stands for rows that are there.",
+  "message": "1 tombstone of the audit log, which this program did not set, stands for rows that are there.",
   "count": 1,
-  "names": [],
+  "names": [
+    "2"
+  ],
   "mend": [
-    "sqlite3 twofa.db \"DELETE FROM audit_tombstone WHERE seq IN (SELECT seq FROM audit)\""
+    "sqlite3 twofa.db \"DELETE FROM audit_tombstone WHERE seq IN (2)\""
   ]
 }
 
 "#]],
     );
+}
+
+#[test]
+fn an_archived_row_that_came_back() {
+    let world = World::with_email();
+    world.later(3_600);
+    let elsewhere = world.file("before.db").display().to_string();
+    world.sql(&format!(
+        "ATTACH '{elsewhere}' AS old; CREATE TABLE old.row AS SELECT * FROM audit WHERE seq = 2"
+    ));
+    world.ok("audit archive --from 2025-01-01 --till 2026-01-01T00:00:00Z --out old.audit --yes");
+    provoked(
+        &world,
+        "archived_rows",
+        |world| {
+            world.sql(&format!(
+                "ATTACH '{elsewhere}' AS old; INSERT INTO audit SELECT * FROM old.row"
+            ));
+        },
+        &[],
+        str![[r#"
+{
+  "check": "orphans",
+  "kind": "archived_rows",
+  "severity": "error",
+  "message": "1 row of the audit log stands there again although it was archived.",
+  "count": 1,
+  "names": [
+    "2"
+  ],
+  "mend": [
+    "sqlite3 twofa.db \"DELETE FROM audit WHERE seq IN (2)\""
+  ]
+}
+
+"#]],
+    );
+    world.ok("audit verify");
 }
 
 #[test]

@@ -415,6 +415,16 @@ lines --file mail --from a@example.com
 error: the mailbox name `two\u{a}lines` has a control character in it
 
 "#]]);
+    world
+        .run("mailbox add --file mail --from a@example.com -- --yes")
+        .shows(str![[r#"
+$ twofa mailbox add --file mail --from a@example.com -- --yes
+? 4
+--- stderr
+error: the mailbox name `--yes` begins with a dash
+ hint: what begins with a dash is an option to every command
+
+"#]]);
     world.run("mailbox list -o json").shows(str![[r#"
 $ twofa mailbox list -o json
 ? 0

@@ -52,6 +52,7 @@ mod doctor_rows;
 mod doctor_schema;
 mod doctor_secrets;
 mod doctor_settings;
+mod doctor_values;
 mod environment;
 mod escalation;
 mod examples;
