@@ -64,8 +64,8 @@ impl Owner {
     }
 }
 
-/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`, as only
-/// root can. What is there already stays whose it is.
+/// Makes a directory, 0700, with those above it that are absent, durable as the files are that it is made for, and gives
+/// what it made to `owner`, as only root can. What is there already stays whose it is.
 ///
 /// # Errors
 /// What the system says.
@@ -93,6 +93,8 @@ pub fn make_private_directory(directory: &Path, owner: Option<Owner>) -> io::Res
         }
         #[cfg(not(unix))]
         let _ = owner;
+        // Its own name is durable before anything in it is said to be.
+        sync_directory(directory_of(path))?;
     }
     Ok(())
 }
