@@ -45,8 +45,7 @@ impl Tally {
 /// Does something to every writing command, on both processors of a small machine; says of each what was done, which
 /// `--nocapture` shows. `TWOFA_PEER_ONLY` takes those whose command line has these words.
 fn each(seed: u64, work: impl Fn(&Subject, u64, &Tally) + Sync) {
-    let only = remains::only();
-    let subjects = Subject::all();
+    let subjects = Subject::all(&remains::only());
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let all = Tally::default();
     std::thread::scope(|scope| {
@@ -55,9 +54,6 @@ fn each(seed: u64, work: impl Fn(&Subject, u64, &Tally) + Sync) {
                 while let Some(make) = subjects.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let run = std::panic::AssertUnwindSafe(|| {
                         let subject = make();
-                        if !subject.name.contains(&only) {
-                            return;
-                        }
                         let tally = Tally::default();
                         work(&subject, seed, &tally);
                         println!("{}: {}", subject.name, tally.says());
