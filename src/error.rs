@@ -167,6 +167,18 @@ impl Error {
         self
     }
 
+    /// The same error of a command that had committed something before: a field `committed` for scripts, and a warning
+    /// for people. Refusals say themselves what they left.
+    #[must_use]
+    pub fn after_commit(self) -> Self {
+        match self.kind() {
+            Kind::Io | Kind::Storage | Kind::DiskFull | Kind::ReadOnly => {}
+            Kind::KeyMissing | Kind::KeyWrong | Kind::ForeignStore => {}
+            _ => return self,
+        }
+        self.with("committed", true)
+    }
+
     /// What the system or a library said.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Self {
@@ -286,11 +298,12 @@ impl From<rusqlite::Error> for Error {
                 Some("look at the modes and owner of the file and of its directory"),
             ),
             Some(C::NotADatabase) => (Kind::ForeignStore, "the file is not a twofa store", None),
+            // SQLite says so too of a disk that fails to read (`SQLITE_IOERR_CORRUPTFS`).
             Some(C::DatabaseCorrupt) => (
                 Kind::Storage,
-                "the store is damaged",
+                "the store is damaged, or the disk cannot be read",
                 Some(
-                    "restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` says where it is damaged",
+                    "`twofa doctor` says what is damaged; where it finds nothing, look at the disk, else restore a backup",
                 ),
             ),
             _ => (Kind::Storage, "the store failed", None),

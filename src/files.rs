@@ -153,7 +153,7 @@ impl<'a> PrivateFile<'a> {
     pub(crate) fn replace(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist(self.path)?;
-        sync_directory(directory_of(self.path))
+        keep_name(self.path)
     }
 
     /// Gives it its name, where nothing else may have it.
@@ -163,8 +163,19 @@ impl<'a> PrivateFile<'a> {
     pub fn finish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist_noclobber(self.path)?;
-        sync_directory(directory_of(self.path))
+        keep_name(self.path)
     }
+}
+
+/// Makes a name durable that a file has got. Where that fails the file is there all the same, which is said: somebody
+/// may have found it already, and it is not taken away again.
+fn keep_name(path: &Path) -> io::Result<()> {
+    sync_directory(directory_of(path)).map_err(|error| {
+        let message = format!(
+            "it is there and whole, but its directory could not be synced, and a loss of power may take it away: {error}"
+        );
+        io::Error::new(error.kind(), message)
+    })
 }
 
 /// Lets everybody read what only its owner could.

@@ -222,6 +222,14 @@ pub fn error(error: &Error, choice: Color, json: bool) {
             &format!("{WARNING}warning:{WARNING:#} the refusal could not be recorded: {why}\n"),
         );
     }
+    if error.detail().contains_key("committed") {
+        line(
+            choice,
+            &format!(
+                "{WARNING}warning:{WARNING:#} the command had changed the store before it failed: look before you repeat it\n"
+            ),
+        );
+    }
     if json {
         line(choice, &format!("{}\n", error.to_json()));
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use nix::errno::Errno;
 
 use super::case::Subject;
+use super::image::Image;
 use super::shim::{Call, Class, Fault, counts};
 use super::{Tally, each};
 use crate::remains::{Moments, seed, times};
@@ -91,29 +92,35 @@ fn is_delivery(calls: &[Call]) -> bool {
     })
 }
 
-/// What a command may say, of what it did.
+/// Whether a command says what it did.
 fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, what: &str) {
     let said = format!("{}{}", done.stdout, done.stderr);
-    assert!(!said.contains("panicked"), "{what}: {done:?}");
+    let says = |words: &str| said.contains(words);
+    assert!(!says("panicked"), "{what}: {done:?}");
     let Some(code) = done.code else {
         panic!("{what}: it was ended by a signal: {done:?}");
     };
+    let state = state.unwrap_or(subject.last());
     if code == subject.line.exit {
-        let state = state.unwrap_or(subject.last());
-        assert_eq!(state, subject.last(), "{what}: it says that it is done: {done:?}");
+        let is_done = state == subject.last() || says("the refusal could not be recorded");
+        assert!(is_done, "{what}: it says that it is done: {done:?}");
         return;
     }
-    assert_eq!(code, 1, "{what}: neither done nor failed: {done:?}");
-    assert!(done.stdout.is_empty() || code == subject.line.exit, "{what}: {done:?}");
-    let denies = said.contains("as it was before") || said.contains("nothing was changed");
-    assert!(
-        !denies || state != Some(subject.last()),
-        "{what}: it is not as it was before: {done:?}"
-    );
+    // A store that could not be read a moment ago and can be now is another one.
+    let is_other = code == 4 && state == 0 && says("than a moment ago");
+    assert!(code == 1 || is_other, "{what}: neither done nor failed: {done:?}");
+    assert!(done.stdout.is_empty(), "{what}: an answer of what failed: {done:?}");
+    if state == subject.last() {
+        let tells = ["had changed the store before it failed", "it is there and whole"];
+        assert!(tells.iter().any(|words| says(words)), "{what}: failed, and is there: {done:?}");
+        let denies = says("it is as it was before") || says("nothing was changed");
+        assert!(!denies, "{what}: it is not as it was before: {done:?}");
+    }
 }
 
 fn fail(subject: &Subject, seed: u64, tally: &Tally) {
     let mut coins = Moments(seed);
+    let mut judged = BTreeSet::new();
     for fault in faults(&subject.calls, &mut coins) {
         let what = format!("{}: {fault:?} (TWOFA_PEER_SEED={seed})", subject.name);
         subject.before.put(subject.world.path());
@@ -130,15 +137,18 @@ fn fail(subject: &Subject, seed: u64, tally: &Tally) {
             (None, _) => "messages not sent",
             (_, true) => "got over",
             (Some(0), false) => "before",
-            (Some(at), false) if at == subject.last() => {
-                println!("{what}: failed, and is there: {}", done.stderr);
-                "failed and there"
-            }
+            (Some(at), false) if at == subject.last() => "there, and said so",
             (Some(_), false) => "between",
         };
         tally.add(kind, 1);
+        let what = format!("{what}: {done:?}");
+        let names: Vec<_> = Image::of(subject.world.path()).0.into_keys().collect();
+        if times() == 1 && !judged.insert((state, names)) {
+            continue;
+        }
+        tally.add("judged by twofa", 1);
         match state {
-            Some(state) => subject.judge(state, &format!("{what}: {done:?}")),
+            Some(state) => subject.judge(state, &what),
             None => subject.holds(subject.last(), &what),
         }
     }

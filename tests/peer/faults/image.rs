@@ -195,7 +195,7 @@ impl Disk {
             self.contents[file].pending.push(change);
         };
         match &call.effect {
-            Effect::Nothing | Effect::Spoke => {}
+            Effect::Nothing | Effect::Spoke { .. } => {}
             Effect::Created { path, file } => {
                 let file = self.begin(*file, Vec::new());
                 self.pending

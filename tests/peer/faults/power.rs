@@ -52,11 +52,17 @@ fn lose(subject: &Subject, seed: u64, tally: &Tally) {
     let places = places(subject, &mut coins);
     let mut seen = BTreeSet::new();
     let mut judged = BTreeMap::new();
+    // A denied command answers nothing: then the refusal is what it says.
+    let answer = |to| {
+        let mut calls = subject.calls.iter();
+        calls.any(|call| matches!(call.effect, Effect::Spoke { to: found } if found == to))
+    };
+    let answer = if answer(1) { 1 } else { 2 };
     // What was durable once stays so.
     let (mut reached, mut said) = (0, None);
     for (at, call) in subject.calls.iter().enumerate() {
         disk.does(call);
-        if matches!(call.effect, Effect::Spoke) && said.is_none() {
+        if matches!(call.effect, Effect::Spoke { to } if to == answer) && said.is_none() {
             said = Some(promised(&disk.image(Unsynced::Kept)));
         }
         if !places.contains(&at) {

@@ -202,10 +202,10 @@ static ssize_t writes(int fd, const void *bytes, size_t size, int64_t at) {
     struct open_file *file = known(fd);
     if (!file) {
         ssize_t done = at < 0 ? syscall(SYS_write, fd, bytes, size) : syscall(SYS_pwrite64, fd, bytes, size, at);
-        if (length && fd == 1 && done > 0) {
+        if (length && (fd == 1 || fd == 2) && done > 0) {
             int error = errno;
             lock();
-            record(SAID, SPOKE, 0, 0, 0, NULL, NULL, NULL, 0);
+            record(SAID, SPOKE, 0, fd, 0, NULL, NULL, NULL, 0);
             unlock();
             errno = error;
         }
@@ -234,7 +234,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) { return wr
 
 /* As writes of its parts: fewer bytes than were given are a right of every call. */
 ssize_t writev(int fd, const struct iovec *parts, int count) {
-    if (!known(fd) && fd != 1) return syscall(SYS_writev, fd, parts, count);
+    if (!known(fd) && fd != 1 && fd != 2) return syscall(SYS_writev, fd, parts, count);
     for (int part = 0; part < count; part++)
         if (parts[part].iov_len) return writes(fd, parts[part].iov_base, parts[part].iov_len, -1);
     return 0;

@@ -67,14 +67,14 @@ pub(super) enum Effect {
     Linked { from: PathBuf, to: PathBuf },
     Unlinked { path: PathBuf },
     MadeDirectory { path: PathBuf, file: u64 },
-    /// The answer went out.
-    Spoke,
+    /// Words went out: 1 are the answer, 2 the conversation.
+    Spoke { to: u64 },
 }
 
 /// A call.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    /// `None`: the answer.
+    /// `None`: words.
     pub(super) class: Option<Class>,
     pub(super) effect: Effect,
     /// The file it was about.
@@ -182,7 +182,7 @@ fn read(mut rest: &[u8]) -> Vec<Call> {
                 },
                 7 => Effect::Unlinked { path },
                 8 => Effect::MadeDirectory { path, file },
-                9 => Effect::Spoke,
+                9 => Effect::Spoke { to: at },
                 other => panic!("effect {other}"),
             },
             error,
