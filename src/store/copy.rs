@@ -220,9 +220,15 @@ pub(crate) fn put_in_place(file: PrivateFile<'_>, place: &Place) -> Result<Optio
         let message = format!("cannot put the store at `{}`", place.db.display());
         Error::new(Kind::Io, message).because(error)
     };
-    let aside = out_of_the_way(&place.db).map_err(failed)?;
     create::use_log(file.hidden())?;
-    file.finish().map_err(failed)?;
+    let aside = out_of_the_way(&place.db).map_err(failed)?;
+    file.finish().map_err(|error| {
+        let error = failed(error);
+        match &aside {
+            Some(aside) => error.hint(format!("what stood there is at `{}` now", aside.display())),
+            None => error,
+        }
+    })?;
     Ok(aside)
 }
 

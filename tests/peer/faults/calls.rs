@@ -3,9 +3,10 @@
 //! First a command is watched, and its calls counted; then it is run again for each of them, which fails as the system
 //! says it may: once, from then on, with every later call that would change a file, or after half of a write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::errno::Errno;
+use snapbox::str;
 
 use super::case::Subject;
 use super::image::Image;
@@ -85,7 +86,7 @@ fn faults(calls: &[Call], coins: &mut Moments) -> Vec<Fault> {
 }
 
 /// Whether a call failed that leaves a message, not the store: then the command goes on and says so.
-fn is_delivery(calls: &[Call]) -> bool {
+pub(super) fn is_delivery(calls: &[Call]) -> bool {
     calls.iter().any(|call| {
         let mut parts = call.path.components();
         call.error != 0 && parts.any(|part| matches!(part.as_os_str().to_str(), Some("mail" | "sms")))
@@ -93,24 +94,24 @@ fn is_delivery(calls: &[Call]) -> bool {
 }
 
 /// Whether a command says what it did.
-fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, what: &str) {
+pub(super) fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, what: &str) {
     let said = format!("{}{}", done.stdout, done.stderr);
     let says = |words: &str| said.contains(words);
     assert!(!says("panicked"), "{what}: {done:?}");
     let Some(code) = done.code else {
         panic!("{what}: it was ended by a signal: {done:?}");
     };
-    let state = state.unwrap_or(subject.last());
+    let is_last = state.is_none_or(|state| state == subject.last());
     if code == subject.line.exit {
-        let is_done = state == subject.last() || says("the refusal could not be recorded");
+        let is_done = is_last || says("the refusal could not be recorded");
         assert!(is_done, "{what}: it says that it is done: {done:?}");
         return;
     }
     // A store that could not be read a moment ago and can be now is another one.
-    let is_other = code == 4 && state == 0 && says("than a moment ago");
+    let is_other = code == 4 && state == Some(0) && says("than a moment ago");
     assert!(code == 1 || is_other, "{what}: neither done nor failed: {done:?}");
     assert!(done.stdout.is_empty(), "{what}: an answer of what failed: {done:?}");
-    if state == subject.last() {
+    if state.is_some() && is_last {
         let tells = ["had changed the store before it failed", "it is there and whole"];
         assert!(tells.iter().any(|words| says(words)), "{what}: failed, and is there: {done:?}");
         let denies = says("it is as it was before") || says("nothing was changed");
@@ -120,7 +121,7 @@ fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, what: &str) {
 
 fn fail(subject: &Subject, seed: u64, tally: &Tally) {
     let mut coins = Moments(seed);
-    let mut judged = BTreeSet::new();
+    let mut judged: BTreeMap<_, u64> = BTreeMap::new();
     for fault in faults(&subject.calls, &mut coins) {
         let what = format!("{}: {fault:?} (TWOFA_PEER_SEED={seed})", subject.name);
         subject.before.put(subject.world.path());
@@ -143,7 +144,9 @@ fn fail(subject: &Subject, seed: u64, tally: &Tally) {
         tally.add(kind, 1);
         let what = format!("{what}: {done:?}");
         let names: Vec<_> = Image::of(subject.world.path()).0.into_keys().collect();
-        if times() == 1 && !judged.insert((state, names)) {
+        let already = judged.entry((state, names)).or_default();
+        *already += 1;
+        if *already > times() {
             continue;
         }
         tally.add("judged by twofa", 1);
@@ -158,4 +161,60 @@ fn fail(subject: &Subject, seed: u64, tally: &Tally) {
 fn each_call_fails() {
     let seed = seed();
     each(seed, fail);
+}
+
+/// A file that has its name, but may lose it: it is not taken away again, for somebody may have found it.
+#[test]
+fn a_name_that_may_not_last_is_said_to_be_there() {
+    let subject = &Subject::all("backup copy.db")[0]();
+    let number = counts(&subject.calls)[&Class::Sync];
+    subject.before.put(subject.world.path());
+    let (done, _) = subject.run(Some(Fault {
+        class: Class::Sync,
+        number,
+        errno: Errno::EIO as i32,
+        how: "once",
+    }));
+    done.shows(str![[r#""#]]);
+    assert_eq!(subject.state_now("backup"), subject.last());
+}
+
+/// What stood in the way of a restore is not lost, nor where it is.
+#[test]
+fn what_was_moved_aside_is_named_where_nothing_takes_its_place() {
+    let restores = Subject::all("restore copy.db");
+    let subject = &restores[1]();
+    let number = counts(&subject.calls)[&Class::Rename];
+    subject.before.put(subject.world.path());
+    let (done, _) = subject.run(Some(Fault {
+        class: Class::Rename,
+        number,
+        errno: Errno::EIO as i32,
+        how: "once",
+    }));
+    done.shows(str![[r#""#]]);
+    assert_eq!(subject.state_now("restore"), subject.last() - 1);
+}
+
+/// The answer cannot be read any more, but what it would tell is done.
+#[test]
+fn what_fails_behind_its_commit_says_so() {
+    let subject = &Subject::all("user activate")[0]();
+    let mut told = Vec::new();
+    for number in 1..=counts(&subject.calls)[&Class::Read] {
+        subject.before.put(subject.world.path());
+        let (done, _) = subject.run(Some(Fault {
+            class: Class::Read,
+            number,
+            errno: Errno::EIO as i32,
+            how: "once",
+        }));
+        let what = format!("read {number}: {done:?}");
+        let state = subject.state_now(&what);
+        is_honest(subject, &done, Some(state), &what);
+        if done.code == Some(1) && state == subject.last() {
+            told.push(done);
+        }
+    }
+    told[0].shows(str![[r#""#]]);
 }

@@ -113,6 +113,31 @@ const FILES: &[Files] = &[
         states: 4,
         again: &[],
     },
+    // A file beside what is written, and a directory.
+    Files {
+        words: "authenticator connect alice --qr svg --out code.svg",
+        world: World::peopled,
+        ready: |_| {},
+        kind: Kind::Store,
+        states: 2,
+        again: &[4],
+    },
+    Files {
+        words: "user import people.csv --yes --rejects bad.csv",
+        world: World::peopled,
+        ready: |world| world.write("people.csv", "login,email\ncarol,\nalice,other@example.com\n"),
+        kind: Kind::Store,
+        states: 2,
+        again: &[4],
+    },
+    Files {
+        words: "mailbox add spare --file new/deep --from ops@example.com",
+        world: World::peopled,
+        ready: |_| {},
+        kind: Kind::Store,
+        states: 2,
+        again: &[],
+    },
     Files {
         words: "key rotate --new-key-file new.key --yes",
         world: World::with_email,

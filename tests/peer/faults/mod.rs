@@ -11,7 +11,10 @@
 mod calls;
 mod case;
 mod image;
+mod keys;
+mod pages;
 mod power;
+mod room;
 mod shim;
 
 use std::collections::BTreeMap;
@@ -21,6 +24,38 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use case::Subject;
 
 use crate::remains;
+
+/// The commands that only read, as far as they need nothing but a store.
+const READING: &[&str] = &[
+    "status",
+    "coverage",
+    "doctor",
+    "export",
+    "method list",
+    "setting list",
+    "setting get Enable2FA",
+    "user list",
+    "user show alice",
+    "user export",
+    "group list",
+    "group show 'System administrators'",
+    "permission list",
+    "permission show CanUse2FA",
+    "permission check CanUse2FA alice",
+    "authenticator list",
+    "recovery-codes show alice",
+    "mailbox list",
+    "sms-provider list",
+    "template list",
+    "template preview '2FA SMS code'",
+    "outbox list",
+    "login list",
+    "login explain alice",
+    "audit list",
+    "audit verify",
+    "audit anchor",
+    "key check",
+];
 
 /// What was done, counted.
 #[derive(Default)]
