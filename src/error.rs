@@ -139,6 +139,8 @@ struct Inner {
     hint: Option<String>,
     detail: Map<String, Value>,
     source: Option<anyhow::Error>,
+    /// Whether the system failed, and what the store holds may be sound.
+    of_system: bool,
 }
 
 impl Error {
@@ -150,7 +152,14 @@ impl Error {
             hint: None,
             detail: Map::new(),
             source: None,
+            of_system: false,
         }))
+    }
+
+    /// Whether memory or the disk failed a command, which tells nothing about what the file holds.
+    #[must_use]
+    pub(crate) fn is_of_system(&self) -> bool {
+        self.0.of_system
     }
 
     /// The next command, or what to look at.
@@ -301,14 +310,18 @@ impl From<rusqlite::Error> for Error {
             // SQLite says so too of a disk that fails to read (`SQLITE_IOERR_CORRUPTFS`).
             Some(C::DatabaseCorrupt) => (
                 Kind::Storage,
-                "the store is damaged, or the disk cannot be read",
+                "the store is damaged",
                 Some(
-                    "`twofa doctor` says what is damaged; where it finds nothing, look at the disk, else restore a backup",
+                    "`twofa doctor` says where; if it finds nothing, the disk failed to read: look at it, else restore a backup",
                 ),
             ),
             _ => (Kind::Storage, "the store failed", None),
         };
         let mut whole = Error::new(kind, message);
+        whole.0.of_system = matches!(
+            error.sqlite_error_code(),
+            Some(C::SystemIoFailure | C::OutOfMemory | C::CannotOpen)
+        );
         if kind != Kind::Busy {
             // What SQLite says, once: the error below it says the same again with its number.
             whole = whole.because(anyhow::Error::msg(error.to_string()));

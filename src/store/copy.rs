@@ -155,6 +155,10 @@ pub(crate) fn look(place: &Place, wait: Duration, source: &Rc<dyn Source>) -> Re
         Err(error) if error.kind() == Kind::ForeignStore && !is_of_another(&place.db) => {
             Ok(Found::Unreadable(error.message()))
         }
+        // What fails for want of memory, or by a disk that may answer in a moment, may be whole: it is not given up.
+        Err(error) if error.is_of_system() => Err(error.hint(
+            "nothing was changed; to restore without what this store knows, move it away, with its -wal file",
+        )),
         Err(error) if error.kind() == Kind::Storage => Ok(Found::Unreadable(error.message())),
         found => found,
     }
@@ -263,8 +267,9 @@ fn out_of_the_way(db: &Path) -> std::io::Result<Option<PathBuf>> {
     };
     for end in &there {
         fs::rename(with_suffix(db, end), with_suffix(&name, end))?;
+        // A loss of power must not undo the first of two renames alone.
+        sync_directory(directory_of(db))?;
     }
-    sync_directory(directory_of(db))?;
     Ok(Some(with_suffix(&name, first)))
 }
 

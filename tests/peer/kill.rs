@@ -189,7 +189,10 @@ fn init() {
     let moments_of = [None, Some("twofa.db.key"), Some("twofa.db-wal")];
     while killed_of < TIMES_OF_FILES * times() {
         let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
-        assert!(runs < 10 * TIMES_OF_FILES * times(), "{what}: only {killed_of} runs were killed");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         nothing.put_back(world.path());
         let written = moments_of[usize::try_from(runs % 3).unwrap()];
         runs += 1;
@@ -248,7 +251,10 @@ fn backup() {
     let (mut runs, mut killed_of, mut made) = (0, 0, 0);
     while killed_of < TIMES_OF_FILES * times() {
         let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
-        assert!(runs < 10 * TIMES_OF_FILES * times(), "{what}: only {killed_of} runs were killed");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         files.put_back(world.path());
         runs += 1;
         let status = killed(&world, &line, &mut moments, took, None);
@@ -271,7 +277,10 @@ fn backup() {
         assert_eq!(again.code, Some(expected), "{what}: {again:?}");
         holds(&world);
     }
-    assert!(made < killed_of, "{made} of {killed_of}, TWOFA_PEER_SEED={seed}");
+    assert!(
+        made < killed_of,
+        "{made} of {killed_of}, TWOFA_PEER_SEED={seed}"
+    );
 }
 
 /// Where the store cannot be read, it is there as it was, or moved aside, or the backup is there; and never a log beside
@@ -301,7 +310,10 @@ fn restore_of_what_cannot_be_read() {
     let (mut runs, mut killed_of, mut seen) = (0, 0, [0; 3]);
     while killed_of < TIMES_OF_FILES * times() {
         let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
-        assert!(runs < 10 * TIMES_OF_FILES * times(), "{what}: only {killed_of} runs were killed");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         files.put_back(world.path());
         // At any moment, and at the moments about which the store is moved.
         let aside = (runs % 2 == 1).then_some("twofa.db.unreadable-1");

@@ -226,4 +226,3 @@ pub fn holds(world: &World) {
     world.ok("audit verify");
     world.ok("key check");
 }
-

@@ -27,7 +27,11 @@ fn ways(class: Class) -> &'static [(Errno, &'static str)] {
             (Errno::EACCES, "on"),
             (Errno::ENOSPC, "on"),
         ],
-        Class::Read => &[(Errno::EIO, "once"), (Errno::EIO, "on"), (Errno::EINTR, "once")],
+        Class::Read => &[
+            (Errno::EIO, "once"),
+            (Errno::EIO, "on"),
+            (Errno::EINTR, "once"),
+        ],
         Class::Write => &[
             (Errno::ENOSPC, "once"),
             (Errno::ENOSPC, "short"),
@@ -73,7 +77,11 @@ fn faults(calls: &[Call], coins: &mut Moments) -> Vec<Fault> {
         let ways = ways(class);
         for number in numbers {
             let draw = usize::try_from(coins.next() % u64::try_from(ways.len()).unwrap()).unwrap();
-            let chosen = if times() > 1 { ways } else { &ways[draw..=draw] };
+            let chosen = if times() > 1 {
+                ways
+            } else {
+                &ways[draw..=draw]
+            };
             faults.extend(chosen.iter().map(|(errno, how)| Fault {
                 class,
                 number,
@@ -89,7 +97,8 @@ fn faults(calls: &[Call], coins: &mut Moments) -> Vec<Fault> {
 pub(super) fn is_delivery(calls: &[Call]) -> bool {
     calls.iter().any(|call| {
         let mut parts = call.path.components();
-        call.error != 0 && parts.any(|part| matches!(part.as_os_str().to_str(), Some("mail" | "sms")))
+        call.error != 0
+            && parts.any(|part| matches!(part.as_os_str().to_str(), Some("mail" | "sms")))
     })
 }
 
@@ -109,11 +118,23 @@ pub(super) fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, wh
     }
     // A store that could not be read a moment ago and can be now is another one.
     let is_other = code == 4 && state == Some(0) && says("than a moment ago");
-    assert!(code == 1 || is_other, "{what}: neither done nor failed: {done:?}");
-    assert!(done.stdout.is_empty(), "{what}: an answer of what failed: {done:?}");
+    assert!(
+        code == 1 || is_other,
+        "{what}: neither done nor failed: {done:?}"
+    );
+    assert!(
+        done.stdout.is_empty(),
+        "{what}: an answer of what failed: {done:?}"
+    );
     if state.is_some() && is_last {
-        let tells = ["had changed the store before it failed", "it is there and whole"];
-        assert!(tells.iter().any(|words| says(words)), "{what}: failed, and is there: {done:?}");
+        let tells = [
+            "had changed the store before it failed",
+            "it is there and whole",
+        ];
+        assert!(
+            tells.iter().any(|words| says(words)),
+            "{what}: failed, and is there: {done:?}"
+        );
         let denies = says("it is as it was before") || says("nothing was changed");
         assert!(!denies, "{what}: it is not as it was before: {done:?}");
     }
@@ -175,7 +196,13 @@ fn a_name_that_may_not_last_is_said_to_be_there() {
         errno: Errno::EIO as i32,
         how: "once",
     }));
-    done.shows(str![[r#""#]]);
+    done.shows(str![[r#"
+$ twofa backup copy.db
+? 1
+--- stderr
+error: cannot write `copy.db`: it is there and whole, but its directory could not be synced, and a loss of power may take it away: Input/output error (os error 5)
+
+"#]]);
     assert_eq!(subject.state_now("backup"), subject.last());
 }
 
@@ -192,8 +219,38 @@ fn what_was_moved_aside_is_named_where_nothing_takes_its_place() {
         errno: Errno::EIO as i32,
         how: "once",
     }));
-    done.shows(str![[r#""#]]);
+    done.shows(str![[r#"
+$ twofa restore copy.db --yes
+? 1
+--- stderr
+error: cannot put the store at `twofa.db`: Input/output error (os error 5)
+ hint: what stood there is at `twofa.db.unreadable-1` now
+
+"#]]);
     assert_eq!(subject.state_now("restore"), subject.last() - 1);
+}
+
+/// A store that cannot be opened for want of memory is not one that is damaged: it is not put aside.
+#[test]
+fn what_memory_is_lacking_for_is_not_given_up() {
+    let restores = Subject::all("restore");
+    let subject = &restores.last().unwrap()();
+    subject.before.put(subject.world.path());
+    let (done, _) = subject.run(Some(Fault {
+        class: Class::Map,
+        number: 1,
+        errno: Errno::ENOMEM as i32,
+        how: "on",
+    }));
+    done.shows(str![[r#"
+$ twofa restore copy.db --yes
+? 1
+--- stderr
+error: the store could not be read or written: disk I/O error
+ hint: nothing was changed; to restore without what this store knows, move it away, with its -wal file
+
+"#]]);
+    assert_eq!(subject.state_now("restore"), 0);
 }
 
 /// The answer cannot be read any more, but what it would tell is done.
@@ -216,5 +273,13 @@ fn what_fails_behind_its_commit_says_so() {
             told.push(done);
         }
     }
-    told[0].shows(str![[r#""#]]);
+    told[0].shows(str![[r#"
+$ twofa user activate bob
+? 1
+--- stderr
+error: the store is damaged: database disk image is malformed
+ hint: `twofa doctor` says where; if it finds nothing, the disk failed to read: look at it, else restore a backup
+warning: the command had changed the store before it failed: look before you repeat it
+
+"#]]);
 }

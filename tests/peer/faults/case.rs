@@ -125,7 +125,12 @@ const FILES: &[Files] = &[
     Files {
         words: "user import people.csv --yes --rejects bad.csv",
         world: World::peopled,
-        ready: |world| world.write("people.csv", "login,email\ncarol,\nalice,other@example.com\n"),
+        ready: |world| {
+            world.write(
+                "people.csv",
+                "login,email\ncarol,\nalice,other@example.com\n",
+            )
+        },
         kind: Kind::Store,
         states: 2,
         again: &[4],
@@ -184,12 +189,15 @@ pub(super) fn state(directory: &Path, what: &str) -> String {
 fn decisive(image: &Image) -> u64 {
     let of_state = |path: &&std::path::PathBuf| {
         let path = path.to_string_lossy();
-        WATCHED
-            .iter()
-            .any(|name| path.strip_prefix(name).is_some_and(|end| matches!(end, "" | "-wal" | "-journal")))
+        WATCHED.iter().any(|name| {
+            path.strip_prefix(name)
+                .is_some_and(|end| matches!(end, "" | "-wal" | "-journal"))
+        })
     };
     let names: Vec<_> = image.0.keys().filter(of_state).collect();
-    let files = names.into_iter().map(|name| (name.clone(), image.0[name].clone()));
+    let files = names
+        .into_iter()
+        .map(|name| (name.clone(), image.0[name].clone()));
     Image(files.collect()).hash()
 }
 
@@ -219,13 +227,7 @@ impl Subject {
         all
     }
 
-    fn new(
-        world: World,
-        line: Line,
-        kind: Kind,
-        states: usize,
-        again: &'static [i32],
-    ) -> Subject {
+    fn new(world: World, line: Line, kind: Kind, states: usize, again: &'static [i32]) -> Subject {
         let before = Image::of(world.path());
         let disk = Disk::of(world.path());
         let mut subject = Subject {
@@ -321,9 +323,11 @@ impl Subject {
         if self.has_store(state) {
             self.holds(state, what);
         }
-        if self.kind == Kind::Archive && state == 0 {
-            // A copy that is left over is in the way, and whoever begins anew removes it.
-            let _ = std::fs::remove_file(self.world.file("old.jsonl"));
+        if state == 0 {
+            // What is left over of a file is in the way, and whoever begins anew removes it.
+            for name in ["old.jsonl", "bad.csv", "code.svg"] {
+                let _ = std::fs::remove_file(self.world.file(name));
+            }
         }
         let again = run(&self.world, &self.line, 2).done();
         let code = again.code.unwrap();

@@ -25,6 +25,8 @@ pub(super) enum Unsynced {
     Lost,
     /// A part, drawn by this seed.
     Torn(u64),
+    /// Every byte, and of the names those whose bits are set.
+    Names(u64),
 }
 
 /// The files of a directory: `None` is a directory in it.
@@ -257,6 +259,11 @@ impl Disk {
         names
     }
 
+    /// How many names are not durable.
+    pub(super) fn unsynced_names(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The files after a loss of power now.
     pub(super) fn image(&self, unsynced: Unsynced) -> Image {
         let mut coins = Moments(match unsynced {
@@ -264,14 +271,15 @@ impl Disk {
             _ => 0,
         });
         let mut coin = move || coins.next() >> 63 == 1;
-        let stays = |coin: &mut dyn FnMut() -> bool| match unsynced {
+        let stays = |coin: &mut dyn FnMut() -> bool, at: usize| match unsynced {
             Unsynced::Kept => true,
             Unsynced::Lost => false,
             Unsynced::Torn(_) => coin(),
+            Unsynced::Names(mask) => mask >> at & 1 == 1,
         };
         let mut names = self.durable.clone();
-        for naming in &self.pending {
-            if stays(&mut coin) {
+        for (at, naming) in self.pending.iter().enumerate() {
+            if stays(&mut coin, at) {
                 name(&mut names, naming);
             }
         }

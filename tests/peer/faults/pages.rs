@@ -154,7 +154,13 @@ fn is_whole(world: &World) -> bool {
 }
 
 /// Runs everything on a damaged store; how many commands failed.
-fn looked_at(world: &World, image: &Image, sound: &[(i32, String)], detects: bool, what: &str) -> usize {
+fn looked_at(
+    world: &World,
+    image: &Image,
+    sound: &[(i32, String)],
+    detects: bool,
+    what: &str,
+) -> usize {
     let mut failed = 0;
     let whole = {
         image.put(world.path());
@@ -171,7 +177,10 @@ fn looked_at(world: &World, image: &Image, sound: &[(i32, String)], detects: boo
             "doctor" => assert_eq!(matches!(code, 1 | 20), !whole || code == 20, "{what}"),
             "audit verify" | "key check" => assert!(matches!(code, 0 | 1 | 20), "{what}"),
             _ if detects => {
-                assert!(code == 1 || (code, &done.stdout) == (sound.0, &sound.1), "{what}");
+                assert!(
+                    code == 1 || (code, &done.stdout) == (sound.0, &sound.1),
+                    "{what}"
+                );
             }
             _ => assert!(matches!(code, 0 | 1 | 3 | 5), "{what}"),
         }
@@ -181,7 +190,10 @@ fn looked_at(world: &World, image: &Image, sound: &[(i32, String)], detects: boo
         let doctor = world.run("doctor -o json").done();
         let report: serde_json::Value = serde_json::from_str(&doctor.stdout).unwrap_or_default();
         let found = &report["checks"][0]["state"];
-        assert!(doctor.code == Some(1) || found == "found", "{what}: {doctor:?}");
+        assert!(
+            doctor.code == Some(1) || found == "found",
+            "{what}: {doctor:?}"
+        );
     }
     for (line, stdin, exit, query) in WRITING {
         image.put(world.path());
@@ -192,7 +204,10 @@ fn looked_at(world: &World, image: &Image, sound: &[(i32, String)], detects: boo
         if code == *exit {
             let found: rusqlite::Result<i64> =
                 open(&world.file("twofa.db")).query_row(query, [], |row| row.get(0));
-            assert!(found.is_ok_and(|found| found >= 1), "{what}: it is not there");
+            assert!(
+                found.is_ok_and(|found| found >= 1),
+                "{what}: it is not there"
+            );
             continue;
         }
         failed += 1;
@@ -226,7 +241,8 @@ fn every_class_of_pages() {
         let draw = coins.next() % u64::try_from(at + 1).unwrap();
         classes.swap(at, usize::try_from(draw).unwrap());
     }
-    let first = |page: &Page| page.number == 1 || page.of == "free" || page.of.ends_with("internal");
+    let first =
+        |page: &Page| page.number == 1 || page.of == "free" || page.of.ends_with("internal");
     classes.sort_by_key(|page| !first(page));
     let most = PAGES * usize::try_from(times()).unwrap();
     let (mut damaged, mut failed) = (0, 0);
@@ -271,13 +287,19 @@ fn the_log() {
         .execute_batch("BEGIN; SELECT count(*) FROM user")
         .unwrap();
     let mut states = vec![base];
-    for line in ["user edit alice --name A", "group add Night", "user add carol"] {
+    for line in [
+        "user edit alice --name A",
+        "group add Night",
+        "user add carol",
+    ] {
         world.ok(line);
         states.push(dump(&open(&world.file("twofa.db"))));
     }
     let image = Image::of(world.path());
     drop(reader);
-    let log = image.0[std::path::Path::new("twofa.db-wal")].clone().unwrap();
+    let log = image.0[std::path::Path::new("twofa.db-wal")]
+        .clone()
+        .unwrap();
     let frames = (log.len() - 32) / (4096 + 24);
     let mut seen = std::collections::BTreeSet::new();
     let mut places: Vec<usize> = vec![0, 8, 16, 24];

@@ -11,6 +11,8 @@ use crate::remains::{Moments, seed, times};
 
 /// At how many calls of a command the power goes; beyond, they are drawn.
 const PLACES: u64 = 60;
+/// Of how many names that are not durable every choice is looked at.
+const NAMES: usize = 4;
 /// How often what was not synced is torn at each of them.
 const TORN: u64 = 2;
 
@@ -70,7 +72,12 @@ fn lose(subject: &Subject, seed: u64, tally: &Tally) {
         }
         let now = promised(&disk.image(Unsynced::Kept));
         let torn = (0..TORN).map(|_| Unsynced::Torn(coins.next()));
-        for unsynced in std::iter::once(Unsynced::Lost).chain(torn) {
+        // Some names and not the others: all there is to choose from, where that is not much.
+        let names = match disk.unsynced_names() {
+            many @ 2..=NAMES => (1..(1 << many) - 1).map(Unsynced::Names).collect(),
+            _ => Vec::new(),
+        };
+        for unsynced in std::iter::once(Unsynced::Lost).chain(torn).chain(names) {
             tally.add("images", 1);
             let image = disk.image(unsynced);
             if !seen.insert((image.hash(), said.is_some())) {

@@ -41,7 +41,11 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let umount = peer("umount", "apt-get install mount");
         let ended = Command::new(umount).arg("--lazy").arg(&self.0).status();
-        assert!(ended.is_ok_and(|ended| ended.success()), "{}", self.0.display());
+        assert!(
+            ended.is_ok_and(|ended| ended.success()),
+            "{}",
+            self.0.display()
+        );
     }
 }
 
@@ -57,7 +61,9 @@ fn fill(file: &Path, room: u64) {
 /// What the files of a world need, in bytes.
 fn size(subject: &Subject) -> u64 {
     let files = subject.before.0.values().flatten();
-    files.map(|bytes| u64::try_from(bytes.len()).unwrap().next_multiple_of(4096)).sum()
+    files
+        .map(|bytes| u64::try_from(bytes.len()).unwrap().next_multiple_of(4096))
+        .sum()
 }
 
 fn full(subject: &Subject, seed: u64, tally: &Tally) {
@@ -65,7 +71,10 @@ fn full(subject: &Subject, seed: u64, tally: &Tally) {
     // As much as the command may ever need, or what is filled up is not what it needs.
     let _disk = Mounted::over(world, size(subject) + 16 * 1024 * 1024);
     for room in ROOMS {
-        let what = format!("{}: {room} bytes are free (TWOFA_PEER_SEED={seed})", subject.name);
+        let what = format!(
+            "{}: {room} bytes are free (TWOFA_PEER_SEED={seed})",
+            subject.name
+        );
         subject.before.put(world);
         fill(&subject.world.file("full"), *room);
         let (done, calls) = subject.run(None);
@@ -93,14 +102,27 @@ fn the_disk_is_full() {
 fn written_nowhere(subject: &Subject, seed: u64, tally: &Tally) {
     let world = subject.world.path();
     let disk = Mounted::over(world, size(subject) + 16 * 1024 * 1024);
-    let what = format!("{}: nothing may be written (TWOFA_PEER_SEED={seed})", subject.name);
+    let what = format!(
+        "{}: nothing may be written (TWOFA_PEER_SEED={seed})",
+        subject.name
+    );
     subject.before.put(world);
     disk.may_be_written(false);
     let (done, _) = subject.run(None);
     assert_eq!(done.code, Some(1), "{what}: {done:?}");
-    assert!(done.stdout.is_empty() && done.stderr.starts_with("error: "), "{what}: {done:?}");
-    let says_why = ["cannot be written", "Read-only file system", "cannot be opened"];
-    assert!(says_why.iter().any(|why| done.stderr.contains(why)), "{what}: {done:?}");
+    assert!(
+        done.stdout.is_empty() && done.stderr.starts_with("error: "),
+        "{what}: {done:?}"
+    );
+    let says_why = [
+        "cannot be written",
+        "Read-only file system",
+        "cannot be opened",
+    ];
+    assert!(
+        says_why.iter().any(|why| done.stderr.contains(why)),
+        "{what}: {done:?}"
+    );
     disk.may_be_written(true);
     let state = subject.state_now(&what);
     assert_eq!(state, 0, "{what}: {done:?}");
@@ -141,12 +163,19 @@ fn reading_where_nothing_may_be_written() {
             if with_log {
                 assert_eq!(done.code, Some(1), "{line}: {done:?}");
                 assert!(
-                    done.stderr.contains("the store `twofa.db` cannot be opened")
-                        && done.stderr.contains("hint: SQLite keeps a log beside the file"),
+                    done.stderr
+                        .contains("the store `twofa.db` cannot be opened")
+                        && done
+                            .stderr
+                            .contains("hint: SQLite keeps a log beside the file"),
                     "{line}: {done:?}"
                 );
             } else if !matches!(*line, "doctor" | "status") {
-                assert_eq!((done.code, &done.stdout), (before.code, &before.stdout), "{line}");
+                assert_eq!(
+                    (done.code, &done.stdout),
+                    (before.code, &before.stdout),
+                    "{line}"
+                );
             }
         }
         disk.may_be_written(true);

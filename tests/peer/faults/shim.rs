@@ -59,16 +59,41 @@ pub(super) struct Fault {
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     Nothing,
-    Created { path: PathBuf, file: u64 },
-    Wrote { file: u64, at: u64, bytes: Vec<u8> },
-    Cut { file: u64, size: u64 },
-    Synced { file: u64 },
-    Renamed { from: PathBuf, to: PathBuf },
-    Linked { from: PathBuf, to: PathBuf },
-    Unlinked { path: PathBuf },
-    MadeDirectory { path: PathBuf, file: u64 },
+    Created {
+        path: PathBuf,
+        file: u64,
+    },
+    Wrote {
+        file: u64,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    Cut {
+        file: u64,
+        size: u64,
+    },
+    Synced {
+        file: u64,
+    },
+    Renamed {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Linked {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Unlinked {
+        path: PathBuf,
+    },
+    MadeDirectory {
+        path: PathBuf,
+        file: u64,
+    },
     /// Words went out: 1 are the answer, 2 the conversation.
-    Spoke { to: u64 },
+    Spoke {
+        to: u64,
+    },
 }
 
 /// A call.
@@ -94,7 +119,9 @@ fn library() -> &'static Path {
         let library = directory.path().join("shim.so");
         succeeds(
             Command::new(peer("cc", "apt-get install gcc libc6-dev"))
-                .args(["-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
+                .args([
+                    "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
+                ])
                 .arg(&library)
                 .arg(repository("tests/peer/faults/shim.c")),
         );
