@@ -185,7 +185,27 @@ impl Error {
             Kind::KeyMissing | Kind::KeyWrong | Kind::ForeignStore => {}
             _ => return self,
         }
+        if self.detail().contains_key("committed") {
+            return self;
+        }
         self.with("committed", true)
+    }
+
+    /// The same error of a commit. Where the system failed in the midst of one, its change may be found later in the log,
+    /// or not: `committed` is `null`, and a warning says it.
+    #[must_use]
+    pub(crate) fn in_commit(self) -> Self {
+        if !self.is_of_system() {
+            return self;
+        }
+        // Of no room for the index of the log, which comes after the log itself, the hint says more than is known.
+        let known = self.kind() != Kind::DiskFull;
+        let error = self.with("committed", Value::Null);
+        if known {
+            error
+        } else {
+            error.hint("make room where the store lies")
+        }
     }
 
     /// What the system or a library said.

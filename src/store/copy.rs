@@ -203,7 +203,11 @@ pub(crate) fn write_over<T>(
     let done = last()?;
     merged.watched("Writing the store", None, |at| {
         loop {
-            let step = taken(backup.step(PAGES)?)?;
+            // The last step commits.
+            let step = backup
+                .step(PAGES)
+                .map_err(|error| Error::from(error).in_commit());
+            let step = taken(step?)?;
             let so_far = backup.progress();
             at(u64::try_from(so_far.pagecount - so_far.remaining).unwrap_or_default());
             if step == StepResult::Done {

@@ -46,7 +46,9 @@ impl Store {
         let tx = Tx { store: self, inner };
         self.keys_of_now()?;
         let done = work(&tx)?;
-        tx.inner.commit()?;
+        tx.inner
+            .commit()
+            .map_err(|error| Error::from(error).in_commit())?;
         self.committed.set(true);
         Ok(done)
     }

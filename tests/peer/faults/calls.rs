@@ -129,6 +129,7 @@ pub(super) fn is_honest(subject: &Subject, done: &Done, state: Option<usize>, wh
     if state.is_some() && is_last {
         let tells = [
             "had changed the store before it failed",
+            "it may be there or not",
             "it is there and whole",
         ];
         assert!(
@@ -251,6 +252,32 @@ error: the store could not be read or written: disk I/O error
 
 "#]]);
     assert_eq!(subject.state_now("restore"), 0);
+}
+
+/// What a disk that dies within the commit has kept nobody knows until the store is opened again.
+#[test]
+fn what_fails_within_its_commit_may_be_there() {
+    let subject = &Subject::all("user activate")[0]();
+    subject.before.put(subject.world.path());
+    // The log's head, its directory, and then the log.
+    let (done, _) = subject.run(Some(Fault {
+        class: Class::Sync,
+        number: 3,
+        errno: Errno::EIO as i32,
+        how: "dead",
+    }));
+    done.shows(str![[r#"
+$ twofa user activate bob
+? 1
+--- stderr
+error: the store could not be read or written: disk I/O error
+ hint: look at the disk: space, quota, and what the system's log says of it
+warning: the disk failed while the change was written, and it may be there or not: look before you repeat it
+
+"#]]);
+    let state = subject.state_now("user activate");
+    assert_eq!(state, subject.last());
+    subject.judge(state, "user activate");
 }
 
 /// The answer cannot be read any more, but what it would tell is done.
