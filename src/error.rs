@@ -180,12 +180,16 @@ impl Error {
     /// for people. Refusals say themselves what they left.
     #[must_use]
     pub fn after_commit(self) -> Self {
-        match self.kind() {
-            Kind::Io | Kind::Storage | Kind::DiskFull | Kind::ReadOnly => {}
-            Kind::KeyMissing | Kind::KeyWrong | Kind::ForeignStore => {}
-            _ => return self,
-        }
-        if self.detail().contains_key("committed") {
+        let failed = matches!(
+            self.kind(),
+            Kind::Io
+                | Kind::Storage
+                | Kind::DiskFull
+                | Kind::ReadOnly
+                | Kind::KeyMissing
+                | Kind::KeyWrong
+        );
+        if !failed || self.detail().contains_key("committed") {
             return self;
         }
         self.with("committed", true)

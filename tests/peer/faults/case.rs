@@ -126,10 +126,8 @@ const FILES: &[Files] = &[
         words: "user import people.csv --yes --rejects bad.csv",
         world: World::peopled,
         ready: |world| {
-            world.write(
-                "people.csv",
-                "login,email\ncarol,\nalice,other@example.com\n",
-            )
+            let rows = "login,email\ncarol,\nalice,other@example.com\n";
+            world.write("people.csv", rows);
         },
         kind: Kind::Store,
         states: 2,

@@ -7,8 +7,11 @@ use super::{READING, Tally, each};
 use crate::remains::{private, seed};
 use crate::world::World;
 
+/// Puts something at the path of a key file, of which it is given the bytes.
+type Put = fn(&Path, &[u8]);
+
 /// What stands in the place of the key file.
-const WRONG: &[(&str, fn(&Path, &[u8]))] = &[
+const WRONG: &[(&str, Put)] = &[
     ("missing", |_, _| {}),
     ("empty", |path, _| private(path, b"")),
     ("half", |path, key| private(path, &key[..key.len() - 30])),
@@ -31,7 +34,7 @@ const WRONG: &[(&str, fn(&Path, &[u8]))] = &[
     ("a directory", |path, _| std::fs::create_dir(path).unwrap()),
 ];
 
-fn put(world: &World, put: fn(&Path, &[u8])) -> Vec<u8> {
+fn put(world: &World, put: Put) -> Vec<u8> {
     let path = world.file("twofa.db.key");
     let key = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();

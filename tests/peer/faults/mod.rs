@@ -77,6 +77,12 @@ impl Tally {
     }
 }
 
+/// What was done, for who asks for it.
+#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
+fn say(what: &str) {
+    println!("{what}");
+}
+
 /// Does something to every writing command, on both processors of a small machine; says of each what was done, which
 /// `--nocapture` shows. `TWOFA_PEER_ONLY` takes those whose command line has these words.
 fn each(seed: u64, work: impl Fn(&Subject, u64, &Tally) + Sync) {
@@ -91,7 +97,7 @@ fn each(seed: u64, work: impl Fn(&Subject, u64, &Tally) + Sync) {
                         let subject = make();
                         let tally = Tally::default();
                         work(&subject, seed, &tally);
-                        println!("{}: {}", subject.name, tally.says());
+                        say(&format!("{}: {}", subject.name, tally.says()));
                         for (what, count) in tally.0.into_inner().unwrap() {
                             all.add(what, count);
                         }
@@ -105,7 +111,7 @@ fn each(seed: u64, work: impl Fn(&Subject, u64, &Tally) + Sync) {
             });
         }
     });
-    println!("in all: {} (TWOFA_PEER_SEED={seed})", all.says());
+    say(&format!("in all: {} (TWOFA_PEER_SEED={seed})", all.says()));
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

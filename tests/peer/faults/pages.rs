@@ -7,8 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rusqlite::Connection;
 
-use super::READING;
 use super::image::Image;
+use super::{READING, say};
 use crate::remains::{Moments, dump, open, seed, times};
 use crate::world::{Done, Run, World};
 
@@ -266,11 +266,11 @@ fn every_class_of_pages() {
             failed += count;
         }
     }
-    println!(
+    say(&format!(
         "{damaged} damaged stores of {} classes of pages, {failed} of {} commands failed (TWOFA_PEER_SEED={seed})",
         classes.len(),
         damaged * (READING.len() + WRITING.len())
-    );
+    ));
     assert!(failed > damaged, "damage that nobody sees proves nothing");
 }
 
