@@ -1,5 +1,6 @@
 //! A disk that is full, and one that may not be written: real ones, in memory.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::Command;
 use super::calls::{is_delivery, is_honest};
 use super::case::Subject;
 use super::{READING, Tally, each};
-use crate::remains::{Files, seed};
+use crate::remains::{Files, seed, times};
 use crate::world::World;
 use crate::{peer, succeeds};
 
@@ -70,6 +71,7 @@ fn full(subject: &Subject, seed: u64, tally: &Tally) {
     let world = subject.world.path();
     // As much as the command may ever need, or what is filled up is not what it needs.
     let _disk = Mounted::over(world, size(subject) + 16 * 1024 * 1024);
+    let mut judged = BTreeSet::new();
     for room in ROOMS {
         let what = format!(
             "{}: {room} bytes are free (TWOFA_PEER_SEED={seed})",
@@ -86,7 +88,10 @@ fn full(subject: &Subject, seed: u64, tally: &Tally) {
         if done.code == Some(1) {
             tally.add("of them failed", 1);
         }
-        // Room again: it goes on.
+        // Room again: it goes on, from every state in which it stopped.
+        if times() == 1 && !judged.insert(state) {
+            continue;
+        }
         match state {
             Some(state) => subject.judge(state, &what),
             None => subject.holds(subject.last(), &what),
