@@ -55,7 +55,7 @@ fn without(subject: &Subject, seed: u64, tally: &Tally) {
         // It makes the key.
         return;
     }
-    for (which, wrong) in WRONG {
+    for (at, (which, wrong)) in WRONG.iter().enumerate() {
         let what = format!(
             "{}: the key file is {which} (TWOFA_PEER_SEED={seed})",
             subject.name
