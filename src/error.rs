@@ -139,6 +139,8 @@ struct Inner {
     hint: Option<String>,
     detail: Map<String, Value>,
     source: Option<anyhow::Error>,
+    /// Whether the system failed, and what the store holds may be sound.
+    of_system: bool,
 }
 
 impl Error {
@@ -150,7 +152,14 @@ impl Error {
             hint: None,
             detail: Map::new(),
             source: None,
+            of_system: false,
         }))
+    }
+
+    /// Whether memory or the disk failed a command, which tells nothing about what the file holds.
+    #[must_use]
+    pub(crate) fn is_of_system(&self) -> bool {
+        self.0.of_system
     }
 
     /// The next command, or what to look at.
@@ -165,6 +174,42 @@ impl Error {
     pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0.detail.insert(key.to_owned(), value.into());
         self
+    }
+
+    /// The same error of a command that had committed something before: a field `committed` for scripts, and a warning
+    /// for people. Refusals say themselves what they left.
+    #[must_use]
+    pub fn after_commit(self) -> Self {
+        let failed = matches!(
+            self.kind(),
+            Kind::Io
+                | Kind::Storage
+                | Kind::DiskFull
+                | Kind::ReadOnly
+                | Kind::KeyMissing
+                | Kind::KeyWrong
+        );
+        if !failed || self.detail().contains_key("committed") {
+            return self;
+        }
+        self.with("committed", true)
+    }
+
+    /// The same error of a commit. Where the system failed in the midst of one, its change may be found later in the log,
+    /// or not: `committed` is `null`, and a warning says it.
+    #[must_use]
+    pub(crate) fn in_commit(self) -> Self {
+        if !self.is_of_system() {
+            return self;
+        }
+        // Of no room for the index of the log, which comes after the log itself, the hint says more than is known.
+        let known = self.kind() != Kind::DiskFull;
+        let error = self.with("committed", Value::Null);
+        if known {
+            error
+        } else {
+            error.hint("make room where the store lies")
+        }
     }
 
     /// What the system or a library said.
@@ -286,16 +331,21 @@ impl From<rusqlite::Error> for Error {
                 Some("look at the modes and owner of the file and of its directory"),
             ),
             Some(C::NotADatabase) => (Kind::ForeignStore, "the file is not a twofa store", None),
+            // SQLite says so too of a disk that fails to read (`SQLITE_IOERR_CORRUPTFS`).
             Some(C::DatabaseCorrupt) => (
                 Kind::Storage,
                 "the store is damaged",
                 Some(
-                    "restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` says where it is damaged",
+                    "`twofa doctor` says where; if it finds nothing, the disk failed to read: look at it, else restore a backup",
                 ),
             ),
             _ => (Kind::Storage, "the store failed", None),
         };
         let mut whole = Error::new(kind, message);
+        whole.0.of_system = matches!(
+            error.sqlite_error_code(),
+            Some(C::SystemIoFailure | C::OutOfMemory | C::CannotOpen)
+        );
         if kind != Kind::Busy {
             // What SQLite says, once: the error below it says the same again with its number.
             whole = whole.because(anyhow::Error::msg(error.to_string()));

@@ -64,8 +64,8 @@ impl Owner {
     }
 }
 
-/// Makes a directory, 0700, with those above it that are absent, and gives what it made to `owner`, as only
-/// root can. What is there already stays whose it is.
+/// Makes a directory, 0700, with those above it that are absent, durable as the files are that it is made for, and gives
+/// what it made to `owner`, as only root can. What is there already stays whose it is.
 ///
 /// # Errors
 /// What the system says.
@@ -93,6 +93,8 @@ pub fn make_private_directory(directory: &Path, owner: Option<Owner>) -> io::Res
         }
         #[cfg(not(unix))]
         let _ = owner;
+        // Its own name is durable before anything in it is said to be.
+        sync_directory(directory_of(path))?;
     }
     Ok(())
 }
@@ -151,7 +153,7 @@ impl<'a> PrivateFile<'a> {
     pub(crate) fn replace(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist(self.path)?;
-        sync_directory(directory_of(self.path))
+        keep_name(self.path)
     }
 
     /// Gives it its name, where nothing else may have it.
@@ -161,8 +163,19 @@ impl<'a> PrivateFile<'a> {
     pub fn finish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist_noclobber(self.path)?;
-        sync_directory(directory_of(self.path))
+        keep_name(self.path)
     }
+}
+
+/// Makes a name durable that a file has got. Where that fails the file is there all the same, which is said: somebody
+/// may have found it already, and it is not taken away again.
+fn keep_name(path: &Path) -> io::Result<()> {
+    sync_directory(directory_of(path)).map_err(|error| {
+        let message = format!(
+            "it is there and whole, but its directory could not be synced, and a loss of power may take it away: {error}"
+        );
+        io::Error::new(error.kind(), message)
+    })
 }
 
 /// Lets everybody read what only its owner could.

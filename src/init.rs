@@ -9,7 +9,7 @@ use crate::actor::Process;
 use crate::audit::{self, Entry, Event, Outcome, Who, append};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
-use crate::name::{argument, visible};
+use crate::name::{argument, fold, visible};
 use crate::plan::Plan as _;
 use crate::store::{self, Created, Place, Store, account, account_name, owner_of};
 use crate::user::edit::{AddUser, Fields, Patch, add_first};
@@ -103,11 +103,8 @@ pub fn init(
     }
     let admin = first_administrator(&store)?
         .ok_or_else(|| Error::new(Kind::Storage, "the store has no first administrator"))?;
-    if init
-        .admin
-        .as_deref()
-        .is_some_and(|wanted| crate::name::fold(wanted) != crate::name::fold(&admin.login))
-    {
+    let is_other = |wanted: &String| fold(wanted) != fold(&admin.login);
+    if init.admin.as_ref().is_some_and(is_other) {
         return Err(Error::new(
             Kind::Conflict,
             format!(

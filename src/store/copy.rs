@@ -155,6 +155,10 @@ pub(crate) fn look(place: &Place, wait: Duration, source: &Rc<dyn Source>) -> Re
         Err(error) if error.kind() == Kind::ForeignStore && !is_of_another(&place.db) => {
             Ok(Found::Unreadable(error.message()))
         }
+        // What fails for want of memory, or by a disk that may answer in a moment, may be whole: it is not given up.
+        Err(error) if error.is_of_system() => Err(error.hint(
+            "nothing was changed; to restore without what this store knows, move it away, with its -wal file",
+        )),
         Err(error) if error.kind() == Kind::Storage => Ok(Found::Unreadable(error.message())),
         found => found,
     }
@@ -199,7 +203,11 @@ pub(crate) fn write_over<T>(
     let done = last()?;
     merged.watched("Writing the store", None, |at| {
         loop {
-            let step = taken(backup.step(PAGES)?)?;
+            // The last step commits.
+            let step = backup
+                .step(PAGES)
+                .map_err(|error| Error::from(error).in_commit());
+            let step = taken(step?)?;
             let so_far = backup.progress();
             at(u64::try_from(so_far.pagecount - so_far.remaining).unwrap_or_default());
             if step == StepResult::Done {
@@ -220,9 +228,15 @@ pub(crate) fn put_in_place(file: PrivateFile<'_>, place: &Place) -> Result<Optio
         let message = format!("cannot put the store at `{}`", place.db.display());
         Error::new(Kind::Io, message).because(error)
     };
-    let aside = out_of_the_way(&place.db).map_err(failed)?;
     create::use_log(file.hidden())?;
-    file.finish().map_err(failed)?;
+    let aside = out_of_the_way(&place.db).map_err(failed)?;
+    file.finish().map_err(|error| {
+        let error = failed(error);
+        match &aside {
+            Some(aside) => error.hint(format!("what stood there is at `{}` now", aside.display())),
+            None => error,
+        }
+    })?;
     Ok(aside)
 }
 
@@ -257,8 +271,9 @@ fn out_of_the_way(db: &Path) -> std::io::Result<Option<PathBuf>> {
     };
     for end in &there {
         fs::rename(with_suffix(db, end), with_suffix(&name, end))?;
+        // A loss of power must not undo the first of two renames alone.
+        sync_directory(directory_of(db))?;
     }
-    sync_directory(directory_of(db))?;
     Ok(Some(with_suffix(&name, first)))
 }
 

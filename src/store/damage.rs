@@ -54,6 +54,7 @@ impl Store {
             source,
             kept: Kept::default(),
             watcher: Rc::new(RefCell::new(Box::new(Silent))),
+            committed: Rc::default(),
             _opened: opened,
         })
     }

@@ -16,17 +16,17 @@ mod place;
 mod reader;
 pub(crate) mod schema;
 mod upgrade;
+mod write;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fs;
 use std::io::Read as _;
-use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use self::kept::Kept;
 use self::opened::Opened;
@@ -38,6 +38,7 @@ pub use self::overlay::Overlay;
 pub(crate) use self::place::account_name;
 pub use self::place::{Loose, Place, account, owner_of};
 pub(crate) use self::reader::Reader;
+pub use self::write::Tx;
 
 use crate::clock::{Source, Standing, Time};
 use crate::error::{Error, Kind, Result};
@@ -70,6 +71,8 @@ pub struct Store {
     kept: Kept,
     /// Who watches what takes long.
     watcher: Watcher,
+    /// Set when something is committed.
+    committed: Rc<Cell<bool>>,
     /// Last, so that the connection goes first.
     _opened: Opened,
 }
@@ -161,6 +164,7 @@ impl Store {
             source,
             kept: Kept::default(),
             watcher: Rc::new(RefCell::new(Box::new(Silent))),
+            committed: Rc::default(),
             _opened: opened,
         })
     }
@@ -168,6 +172,11 @@ impl Store {
     /// From now on `progress` is told of what takes long.
     pub fn watch(&self, progress: Box<dyn Progress>) {
         *self.watcher.borrow_mut() = progress;
+    }
+
+    /// From now on `committed` is set when a transaction is committed: whoever fails after that says so.
+    pub fn tell_of_commits(&mut self, committed: &Rc<Cell<bool>>) {
+        self.committed = Rc::clone(committed);
     }
 
     /// Runs `work`, whose rows or bytes are counted with what it is handed, while somebody may watch.
@@ -301,99 +310,6 @@ impl Store {
             .db()
             .prepare_cached("PRAGMA data_version")?
             .query_row([], |row| row.get(0))?)
-    }
-
-    /// Runs `work` in one `BEGIN IMMEDIATE` transaction and commits it; an error rolls everything back.
-    ///
-    /// # Errors
-    /// What `work` returns; [`Kind::Busy`] after the wait; [`Kind::ReadOnly`], [`Kind::DiskFull`], [`Kind::Storage`].
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        self.kept.forget();
-        self.transact(work)
-    }
-
-    /// The same for work that writes only what belongs to one user, and the log: tries, challenges, consumed codes. What
-    /// holds for everybody (settings, the lookup, groups and members, grantees, mailboxes, templates) it leaves as it is,
-    /// and what was read of that before holds ([`Store::kept`]).
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub(crate) fn write_for_one<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        let done = self.transact(|tx| {
-            self.kept.open(tx.data_version()?);
-            work(tx)
-        });
-        match done {
-            Ok(_) => self.kept.close(),
-            Err(_) => self.kept.forget(),
-        }
-        done
-    }
-
-    fn transact<T>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        if !self.writable {
-            return Err(Error::new(
-                Kind::Storage,
-                "this command opened the store to read only",
-            ));
-        }
-        let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-        let tx = Tx { store: self, inner };
-        self.keys_of_now()?;
-        let done = work(&tx)?;
-        tx.inner.commit()?;
-        Ok(done)
-    }
-}
-
-/// The write lock of a store, held. Reads through it see what it wrote.
-pub struct Tx<'s> {
-    store: &'s Store,
-    inner: Transaction<'s>,
-}
-
-impl Deref for Tx<'_> {
-    type Target = Store;
-
-    fn deref(&self) -> &Store {
-        self.store
-    }
-}
-
-impl Tx<'_> {
-    /// The connection, to write with.
-    pub(crate) fn db(&self) -> &Connection {
-        &self.inner
-    }
-
-    /// Runs `work`; when it fails, what it wrote is undone and the transaction goes on.
-    pub(crate) fn savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
-        self.inner.execute_batch("SAVEPOINT work")?;
-        let done = work();
-        if done.is_err() {
-            self.store.kept.forget();
-        }
-        let end = if done.is_ok() {
-            "RELEASE work"
-        } else {
-            "ROLLBACK TO work; RELEASE work"
-        };
-        self.inner.execute_batch(end)?;
-        Ok(done)
-    }
-
-    /// Makes room for a transaction of many rows: 32 MiB of pages instead of 8, until the connection goes.
-    pub(crate) fn room_for_many(&self) -> Result<()> {
-        Ok(self.db().execute_batch("PRAGMA cache_size = -32768")?)
-    }
-
-    /// The id that the next row of `table` gets. A sealed value is bound to its row, so the id must be known first.
-    pub(crate) fn next_id(&self, table: &'static str) -> Result<i64> {
-        let last: Option<i64> = self
-            .db()
-            .prepare_cached("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1")?
-            .query_row([table], |row| row.get(0))?;
-        Ok(last.unwrap_or(0) + 1)
     }
 }
 

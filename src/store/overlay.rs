@@ -93,6 +93,7 @@ impl Store {
             source: std::rc::Rc::clone(&self.source),
             kept: Kept::default(),
             watcher: std::rc::Rc::clone(&self.watcher),
+            committed: std::rc::Rc::default(),
             _opened: opened,
         }))
     }

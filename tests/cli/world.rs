@@ -440,6 +440,11 @@ impl Run<'_> {
     /// Runs it.
     pub fn done(self) -> Done {
         let child = self.start();
+        self.ended(child)
+    }
+
+    /// Waits for the end of it.
+    pub fn ended(self, child: Child) -> Done {
         let output = child.wait_with_output().unwrap();
         Done {
             line: self.words.join(" "),

@@ -1,9 +1,8 @@
 //! kill -9 at random moments of every writing command leaves the state before or after.
 //!
-//! A run with the clock held still and the same random bytes writes the same bytes. So each command first runs to its
-//! end beside a reader that keeps `SQLite` from emptying the log; the log, cut after each of its commits, gives every
-//! state the store may ever be seen in. Then the command is run and killed, again and again, and what it leaves must
-//! be one of these. `TWOFA_PEER_SEED` repeats the moments of a failure as far as the machine allows.
+//! Each command is run and killed, again and again, and what it leaves must be one of the states that it goes through
+//! (`remains.rs`). `TWOFA_PEER_SEED` repeats the moments of a failure as far as the machine allows;
+//! `TWOFA_PEER_TIMES=10` makes thousands of kills of it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,210 +10,22 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use twofa::verb::{Opens, VERBS};
 
 use crate::kill_cases::{CASES, Case, Line};
-use crate::world::{Run, World};
+use crate::remains::{
+    Files, Moments, difference, dump, holds, integrity, open, run, seed, states, times,
+};
+use crate::world::World;
 
-/// How often each command is killed.
+/// How often each command is killed, and how often one that makes a file.
 const TIMES: u64 = 12;
-
-/// The moments of the kills.
-struct Moments(u64);
-
-impl Moments {
-    /// `SplitMix64`: any number is a good seed.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Any time shorter than this.
-    fn within(&mut self, longest: Duration) -> Duration {
-        let nanos = u64::try_from(longest.as_nanos()).unwrap().max(1);
-        Duration::from_nanos(self.next() % nanos)
-    }
-}
-
-fn seed() -> u64 {
-    if let Ok(seed) = std::env::var("TWOFA_PEER_SEED") {
-        return seed.parse().expect("TWOFA_PEER_SEED is a number");
-    }
-    #[expect(clippy::disallowed_methods, reason = "every run shall be another one")]
-    let now = std::time::SystemTime::now();
-    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::from(now.subsec_nanos()) << 32 | now.as_secs() & 0xffff_ffff
-}
-
-/// The files of a directory, to be put back as they were.
-struct Files(BTreeMap<String, Vec<u8>>);
-
-impl Files {
-    fn keep(directory: &Path) -> Files {
-        let files = std::fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_file());
-        Files(
-            files
-                .map(|path| {
-                    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-                    (name, std::fs::read(path).unwrap())
-                })
-                .collect(),
-        )
-    }
-
-    /// Empties the directory, the mail too, and writes these.
-    fn put_back(&self, directory: &Path) {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                std::fs::remove_dir_all(&path).unwrap();
-                std::fs::create_dir(&path).unwrap();
-            } else if let Err(error) = std::fs::remove_file(path) {
-                // A process that was left to mail something may have closed the store, and its log, by itself.
-                assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
-            }
-        }
-        for (name, bytes) in &self.0 {
-            private(&directory.join(name), bytes);
-        }
-    }
-}
-
-/// Writes a file as the program makes its own: for its owner alone.
-fn private(path: &Path, bytes: &[u8]) {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).unwrap().write_all(bytes).unwrap();
-}
-
-#[expect(clippy::disallowed_methods, reason = "this stands for another program")]
-fn open(path: &Path) -> Connection {
-    Connection::open(path).unwrap()
-}
-
-/// Everything in a store, row by row.
-fn dump(db: &Connection) -> String {
-    let mut tables = db
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        .unwrap();
-    let tables: Vec<String> = tables
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    let mut text = String::new();
-    for table in tables {
-        let mut all = db.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
-        let columns = all.column_count();
-        let mut lines = Vec::new();
-        let mut rows = all.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            let mut line = table.clone();
-            for column in 0..columns {
-                line.push_str(&match row.get_ref(column).unwrap() {
-                    ValueRef::Null => " -".to_owned(),
-                    ValueRef::Integer(number) => format!(" {number}"),
-                    ValueRef::Real(number) => format!(" {number}"),
-                    ValueRef::Text(text) => format!(" {:?}", String::from_utf8_lossy(text)),
-                    ValueRef::Blob(blob) => format!(" {}", data_encoding::HEXLOWER.encode(blob)),
-                });
-            }
-            lines.push(line);
-        }
-        lines.sort();
-        text.push_str(&lines.join("\n"));
-        text.push('\n');
-    }
-    text
-}
-
-fn integrity(db: &Connection) -> String {
-    db.query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap()
-}
-
-/// The lines that only one of two dumps has.
-fn difference(a: &str, b: &str) -> String {
-    let only = |a: &str, b: &str, mark: char| -> String {
-        let lines = a
-            .lines()
-            .filter(|line| !b.lines().any(|other| other == *line));
-        let marked: Vec<String> = lines.map(|line| format!("{mark} {line}\n")).collect();
-        marked.concat()
-    };
-    only(a, b, '-') + &only(b, a, '+')
-}
-
-/// The command, with random bytes of its own; the first run and those that are killed share theirs.
-fn run<'w>(world: &'w World, line: &Line, random: u64) -> Run<'w> {
-    world
-        .run(&line.words)
-        .stdin(line.stdin)
-        .env("TWOFA_TEST_SEED", &random.to_string())
-}
-
-/// The states of a store from before a command to its end, and how long it takes.
-fn states(world: &World, line: &Line, files: &Files) -> (Vec<String>, Duration) {
-    let store = world.file("twofa.db");
-    let begun = Instant::now();
-    run(world, line, 1).exits(line.exit);
-    let mut took = begun.elapsed();
-
-    files.put_back(world.path());
-    // A reader in a transaction: the command is not the last one to close the store, and leaves the log.
-    let reader = open(&store);
-    reader
-        .execute_batch("BEGIN; SELECT count(*) FROM user")
-        .unwrap();
-    let begun = Instant::now();
-    run(world, line, 1).exits(line.exit);
-    took = took.min(begun.elapsed());
-    let log = std::fs::read(world.file("twofa.db-wal")).unwrap();
-    drop(reader);
-
-    let cut = tempfile::TempDir::new().unwrap();
-    let mut states = Vec::new();
-    let mut ends = commits(&log);
-    ends.insert(0, 0);
-    for end in ends {
-        let copy = cut.path().join(format!("{end}.db"));
-        private(&copy, &files.0["twofa.db"]);
-        private(&cut.path().join(format!("{end}.db-wal")), &log[..end]);
-        states.push(dump(&open(&copy)));
-    }
-    (states, took)
-}
-
-/// Where the commits in a write-ahead log end (`SQLite` file format, section 4.1).
-fn commits(log: &[u8]) -> Vec<usize> {
-    let word = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
-    let frame = 24 + usize::try_from(word(8)).unwrap();
-    let mut ends = Vec::new();
-    let mut at = 32;
-    while at + frame <= log.len() {
-        if word(at + 4) != 0 {
-            ends.push(at + frame);
-        }
-        at += frame;
-    }
-    ends
-}
+const TIMES_OF_FILES: u64 = 45;
 
 /// Starts the command and kills it: at any moment, or a moment after the first byte of a file it writes.
 fn killed(
@@ -248,12 +59,6 @@ fn wait(time: Duration, child: &mut Child) {
     }
 }
 
-/// What a killed command must have left.
-fn holds(world: &World) {
-    world.ok("audit verify");
-    world.ok("key check");
-}
-
 /// What came of the kills: how many found the command running, and in which state they left the store.
 #[derive(Default)]
 struct Count {
@@ -283,7 +88,7 @@ fn kill(case: &Case, seed: u64, count: &Count) {
     for at in 1..states.len() {
         assert_ne!(states[at - 1], states[at], "{what}: an empty transaction");
     }
-    for time in 0..TIMES {
+    for time in 0..TIMES * times() {
         files.put_back(world.path());
         let written = (time % 2 == 1).then_some("twofa.db-wal");
         let status = killed(&world, &line, &mut moments, took, written);
@@ -379,15 +184,18 @@ fn init() {
         run(&world, &line, 1).exits(0);
         took = took.min(begun.elapsed());
     }
-    let (mut times, mut killed_of, mut stores) = (0, 0, 0);
+    let (mut runs, mut killed_of, mut stores) = (0, 0, 0);
     // At any moment; once the key is there; once the store is there and its first administrator is written.
     let moments_of = [None, Some("twofa.db.key"), Some("twofa.db-wal")];
-    while killed_of < 45 {
-        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
-        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+    while killed_of < TIMES_OF_FILES * times() {
+        let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         nothing.put_back(world.path());
-        let written = moments_of[times % 3];
-        times += 1;
+        let written = moments_of[usize::try_from(runs % 3).unwrap()];
+        runs += 1;
         let status = killed(&world, &line, &mut moments, took, written);
         if status.code().is_some() {
             continue;
@@ -419,7 +227,7 @@ fn init() {
         );
     }
     assert!(
-        (5..=40).contains(&stores),
+        (5 * times()..=40 * times()).contains(&stores),
         "{stores} stores of {killed_of}, TWOFA_PEER_SEED={seed}"
     );
 }
@@ -440,12 +248,15 @@ fn backup() {
         run(&world, &line, 1).exits(0);
         took = took.min(begun.elapsed());
     }
-    let (mut times, mut killed_of, mut made) = (0, 0, 0);
-    while killed_of < 45 {
-        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
-        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+    let (mut runs, mut killed_of, mut made) = (0, 0, 0);
+    while killed_of < TIMES_OF_FILES * times() {
+        let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         files.put_back(world.path());
-        times += 1;
+        runs += 1;
         let status = killed(&world, &line, &mut moments, took, None);
         if status.code().is_some() {
             continue;
@@ -466,7 +277,10 @@ fn backup() {
         assert_eq!(again.code, Some(expected), "{what}: {again:?}");
         holds(&world);
     }
-    assert!(made < 45, "{made} of {killed_of}, TWOFA_PEER_SEED={seed}");
+    assert!(
+        made < killed_of,
+        "{made} of {killed_of}, TWOFA_PEER_SEED={seed}"
+    );
 }
 
 /// Where the store cannot be read, it is there as it was, or moved aside, or the backup is there; and never a log beside
@@ -493,14 +307,17 @@ fn restore_of_what_cannot_be_read() {
         run(&world, &line, 1).exits(0);
         took = took.min(begun.elapsed());
     }
-    let (mut times, mut killed_of, mut seen) = (0, 0, [0; 3]);
-    while killed_of < 45 {
-        let what = format!("run {times}, TWOFA_PEER_SEED={seed}");
-        assert!(times < 450, "{what}: only {killed_of} runs were killed");
+    let (mut runs, mut killed_of, mut seen) = (0, 0, [0; 3]);
+    while killed_of < TIMES_OF_FILES * times() {
+        let what = format!("run {runs}, TWOFA_PEER_SEED={seed}");
+        assert!(
+            runs < 10 * TIMES_OF_FILES * times(),
+            "{what}: only {killed_of} runs were killed"
+        );
         files.put_back(world.path());
         // At any moment, and at the moments about which the store is moved.
-        let aside = (times % 2 == 1).then_some("twofa.db.unreadable-1");
-        times += 1;
+        let aside = (runs % 2 == 1).then_some("twofa.db.unreadable-1");
+        runs += 1;
         if killed(&world, &line, &mut moments, took, aside)
             .code()
             .is_some()

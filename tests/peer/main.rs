@@ -18,6 +18,7 @@
 
 mod accounts;
 mod ansible;
+mod faults;
 mod helpdesk;
 mod http_provider;
 mod httpd;
@@ -31,6 +32,7 @@ mod oathtool;
 mod postfix;
 mod postfix_cases;
 mod qr;
+mod remains;
 mod schema;
 mod scripted;
 mod sendmail;

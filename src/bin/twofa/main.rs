@@ -83,7 +83,13 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
         );
     }
     let mut context = Context::new(cli.globals, process, ui, verb);
-    let answer: Answer = commands::run(&mut context, cli.command)?;
+    let answer: Answer = commands::run(&mut context, cli.command).map_err(|error| {
+        if context.has_committed() {
+            error.after_commit()
+        } else {
+            error
+        }
+    })?;
     let printed = answer.print(verb, format, terminal_width())?;
     for warning in &printed.warnings {
         context.ui.warning(warning);

@@ -1,5 +1,6 @@
 //! What a handler works with: the options, the terminal, and the way to a session.
 
+use std::cell::Cell;
 use std::io::StdinLock;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Context {
     pub process: Process,
     pub ui: Ui,
     pub source: Rc<dyn Source>,
+    /// Whether something was committed: see [`Error::after_commit`].
+    committed: Rc<Cell<bool>>,
     /// The row of the command that runs.
     verb: &'static Verb,
 }
@@ -37,8 +40,14 @@ impl Context {
             process,
             ui,
             source: process::source(),
+            committed: Rc::default(),
             verb,
         }
+    }
+
+    /// Whether the command has committed something.
+    pub fn has_committed(&self) -> bool {
+        self.committed.get()
     }
 
     /// Where the store is.
@@ -88,13 +97,14 @@ impl Context {
         &self,
         open: fn(&Place, &Verb, Duration, Rc<dyn Source>) -> Result<Store>,
     ) -> Result<Store> {
-        let store = open(
+        let mut store = open(
             &self.place()?,
             self.verb,
             process::wait(&self.globals)?,
             Rc::clone(&self.source),
         )?;
         store.watch(Box::new(self.ui.bar()));
+        store.tell_of_commits(&self.committed);
         Ok(store)
     }
 

@@ -222,6 +222,17 @@ pub fn error(error: &Error, choice: Color, json: bool) {
             &format!("{WARNING}warning:{WARNING:#} the refusal could not be recorded: {why}\n"),
         );
     }
+    if let Some(committed) = error.detail().get("committed") {
+        let what = if committed.is_null() {
+            "the disk failed while the change was written, and it may be there or not"
+        } else {
+            "the command had changed the store before it failed"
+        };
+        line(
+            choice,
+            &format!("{WARNING}warning:{WARNING:#} {what}: look before you repeat it\n"),
+        );
+    }
     if json {
         line(choice, &format!("{}\n", error.to_json()));
     }

@@ -75,9 +75,12 @@ impl<'p> Rejects<'p> {
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
         let path = self.path;
-        self.file.replace().map_err(|error| failed(path, error))?;
-        self.name.keep();
-        Ok(())
+        let replaced = self.file.replace();
+        // Where only its directory could not be synced, they are there, and stay.
+        if replaced.is_ok() || path.metadata().is_ok_and(|file| file.len() > 0) {
+            self.name.keep();
+        }
+        replaced.map_err(|error| failed(path, error))
     }
 }
 
