@@ -290,6 +290,23 @@ fn tables_wrap_at_the_width_and_colours_are_for_terminals() {
 }
 
 #[test]
+fn a_table_that_just_fits_is_drawn_closer() {
+    let world = World::with_email();
+    world.ok("user deactivate bob --yes");
+    for (width, heads) in [(80, "OUTCOME REASON"), (100, "OUTCOME  REASON")] {
+        let (seen, exit) = Terminal::new(&world, "audit list", width).ends();
+        assert_eq!(exit, 0, "{seen}");
+        assert!(seen.contains(heads), "{width}: {seen}");
+        assert!(seen.contains("user.deactivated"), "{seen}");
+        let widest = seen
+            .lines()
+            .map(|line| line.trim_end().chars().count())
+            .max();
+        assert!(widest <= Some(width.into()), "{widest:?}: {seen}");
+    }
+}
+
+#[test]
 fn a_password_is_changed_and_the_code_asked_for() {
     let world = World::with_email();
     let mut terminal = Terminal::new(&world, "password change alice", 80);

@@ -448,11 +448,18 @@ fn write_table(table: &mut Table, width: Option<u16>, out: &mut dyn Write) -> Re
             .set_width(width);
     }
     let widest = longest_words(table);
+    let words = widest
+        .iter()
+        .fold(0u16, |sum, word| sum.saturating_add(*word));
+    let gaps = |gap: usize| u16::try_from(gap * widest.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    // Narrow gaps rather than a line that the terminal breaks.
+    let is_tight = width.is_some_and(|width| words.saturating_add(gaps(2)) > width);
+    let gap = if is_tight { 1 } else { 2 };
     for (column, word) in table.column_iter_mut().zip(widest) {
-        column.set_padding((0, 2));
+        column.set_padding((0, gap));
         // An id or an address broken in two cannot be copied: rather a line longer than the terminal.
         column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
-            word.saturating_add(2),
+            word.saturating_add(gap),
         )));
     }
     Ok(writeln!(out, "{}", table.trim_fmt())?)
