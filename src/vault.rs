@@ -1,6 +1,6 @@
 //! The vault: the only place that sees a raw key.
 //!
-//! Two layers. The *ring* is the key file: wrapping keys, the first current. The *data keys* (seal, hash, pepper, audit,
+//! Two layers. The *ring* is what stands in the key file: wrapping keys, the first current. The *data keys* (seal, hash, pepper, audit,
 //! token) are random, stand in the store, and are wrapped by a ring key. What the vault promises: a sealed value opens
 //! only in the store, column and row it was made for; a keyed hash or a password hash cannot be tested without the key
 //! file; a wrong key is told from damage, and neither is ever told from a wrong code by guessing.
@@ -9,8 +9,10 @@
 //! its associated data to the store's id, a frozen [`Label`] and the row id; a wrapped data key to its purpose as well.
 
 mod imported;
+mod lock;
 mod ring;
 mod rotate;
+mod source;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,7 +33,11 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 pub use imported::Imported;
+pub use lock::Passphrase;
+pub(crate) use lock::{Lock, WRONG};
+pub use ring::Form;
 pub(crate) use ring::Ring;
+pub use source::{CREDENTIAL, KEY_VARIABLE, KeySource};
 
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;
@@ -141,7 +147,7 @@ impl Vault {
             let mut key = Zeroizing::new([0u8; 32]);
             source.fill(key.as_mut())?;
             let wrapped = encrypt(
-                &ring.keys[0].1,
+                ring.current_key(),
                 &bound_key(store_id, purpose, id),
                 key.as_ref(),
                 source,
@@ -168,14 +174,9 @@ impl Vault {
     /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
     pub(crate) fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
-            Error::new(
-                Kind::KeyWrong,
-                format!(
-                    "the key file `{}` does not open this store: {what}",
-                    ring.path.display()
-                ),
-            )
-            .hint("name the right key file with --key-file")
+            let from = ring.source();
+            let message = format!("{} does not open this store: {what}", from.named());
+            Error::new(Kind::KeyWrong, message).hint(from.right_one())
         };
         let mut query =
             db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;

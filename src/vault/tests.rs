@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::ring::LONGEST_FILE;
+use super::source::LONGEST;
 use super::*;
 use crate::store::tests::fresh;
 
@@ -24,13 +24,13 @@ fn a_data_key_opens_for_its_own_purpose_only() {
 #[test]
 fn a_key_file_is_never_read_in_part() {
     let fresh = fresh();
-    let path = &fresh.store.place().key;
+    let (path, from) = (&fresh.key_file(), &fresh.store.place().key);
     let text = fs::read_to_string(path).unwrap();
-    let filler = "#".repeat(LONGEST_FILE - text.len() - 1);
+    let filler = "#".repeat(LONGEST - text.len() - 1);
     fs::write(path, format!("{text}{filler}\n")).unwrap();
-    assert!(Ring::read(path).is_ok());
+    assert!(Ring::read(from).is_ok());
     fs::write(path, format!("{text}{filler}\n\n")).unwrap();
-    let error = Ring::read(path).err().unwrap();
+    let error = Ring::read(from).err().unwrap();
     assert_eq!(error.kind(), Kind::KeyWrong);
     assert!(error.message().contains("longer"), "{error}");
 }

@@ -35,7 +35,10 @@ use crate::session::Context;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    process::restrict();
+    if let Err(error) = process::restrict() {
+        ui::error(&error, cli::Color::Auto, wants_json());
+        return ExitCode::from(error.kind().exit());
+    }
     if complete::requested() {
         return complete::answer();
     }
@@ -74,6 +77,13 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
         )
         .hint("give one of them"));
     }
+    if cli.globals.passphrase_file.is_some() && cli.globals.passphrase_stdin {
+        return Err(Error::new(
+            Kind::Usage,
+            "--passphrase-file and --passphrase-stdin exclude each other",
+        )
+        .hint("give one of them"));
+    }
     let ui = Ui::new(&cli.globals, typed());
     let format = cli.globals.output;
     let color = cli.globals.color;
@@ -82,7 +92,7 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
             Error::new(Kind::Usage, "only `twofa export` prints TOML").hint("leave --output out")
         );
     }
-    let mut context = Context::new(cli.globals, process, ui, verb);
+    let mut context = Context::new(cli.globals, process, ui, verb)?;
     let answer: Answer = commands::run(&mut context, cli.command)?;
     let printed = answer.print(verb, format, terminal_width())?;
     for warning in &printed.warnings {

@@ -1,6 +1,7 @@
 //! What this process is: who runs it, where the store is, and what a delegated caller may not say.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use clap::{ArgMatches, Command, ValueHint};
 use twofa::actor::{Authority, Process};
 use twofa::clock::{Source, System};
 use twofa::error::{Error, Kind, Result};
+use twofa::secret::Secret;
 use twofa::store::{Place, owner_of};
+use twofa::vault::{CREDENTIAL, KEY_VARIABLE, KeySource};
 use twofa::verb::{Opens, Verb};
 
 use crate::cli::{Globals, STREAMS};
@@ -68,7 +71,9 @@ pub fn process() -> Process {
 
 /// Runs this program once more, with the store of this run, without waiting for it: what is left to do takes a time
 /// that an answer must not tell.
-pub fn spawn_self(globals: &Globals, words: &[&str]) -> Result<()> {
+///
+/// A passphrase that was needed here is handed on through a pipe, where nobody else reads it.
+pub fn spawn_self(globals: &Globals, passphrase: Option<Secret>, words: &[&str]) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, "cannot run this program once more").because(error)
     };
@@ -81,19 +86,54 @@ pub fn spawn_self(globals: &Globals, words: &[&str]) -> Result<()> {
         command.arg("--key-file").arg(key);
     }
     command
-        .stdin(std::process::Stdio::null())
+        .stdin(match &passphrase {
+            Some(_) => std::process::Stdio::piped(),
+            None => std::process::Stdio::null(),
+        })
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
     // What ends the terminal's job does not end it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().map(drop).map_err(failed)
+    if passphrase.is_some() {
+        command.arg("--passphrase-stdin");
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    if let (Some(mut pipe), Some(passphrase)) = (child.stdin.take(), passphrase) {
+        // As long as the longest secret, it fits into the pipe.
+        for part in [passphrase.expose(), "\n"] {
+            pipe.write_all(part.as_bytes()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
-/// Files made from here on are for their owner alone.
-pub fn restrict() {
+/// Files made from here on are for their owner alone, and what this process has in memory is written into none.
+///
+/// Keys, codes and passwords are in memory, so it leaves no core dump. On Linux the process is also made one that its
+/// account cannot trace, nor read its memory or environment (`prctl`, `PR_SET_DUMPABLE`); that holds where a program takes
+/// the dump too, which no limit of length keeps from it. Only the soft limit is lowered: whoever writes a program that sends,
+/// and wants its dumps, raises it there. The other half goes with `execve` by itself. To give a child its limit back would
+/// take code between fork and exec, which is unsafe; and what a child of ours has in memory is a code.
+///
+/// # Errors
+/// [`Kind::Io`] where the system lets neither be done, as with a filter of system calls that forbids both.
+pub fn restrict() -> Result<()> {
     #[cfg(unix)]
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        let limited = getrlimit(Resource::RLIMIT_CORE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_CORE, 0, hard));
+        #[cfg(target_os = "linux")]
+        let limited = nix::sys::prctl::set_dumpable(false).or(limited);
+        limited.map_err(|error| {
+            Error::new(Kind::Io, "cannot keep keys out of core dumps")
+                .because(error)
+                .hint("allow this process to call setrlimit or prctl")
+        })?;
+    }
+    Ok(())
 }
 
 /// Where the store is (DESIGN, section 2, "Store").
@@ -104,7 +144,43 @@ pub fn place(globals: &Globals, process: &Process) -> Result<Place> {
         None if process.effective == Some(0) || system.exists() => system.to_owned(),
         None => default_place()?.db,
     };
-    Ok(Place::new(db, globals.key_file.clone()))
+    Ok(Place::new(db, key_source(globals)?))
+}
+
+/// Where the keys are, if not beside the store. What the command line or its variable names comes before keys that stand in
+/// the environment themselves: after a rotation into a new file that is how the file is used.
+fn key_source(globals: &Globals) -> Result<Option<KeySource>> {
+    if let Some(path) = &globals.key_file {
+        let credential = path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL));
+        return Ok(Some(match credential {
+            Some(name) => {
+                let directory = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+                KeySource::credential(name, directory)?
+            }
+            None => KeySource::file(path),
+        }));
+    }
+    // One that cannot be read must not look like one that is not set.
+    let ring = variable(KEY_VARIABLE).map(|value| match value.into_string() {
+        Ok(text) => Secret::new(text),
+        Err(_) => Secret::new(String::new()),
+    });
+    Ok(ring.map(KeySource::environment))
+}
+
+/// Takes what is ours out of the environment of a program that somebody else wrote: it has no use for it, and keys and the
+/// way to a passphrase may be in it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+pub fn keep_own_variables(command: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TWOFA_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY");
 }
 
 /// Where the store of an ordinary account is.
