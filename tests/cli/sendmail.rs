@@ -8,7 +8,7 @@ use crate::world::{Done, World};
 
 /// A program beside the store. Another process writes it: this one may be forking while the file is still open for
 /// writing, and a program that is open for writing cannot be run.
-fn program(world: &World, script: &str) {
+pub fn program(world: &World, script: &str) {
     let mut child = std::process::Command::new("/bin/sh")
         .args(["-c", "cat > send && chmod 700 send"])
         .current_dir(world.path())

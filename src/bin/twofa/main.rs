@@ -65,10 +65,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<u8> {
     let process = process::process();
     let verb = verb(&path(matches))?;
-    let place = process::place(&cli.globals, &process);
-    if let Ok(place) = &place {
-        process::refuse_delegated(&process, place, verb, command, matches)?;
-    }
+    // Before anything is made of what was said of keys: a mistake there lets nobody past this.
+    let store = process::store(&cli.globals, &process).ok();
+    process::refuse_delegated(&process, store.as_deref(), verb, command, matches)?;
     // Not clap's to say: to it a switch that a variable turns off is one that was given.
     if cli.globals.confirm_code.is_some() && cli.globals.confirm_code_stdin {
         return Err(Error::new(

@@ -136,21 +136,26 @@ pub fn restrict() -> Result<()> {
     Ok(())
 }
 
-/// Where the store is (DESIGN, section 2, "Store").
+/// Where the store and its keys are (DESIGN, section 2, "Store").
 pub fn place(globals: &Globals, process: &Process) -> Result<Place> {
+    let db = store(globals, process)?;
+    Ok(Place::new(db, key_source(globals.key_file.as_deref())?))
+}
+
+/// Where the store is.
+pub fn store(globals: &Globals, process: &Process) -> Result<PathBuf> {
     let system = Path::new(Place::SYSTEM);
-    let db = match &globals.db {
-        Some(path) => path.clone(),
-        None if process.effective == Some(0) || system.exists() => system.to_owned(),
-        None => default_place()?.db,
-    };
-    Ok(Place::new(db, key_source(globals)?))
+    match &globals.db {
+        Some(path) => Ok(path.clone()),
+        None if process.effective == Some(0) || system.exists() => Ok(system.to_owned()),
+        None => default_store(),
+    }
 }
 
 /// Where the keys are, if not beside the store. What the command line or its variable names comes before keys that stand in
 /// the environment themselves: after a rotation into a new file that is how the file is used.
-fn key_source(globals: &Globals) -> Result<Option<KeySource>> {
-    if let Some(path) = &globals.key_file {
+pub fn key_source(named: Option<&Path>) -> Result<Option<KeySource>> {
+    if let Some(path) = named {
         let credential = path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL));
         return Ok(Some(match credential {
             Some(name) => {
@@ -184,11 +189,8 @@ pub fn keep_own_variables(command: &mut std::process::Command) {
 }
 
 /// Where the store of an ordinary account is.
-pub fn default_place() -> Result<Place> {
-    Ok(Place::new(
-        data_home()?.join("twofa").join("twofa.db"),
-        None,
-    ))
+pub fn default_store() -> Result<PathBuf> {
+    Ok(data_home()?.join("twofa").join("twofa.db"))
 }
 
 fn data_home() -> Result<PathBuf> {
@@ -250,17 +252,16 @@ fn fixed() -> Option<twofa::clock::Fixed> {
 
 /// Whether somebody else runs this process with the rights of a store's owner: of the store that is named, the system
 /// store, or the one the account has by default. To name a store of one's own is then no way to use those rights.
-pub fn is_delegated(process: &Process, place: Option<&Place>, verb: Option<&Verb>) -> bool {
+pub fn is_delegated(process: &Process, store: Option<&Path>, verb: Option<&Verb>) -> bool {
     // A store that is yet to be made, or was lost, has no owner; it would be of whoever's rights these are.
     let makes = verb.is_some_and(|verb| verb.opens == Opens::Create || verb.path == "restore");
     if makes && process.authority(process.effective) == Authority::Delegated {
         return true;
     }
-    let default = default_place().ok();
-    [place, default.as_ref()]
+    let default = default_store().ok();
+    [store, default.as_deref()]
         .into_iter()
         .flatten()
-        .map(|place| place.db.as_path())
         .chain([Path::new(Place::SYSTEM)])
         .any(|path| process.authority(owner_of(path)) == Authority::Delegated)
 }
@@ -279,12 +280,12 @@ fn own_variable() -> Option<String> {
 /// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
 pub fn refuse_delegated(
     process: &Process,
-    place: &Place,
+    store: Option<&Path>,
     verb: &Verb,
     command: &Command,
     matches: &ArgMatches,
 ) -> Result<()> {
-    if !is_delegated(process, Some(place), Some(verb)) {
+    if !is_delegated(process, store, Some(verb)) {
         return Ok(());
     }
     let refuse = |what: &str| {

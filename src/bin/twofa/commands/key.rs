@@ -221,6 +221,11 @@ fn check(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
     let found = twofa::sealed::check(&session.store)?;
     let bad = found.broken.len() as u64;
+    let key = &session.store.place().key;
+    let keys = match key.as_file() {
+        Some(_) => "The key file".to_owned(),
+        None => key.named().replacen('t', "T", 1),
+    };
     let sentence = if bad > 0 {
         let named: Vec<String> = found
             .broken
@@ -233,10 +238,10 @@ fn check(context: &mut Context) -> Result<Answer> {
             named.join(", ")
         )
     } else if found.values == 0 {
-        "The key file is the right one; nothing is sealed yet.".to_owned()
+        format!("{keys} is the right one; nothing is sealed yet.")
     } else {
         format!(
-            "The key file opens every sealed value: {}.",
+            "{keys} opens every sealed value: {}.",
             counted(found.values, "value", "values")
         )
     };
