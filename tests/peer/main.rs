@@ -27,6 +27,7 @@ mod kill_cases;
 mod lines;
 mod machine;
 mod man;
+mod memory;
 mod oathtool;
 mod postfix;
 mod postfix_cases;
