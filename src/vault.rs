@@ -200,15 +200,12 @@ impl Vault {
                 })?;
             let plain = decrypt(key, &bound_key(store_id, purpose, id), &wrapped)
                 .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
-            let key: [u8; 32] = plain
-                .as_slice()
-                .try_into()
-                .map_err(|_| wrong(format!("data key {id} is damaged")))?;
+            let key = as_key(&plain).ok_or_else(|| wrong(format!("data key {id} is damaged")))?;
             keys.push(Rc::new(DataKey {
                 id,
                 purpose,
                 current: row.get(4)?,
-                key: Zeroizing::new(key),
+                key,
             }));
         }
         let vault = Vault {
@@ -466,11 +463,21 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// A key of these bytes, copied to where it stays and to nowhere else.
+fn as_key(bytes: &[u8]) -> Option<Key> {
+    let mut key = Zeroizing::new([0u8; 32]);
+    if bytes.len() != key.len() {
+        return None;
+    }
+    key.copy_from_slice(bytes);
+    Some(key)
+}
+
 fn mac(key: &Key) -> Hmac<Sha256> {
     // A key shorter than the hash's block is filled with zeros (RFC 2104, section 2); given so, nothing can fail.
     let mut block = Zeroizing::new([0u8; 64]);
     block[..key.len()].copy_from_slice(key.as_ref());
-    <Hmac<Sha256> as hmac::KeyInit>::new(&(*block).into())
+    <Hmac<Sha256> as hmac::KeyInit>::new((&*block).into())
 }
 
 /// The associated data of a sealed value: its store, its column and its row.
@@ -502,7 +509,7 @@ pub(crate) fn sealed_length(plain: usize) -> i64 {
 fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {
     let mut nonce = [0u8; NONCE];
     source.fill(&mut nonce)?;
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let cipher = XChaCha20Poly1305::new((&**key).into());
     let body = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad })
         .map_err(|_| Error::new(Kind::Io, "the value is too large to seal"))?;
@@ -512,7 +519,7 @@ fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<V
 fn decrypt(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, body) = sealed.split_at_checked(NONCE)?;
     let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let cipher = XChaCha20Poly1305::new((&**key).into());
     cipher
         .decrypt(&XNonce::from(nonce), Payload { msg: body, aad })
         .ok()

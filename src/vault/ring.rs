@@ -11,9 +11,9 @@ use std::path::Path;
 use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
 
-use super::Key;
 use super::lock::{LOCKED, Lock, Locked};
 use super::source::{KEY_VARIABLE, KeySource};
+use super::{Key, as_key};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Owner, PrivateFile};
@@ -88,8 +88,7 @@ pub(super) fn is_locked(text: &str) -> bool {
 fn key(words: &[&str]) -> Option<(String, Key)> {
     let [id, encoded] = words else { return None };
     let bytes = Zeroizing::new(BASE64.decode(encoded.as_bytes()).ok()?);
-    let key: [u8; 32] = bytes.as_slice().try_into().ok()?;
-    Some(((*id).to_owned(), Zeroizing::new(key)))
+    Some(((*id).to_owned(), as_key(&bytes)?))
 }
 
 /// Reads what was locked: keys and nothing else.

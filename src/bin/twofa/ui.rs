@@ -108,7 +108,8 @@ impl Ui {
         }
     }
 
-    /// Asks for a secret that no option gave.
+    /// Asks for a secret that no option gave. What dialoguer reads becomes the secret itself; how it reads it is its own, and
+    /// so is whether it wipes what it needed for that.
     ///
     /// # Errors
     /// [`Kind::MissingAnswer`] naming `option`.
@@ -353,7 +354,7 @@ pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
     )
 }
 
-/// One line without its end, at most 4 KiB. Read byte by byte in the buffer, so that what follows stays for the next.
+/// One line without its end, at most 4 KiB. The buffer of standard input is Rust's, and cannot be wiped. Read byte by byte in the buffer, so that what follows stays for the next.
 fn read_line(input: &mut impl std::io::BufRead, from: &str, option: &str) -> Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST + 2));
     let limit = LONGEST as u64 + 2;

@@ -19,7 +19,7 @@ use crate::session::Context;
 /// recovery code, mailbox password and user password of the store is lost.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa init --owner twofa\n  twofa --db ./twofa.db init"
+    after_help = "Examples:\n  twofa init --admin alice --email alice@example.com\n  twofa init --owner twofa\n  twofa init --passphrase\n  twofa --db ./twofa.db init"
 )]
 pub struct Init {
     /// Login of the first administrator [default: Supervisor]

@@ -16,10 +16,14 @@ use crate::ui::{Wanted, read_file};
 
 /// Look after the key file
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
+#[command(
+    after_help = "Examples:\n  twofa key check\n  twofa key check --key-file copy.key -o json"
+)]
 pub enum Key {
     /// Check that the key file opens every sealed value of the store
-    #[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
+    #[command(
+        after_help = "Examples:\n  twofa key check\n  twofa key check --key-file copy.key -o json"
+    )]
     Check,
     /// Make new keys and seal everything anew, while logins go on
     ///
