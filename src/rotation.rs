@@ -203,7 +203,7 @@ pub(crate) fn is_unfinished(store: &Store) -> Result<bool> {
 /// each lose the other's key. A key that a rotation left there, killed before any row named it, is taken.
 fn with_new_key(tx: &Tx<'_>, options: &Rotate, lock: Option<&Lock>) -> Result<Ring> {
     let owner = Owner::of(&tx.place().db);
-    let mut ring = Ring::read(&tx.place().key)?;
+    let mut ring = tx.ring_of_now()?;
     // After a theft, a key that lay in the file is as known as the others.
     let takes_none = options.compromised
         || options.new_key_file.is_some()
@@ -434,13 +434,13 @@ pub fn retire(session: &Session, id: &str, ask: &mut dyn Ask) -> Result<Retired>
     ))?;
     // Told before it is done: killed in between, the key is still there, and the command can be repeated.
     store.write(|tx| {
-        is_retirable(tx, &Ring::read(&tx.place().key)?, id)?;
+        is_retirable(tx, &tx.ring_of_now()?, id)?;
         let entry = Entry::new(Event::KEY_RETIRED, Outcome::Ok).subject(id);
         append(tx, &session.who(), &entry)
     })?;
     // Under the write lock, or a rotation could lose its new key.
     store.write(|tx| {
-        let ring = Ring::read(&tx.place().key)?;
+        let ring = tx.ring_of_now()?;
         is_retirable(tx, &ring, id)?;
         let left = ring.without(id);
         left.replace(Owner::of(&tx.place().db), tx.source())?;

@@ -431,3 +431,29 @@ fn two_at_once() {
     );
     opens(&reopened(&fresh), 2);
 }
+
+/// A key file that another command locks in between is not asked about by whoever holds the write lock.
+#[test]
+fn nobody_is_asked_under_the_write_lock() {
+    let fresh = filled(1);
+    let one = session(&fresh);
+    // Another process knows nothing of what is answered in this one.
+    let key = KeySource::file(fresh.key_file());
+    let place = Place::new(fresh.store.place().db.clone(), Some(key));
+    let source = Rc::clone(&fresh.clock) as Rc<dyn Source>;
+    let wait = Duration::from_secs(5);
+    let other = Store::open(&place, verb("key rotate").unwrap(), wait, source).unwrap();
+    other.vault().unwrap();
+    let options = Rotate {
+        passphrase: NewLock::Passphrase(Secret::from("correct horse battery staple")),
+        ..Rotate::default()
+    };
+    let done = rotate(&one, &options, &mut Yes).unwrap();
+    assert!(done.locked);
+    let error = other.write(|_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.message().contains("was locked"), "{error}");
+    // Who locked it goes on.
+    one.store.write(|_| Ok(())).unwrap();
+    rotate(&one, &Rotate::default(), &mut Yes).unwrap();
+}

@@ -39,13 +39,18 @@ impl Store {
             .prepare_cached("SELECT max(id) FROM data_key")?
             .query_row([], |row| row.get(0))?;
         if newest != vault.newest() {
-            vault.take_over(Vault::open(
-                &self.db,
-                &self.id,
-                &Ring::read(&self.place.key)?,
-            )?);
+            vault.take_over(Vault::open(&self.db, &self.id, &self.ring_of_now()?)?);
         }
         Ok(())
+    }
+
+    /// The ring as it is now, for whoever holds the write lock, and so may wait for nobody: one that was locked with a
+    /// passphrase since this command began is for the next command.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`]; those of reading it.
+    pub(crate) fn ring_of_now(&self) -> Result<Ring> {
+        Ring::read_at_once(&self.place.key)
     }
 
     /// Asks for the passphrase of a ring that is locked, unless that is known by now: for a command that would otherwise find

@@ -9,7 +9,7 @@
 //! A passphrase is asked for once in a process, before the write lock is taken, and what was computed from it is kept: keys
 //! are read again under that lock, where nothing may wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -197,6 +197,8 @@ struct Known {
     /// Whether that may disturb somebody.
     asks_somebody: bool,
     answer: RefCell<Option<Secret>>,
+    /// Whether nobody may be asked now.
+    silent: Cell<bool>,
     /// Argon2id is dear, and a ring is read several times.
     locks: RefCell<Vec<Lock>>,
 }
@@ -231,6 +233,7 @@ impl Passphrase {
             ask: Box::new(ask),
             asks_somebody,
             answer: RefCell::new(None),
+            silent: Cell::new(false),
             locks: RefCell::new(Vec::new()),
         }))
     }
@@ -271,7 +274,19 @@ impl Passphrase {
         self.ask(what, true)
     }
 
+    /// Does `work`, in which nobody is asked.
+    pub(super) fn silently<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0.silent.set(true);
+        let done = work();
+        self.0.silent.set(false);
+        done
+    }
+
     fn ask(&self, what: &str, is_new: bool) -> Result<Secret> {
+        if self.0.asks_somebody && self.0.silent.get() {
+            let message = format!("{what} was locked with a passphrase a moment ago");
+            return Err(Error::new(Kind::Busy, message).hint("run the command again"));
+        }
         let answer = (self.0.ask)(what, is_new)?;
         *self.0.answer.borrow_mut() = Some(answer.clone());
         Ok(answer)

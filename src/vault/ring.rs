@@ -163,6 +163,14 @@ impl Ring {
         Ok(ring)
     }
 
+    /// The same for whoever may wait for nobody.
+    ///
+    /// # Errors
+    /// Those of reading it; [`Kind::Busy`] where somebody would have to be asked.
+    pub(crate) fn read_at_once(from: &KeySource) -> Result<Ring> {
+        from.passphrase().silently(|| Ring::read(from))
+    }
+
     /// This ring with a new key before the others. Nothing is written.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ mod smpp;
 mod smsc;
 mod smtp;
 mod smtpd;
+mod systemd;
 #[path = "../cli/world.rs"]
 #[allow(
     dead_code,
