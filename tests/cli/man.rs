@@ -165,7 +165,7 @@ Take a key out of the key file that the store needs no more.
 .SH EXAMPLES
 .EX
 twofa key check
-twofa key check \-\-key\-file copy.key \-o json
+twofa key check \-o json
 .EE
 .nh
 .SH "SEE ALSO"

@@ -70,7 +70,7 @@ fn run(words: &[String], path: &Path) -> Result<()> {
         .args(arguments)
         .arg(path)
         .stdout(Stdio::from(std::io::stderr()));
-    process::keep_own_variables(&mut command);
+    process::keep_secrets_from(&mut command);
     let status = command.status().map_err(|error| {
         Error::new(Kind::Io, format!("cannot start the editor `{shown}`"))
             .because(error)

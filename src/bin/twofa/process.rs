@@ -173,19 +173,14 @@ pub fn key_source(named: Option<&Path>) -> Result<Option<KeySource>> {
     Ok(ring.map(KeySource::environment))
 }
 
-/// Takes what is ours out of the environment of a program that somebody else wrote: it has no use for it, and keys and the
-/// way to a passphrase may be in it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
-)]
-pub fn keep_own_variables(command: &mut std::process::Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TWOFA_") {
-            command.env_remove(name);
-        }
+/// What the environment may hold of keys and codes, or leads to them.
+const SECRET: &[&str] = &[KEY_VARIABLE, "TWOFA_CONFIRM_CODE", "CREDENTIALS_DIRECTORY"];
+
+/// Takes that out of the environment of a program that somebody else wrote and that has no use for it.
+pub fn keep_secrets_from(command: &mut std::process::Command) {
+    for name in SECRET {
+        command.env_remove(name);
     }
-    command.env_remove("CREDENTIALS_DIRECTORY");
 }
 
 /// Where the store of an ordinary account is.

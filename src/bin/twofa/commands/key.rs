@@ -16,14 +16,10 @@ use crate::ui::{Wanted, read_file};
 
 /// Look after the key file
 #[derive(Debug, Subcommand)]
-#[command(
-    after_help = "Examples:\n  twofa key check\n  twofa key check --key-file copy.key -o json"
-)]
+#[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
 pub enum Key {
     /// Check that the key file opens every sealed value of the store
-    #[command(
-        after_help = "Examples:\n  twofa key check\n  twofa key check --key-file copy.key -o json"
-    )]
+    #[command(after_help = "Examples:\n  twofa key check\n  twofa key check -o json")]
     Check,
     /// Make new keys and seal everything anew, while logins go on
     ///
@@ -45,8 +41,8 @@ const ROTATE: &str = "Examples:
   twofa key rotate --compromised --yes
   twofa key rotate --new-passphrase
   twofa key rotate --new-key-file new.key
-  twofa --key-file credential:twofa key rotate --new-key-file /etc/twofa/new.key
-  twofa key rotate --new-key-file /etc/twofa/key.env --key-form environment";
+  twofa key rotate --new-key-file key.env --key-form environment
+  twofa --key-file credential:twofa key rotate --new-key-file new.key";
 
 /// `key rotate`.
 #[derive(Debug, Args)]
