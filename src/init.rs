@@ -83,13 +83,7 @@ pub fn init(
     let store = Store::open(place, verb("init")?, wait, Rc::clone(source))?;
     // A key file that belongs to another store must not pass for this one's.
     store.vault()?;
-    if init.keys.locked && !place.key.is_locked() {
-        return Err(Error::new(
-            Kind::Conflict,
-            format!("{} is there already, and is not locked", place.key.named()),
-        )
-        .hint("`twofa key rotate --new-passphrase` locks it, with new keys in it"));
-    }
+    refuse_open(place, &init.keys)?;
     // A store without its first administrator is one whose `init` was killed half-way, or is still at work.
     if first_administrator(&store)?.is_none() {
         let who = Who {
@@ -136,4 +130,14 @@ pub fn init(
         admin: admin.login,
         changed,
     })
+}
+
+/// Keys that were there already, and open, must not pass for locked.
+fn refuse_open(place: &Place, wanted: &NewKeys) -> Result<()> {
+    if !wanted.locked || place.key.is_locked() {
+        return Ok(());
+    }
+    let message = format!("{} is there already, and is not locked", place.key.named());
+    Err(Error::new(Kind::Conflict, message)
+        .hint("`twofa key rotate --new-passphrase` locks it, with new keys in it"))
 }

@@ -65,6 +65,10 @@ fn crashed(mut child: Child, signal: Signal) -> ExitStatus {
     child.wait().unwrap()
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "what a machine cannot show is said aloud"
+)]
 #[test]
 fn a_crash_writes_no_core_dump() {
     // What would happen to another program: without that, what follows proves little.

@@ -10,6 +10,10 @@ use crate::{peer, succeeds};
 
 const HOW: &str = "apt-get install systemd";
 
+#[expect(
+    clippy::print_stderr,
+    reason = "what a machine cannot show is said aloud"
+)]
 #[test]
 fn a_credential_that_systemd_encrypted_opens_the_store() {
     let world = World::with_email();

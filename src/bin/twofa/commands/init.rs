@@ -77,9 +77,10 @@ pub fn init(context: &mut Context, args: &Init) -> Result<Answer> {
     let admin = argument(&made.admin);
     let answer = Answer::thing(&made)?.changed(changed, Vec::new());
     Ok(if changed {
-        let (and, it) = match locked {
-            true => (", and the passphrase,", "them"),
-            false => ("", "it"),
+        let (and, it) = if locked {
+            (", and the passphrase,", "them")
+        } else {
+            ("", "it")
         };
         answer
             .say(format!("The store is ready. Keep a copy of {}{and} in a safe place: without {it} everything sealed in the store is lost.", made.key_file))
