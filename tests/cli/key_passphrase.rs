@@ -21,14 +21,13 @@ fn locked() -> World {
 
 /// A command with a passphrase, and further lines, on its standard input.
 fn with(world: &World, line: &str, lines: &[&str]) -> Done {
+    let mut typed = lines.join("\n");
+    if !lines.is_empty() {
+        typed.push('\n');
+    }
     world
         .run(&format!("{line} --passphrase-stdin"))
-        .stdin(
-            &lines
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect::<String>(),
-        )
+        .stdin(&typed)
         .done()
 }
 
