@@ -9,6 +9,8 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use zeroize::Zeroizing;
+
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
@@ -64,11 +66,11 @@ pub(crate) fn begin(tx: &Tx<'_>, who: &Who, user: &User, life: i64) -> Result<(i
         settings.text(&setting::TOTP_ISSUER),
         &user.login,
     )?;
-    let mut bytes = [0u8; 16];
-    tx.source().fill(&mut bytes)?;
+    let mut bytes = Zeroizing::new([0u8; 16]);
+    tx.source().fill(bytes.as_mut())?;
     let token = Secret::new(
         data_encoding::BASE32_NOPAD
-            .encode(&bytes)
+            .encode(bytes.as_ref())
             .to_ascii_lowercase(),
     );
     let now = tx.now();

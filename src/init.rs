@@ -11,7 +11,7 @@ use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::name::{argument, fold, visible};
 use crate::plan::Plan as _;
-use crate::store::{self, Created, Place, Store, account, account_name, owner_of};
+use crate::store::{self, Created, NewKeys, Place, Store, account, account_name, owner_of};
 use crate::user::edit::{AddUser, Fields, Patch, add_first};
 use crate::user::first_administrator;
 use crate::verb::verb;
@@ -30,6 +30,8 @@ pub struct Init {
     pub os_user: Option<String>,
     /// The account that what is made shall belong to.
     pub owner: Option<String>,
+    /// How a new key file is written.
+    pub keys: NewKeys,
     /// Why, for the audit log.
     pub reason: Option<String>,
 }
@@ -76,10 +78,12 @@ pub fn init(
         imported: None,
     };
     add.check()?;
-    let mut changed = store::create(place, owner, source.as_ref(), audit::begin)? == Created::New;
+    let mut changed =
+        store::create(place, &init.keys, owner, source.as_ref(), audit::begin)? == Created::New;
     let store = Store::open(place, verb("init")?, wait, Rc::clone(source))?;
     // A key file that belongs to another store must not pass for this one's.
     store.vault()?;
+    refuse_open(place, &init.keys)?;
     // A store without its first administrator is one whose `init` was killed half-way, or is still at work.
     if first_administrator(&store)?.is_none() {
         let who = Who {
@@ -119,8 +123,18 @@ pub fn init(
     }
     Ok(InitRow {
         store: place.db.display().to_string(),
-        key_file: place.key.display().to_string(),
+        key_file: place.key.shown(),
         admin: admin.login,
         changed,
     })
+}
+
+/// Keys that were there already, and open, must not pass for locked.
+fn refuse_open(place: &Place, wanted: &NewKeys) -> Result<()> {
+    if !wanted.locked || place.key.is_locked() {
+        return Ok(());
+    }
+    let message = format!("{} is there already, and is not locked", place.key.named());
+    Err(Error::new(Kind::Conflict, message)
+        .hint("`twofa key rotate --new-passphrase` locks it, with new keys in it"))
 }

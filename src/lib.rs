@@ -6,7 +6,8 @@
 //! # The map
 //! * [`error`], [`clock`], [`name`], [`secret`], [`files`]: what everything stands on. Errors have a kind, a sentence and
 //!   a hint; time and randomness are handed in.
-//! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key.
+//! * [`store`], [`vault`]: the file and its keys. Only the store opens a connection, only the vault sees a raw key, and where
+//!   a key comes from is for [`vault::KeySource`] alone to know.
 //! * [`verb`], [`actor`], [`permission`], [`ask`], [`progress`]: what a command needs, who runs it, whether they may, how
 //!   they are asked, and how they are told how far it is.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.

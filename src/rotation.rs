@@ -22,8 +22,9 @@ use crate::files::{Owner, with_suffix};
 use crate::login::recover;
 use crate::name;
 use crate::sealed::{Broken, COLUMNS, retirable_of, ring_keys};
+use crate::secret::Secret;
 use crate::store::{Store, Tx};
-use crate::vault::{Label, Purpose, Ring};
+use crate::vault::{Form, KeySource, Label, Lock, Purpose, Ring};
 use crate::{authenticator, challenge, recovery};
 
 /// How many rows are sealed anew in one transaction.
@@ -39,6 +40,31 @@ pub struct Rotate {
     pub compromised: bool,
     /// Where the keys go, if not into the key file itself.
     pub new_key_file: Option<PathBuf>,
+    /// How they are written, if not as before.
+    pub form: Option<Form>,
+    /// What becomes of the passphrase.
+    pub passphrase: NewLock,
+}
+
+/// What becomes of the passphrase of a key file.
+#[derive(Debug, Clone, Default)]
+pub enum NewLock {
+    /// What is locked stays locked with the same one, and what is not stays open.
+    #[default]
+    AsBefore,
+    /// It is locked with this one.
+    Passphrase(Secret),
+    /// It is locked with none.
+    Nothing,
+}
+
+impl Rotate {
+    /// Whether the keys go elsewhere, or are written in another way.
+    fn moves(&self) -> bool {
+        self.new_key_file.is_some()
+            || self.form.is_some()
+            || !matches!(self.passphrase, NewLock::AsBefore)
+    }
 }
 
 /// What was done. Its keys are never left out.
@@ -48,6 +74,9 @@ pub struct Rotated {
     pub ring_key: String,
     /// The key file it stands in.
     pub key_file: String,
+    /// Whether that is locked with a passphrase.
+    #[serde(skip)]
+    pub locked: bool,
     /// Ids of ring keys that nothing needs any more but backups: `key retire` takes them out of the key file.
     pub retirable: Vec<String>,
     /// Values that were sealed anew.
@@ -71,6 +100,16 @@ pub fn rotate(session: &Session, options: &Rotate, ask: &mut dyn Ask) -> Result<
     session.permit(None)?;
     let store = &session.store;
     store.vault()?;
+    let is_resumed = |done: bool| done && !options.compromised && !options.moves();
+    let key = &store.place().key;
+    if options.new_key_file.is_none() && !is_resumed(is_unfinished(store)?) {
+        needs_new_file(key)?;
+    }
+    // Before the write lock is taken: what a passphrase comes to takes its time.
+    let lock = match &options.passphrase {
+        NewLock::Passphrase(phrase) => Some(Lock::new(phrase, store.source())?),
+        NewLock::AsBefore | NewLock::Nothing => None,
+    };
     ask.sure(question(options))?;
     let _alone = Alone::begin(store)?;
     let mut done = Rotated::default();
@@ -78,18 +117,39 @@ pub fn rotate(session: &Session, options: &Rotate, ask: &mut dyn Ask) -> Result<
         // What nobody can open is no rotation that was stopped.
         done.resumed = finish(session, &mut done)?;
     }
-    let is_enough = done.resumed && !options.compromised && options.new_key_file.is_none();
-    let mut key_file = store.place().key.clone();
-    if !is_enough {
-        begin(session, options, &mut done)?;
+    let ring = if is_resumed(done.resumed) {
+        Ring::read(key)?
+    } else {
+        needs_new_file_unless(options, key)?;
+        let ring = begin(session, options, lock.as_ref(), &mut done)?;
         finish(session, &mut done)?;
-        key_file = options.new_key_file.clone().unwrap_or(key_file);
-    }
-    let ring = Ring::read(&key_file)?;
+        ring
+    };
     done.retirable = retirable_of(store, &ring)?;
     ring.current().clone_into(&mut done.ring_key);
-    done.key_file = ring.path().display().to_string();
+    done.key_file = ring.source().shown();
+    done.locked = ring.is_locked();
     Ok(done)
+}
+
+/// Where others give the keys, new ones have nowhere to go unless a file is named.
+fn needs_new_file(from: &KeySource) -> Result<()> {
+    if from.as_file().is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} can be read only, and new keys must be kept somewhere",
+        from.named()
+    );
+    Err(Error::new(Kind::Usage, message)
+        .hint("`twofa key rotate --new-key-file FILE` writes them all; then give FILE in the place of the old ones"))
+}
+
+fn needs_new_file_unless(options: &Rotate, from: &KeySource) -> Result<()> {
+    match options.new_key_file {
+        Some(_) => Ok(()),
+        None => needs_new_file(from),
+    }
 }
 
 /// The one rotation that runs: two at once would each let keys go that the other still needs. The lock is the system's, and
@@ -141,22 +201,35 @@ pub(crate) fn is_unfinished(store: &Store) -> Result<bool> {
 
 /// The ring with a new key before the others, durable in its file. Under the write lock, for two rotations at once would
 /// each lose the other's key. A key that a rotation left there, killed before any row named it, is taken.
-fn with_new_key(tx: &Tx<'_>, options: &Rotate) -> Result<Ring> {
+fn with_new_key(tx: &Tx<'_>, options: &Rotate, lock: Option<&Lock>) -> Result<Ring> {
     let owner = Owner::of(&tx.place().db);
-    let ring = Ring::read(&tx.place().key)?;
+    let mut ring = tx.ring_of_now()?;
+    // After a theft, a key that lay in the file is as known as the others.
+    let takes_none = options.compromised
+        || options.new_key_file.is_some()
+        || ring_keys(tx)?.iter().any(|id| id == ring.current());
+    if !takes_none && !options.moves() {
+        return Ok(ring);
+    }
+    if takes_none {
+        ring = ring.with_new_key(tx.source())?;
+    }
+    if let Some(form) = options.form {
+        ring = ring.in_form(form);
+    }
+    ring = match &options.passphrase {
+        NewLock::AsBefore => ring,
+        NewLock::Passphrase(_) => ring.locked(lock.cloned()),
+        NewLock::Nothing => ring.locked(None),
+    };
     let Some(path) = &options.new_key_file else {
-        // After a theft, a key that lay in the file is as known as the others.
-        if !options.compromised && !ring_keys(tx)?.iter().any(|id| id == ring.current()) {
-            return Ok(ring);
-        }
-        let ring = ring.with_new_key(tx.source())?;
-        ring.replace(owner).map_err(|error| {
+        ring.replace(owner, tx.source()).map_err(|error| {
             error.hint("where the key file cannot be written, --new-key-file names another one")
         })?;
         return Ok(ring);
     };
-    let ring = ring.with_new_key(tx.source())?.at(path);
-    if ring.write(owner)? {
+    ring = ring.at(path);
+    if ring.write(owner, tx.source())? {
         return Ok(ring);
     }
     let message = format!("the key file `{}` is there already", path.display());
@@ -164,13 +237,18 @@ fn with_new_key(tx: &Tx<'_>, options: &Rotate) -> Result<Ring> {
 }
 
 /// Wraps the data keys anew, and makes those that seal and chain from now on.
-fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> {
+fn begin(
+    session: &Session,
+    options: &Rotate,
+    lock: Option<&Lock>,
+    done: &mut Rotated,
+) -> Result<Ring> {
     let mut renewed = vec![Purpose::Seal, Purpose::Audit];
     if options.compromised {
         renewed.extend([Purpose::Hash, Purpose::Token]);
     }
     session.store.write(|tx| {
-        let ring = with_new_key(tx, options)?;
+        let ring = with_new_key(tx, options, lock)?;
         let (vault, now, source) = (tx.vault()?, tx.now(), tx.source());
         vault.rewrap(tx.db(), &ring, source)?;
         prove_anew(tx, || {
@@ -193,7 +271,7 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
             }));
         }
         append(tx, &session.who(), &entry)?;
-        Ok(())
+        Ok(ring)
     })
 }
 
@@ -342,24 +420,33 @@ pub fn retire(session: &Session, id: &str, ask: &mut dyn Ask) -> Result<Retired>
     store.vault()?;
     let ring = Ring::read(&store.place().key)?;
     is_retirable(store, &ring, id)?;
+    if ring.source().as_file().is_none() {
+        let message = format!(
+            "{} can be read only: no key goes out of it here",
+            ring.source().named()
+        );
+        return Err(Error::new(Kind::Usage, message).hint(
+            "name the file that it is made from with --key-file, and give it anew afterwards",
+        ));
+    }
     ask.sure(&format!(
         "The key `{id}` goes out of the key file. What it alone opens, such as older backups, opens no more."
     ))?;
     // Told before it is done: killed in between, the key is still there, and the command can be repeated.
     store.write(|tx| {
-        is_retirable(tx, &Ring::read(&tx.place().key)?, id)?;
+        is_retirable(tx, &tx.ring_of_now()?, id)?;
         let entry = Entry::new(Event::KEY_RETIRED, Outcome::Ok).subject(id);
         append(tx, &session.who(), &entry)
     })?;
     // Under the write lock, or a rotation could lose its new key.
     store.write(|tx| {
-        let ring = Ring::read(&tx.place().key)?;
+        let ring = tx.ring_of_now()?;
         is_retirable(tx, &ring, id)?;
         let left = ring.without(id);
-        left.replace(Owner::of(&tx.place().db))?;
+        left.replace(Owner::of(&tx.place().db), tx.source())?;
         Ok(Retired {
             ring_key: id.to_owned(),
-            key_file: left.path().display().to_string(),
+            key_file: left.source().shown(),
             ring_keys: left.ids(),
         })
     })

@@ -1,5 +1,9 @@
 //! A text that must not be seen: passwords, codes, tokens. It has no `Display`, its `Debug` tells nothing, and its
 //! memory is overwritten when it goes.
+//!
+//! Keys are arrays of the vault and go the same way; so do the words around a code, from the template to the wire. What is
+//! not ours is not overwritten: the environment of the process, the buffer of standard input, what the libraries for mail,
+//! HTTP and TLS copy while they send, and an answer that is printed because somebody asked for the secret in it.
 
 use std::fmt;
 

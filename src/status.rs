@@ -98,7 +98,7 @@ pub fn status(session: &Session) -> Result<Status> {
         passwords: coverage.users > 0,
     };
     let key = key_trouble(store)?;
-    let next = if key.is_some() {
+    let next = if key.as_ref().is_some_and(|key| key.kind != LOCKED) {
         // Nothing that is sealed works before that.
         "twofa key check --key-file FILE".to_owned()
     } else {
@@ -164,11 +164,26 @@ fn methods(system: &System, ready: &Ready) -> Vec<MethodStatus> {
     system.methods.iter().map(status).collect()
 }
 
-/// What is wrong with the key file, if anything is: what is told of logins then is not what they do.
+/// The kind of the warning that the keys were not looked at.
+const LOCKED: &str = "key_locked";
+
+/// What is wrong with the keys, if anything is: what is told of logins then is not what they do. Nobody is asked for a
+/// passphrase to find out.
 ///
 /// # Errors
 /// [`Kind::Storage`].
 pub fn key_trouble(store: &Store) -> Result<Option<Warning>> {
+    let from = &store.place().key;
+    if from.would_ask() {
+        return Ok(Some(Warning {
+            kind: LOCKED,
+            message: format!(
+                "{} is locked, and was not looked at: whether it opens this store is not known",
+                from.named()
+            ),
+            hint: Some("`twofa key check` asks for the passphrase".to_owned()),
+        }));
+    }
     match store.vault() {
         Ok(_) => Ok(None),
         Err(error) if matches!(error.kind(), Kind::KeyMissing | Kind::KeyWrong) => {

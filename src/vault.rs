@@ -1,6 +1,6 @@
 //! The vault: the only place that sees a raw key.
 //!
-//! Two layers. The *ring* is the key file: wrapping keys, the first current. The *data keys* (seal, hash, pepper, audit,
+//! Two layers. The *ring* is what stands in the key file: wrapping keys, the first current. The *data keys* (seal, hash, pepper, audit,
 //! token) are random, stand in the store, and are wrapped by a ring key. What the vault promises: a sealed value opens
 //! only in the store, column and row it was made for; a keyed hash or a password hash cannot be tested without the key
 //! file; a wrong key is told from damage, and neither is ever told from a wrong code by guessing.
@@ -9,8 +9,10 @@
 //! its associated data to the store's id, a frozen [`Label`] and the row id; a wrapped data key to its purpose as well.
 
 mod imported;
+mod lock;
 mod ring;
 mod rotate;
+mod source;
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -31,7 +33,11 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 pub use imported::Imported;
+pub use lock::Passphrase;
+pub(crate) use lock::{Lock, WRONG};
+pub use ring::Form;
 pub(crate) use ring::Ring;
+pub use source::{CREDENTIAL, KEY_VARIABLE, KeySource};
 
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;
@@ -155,7 +161,7 @@ impl Vault {
             let mut key = Zeroizing::new([0u8; 32]);
             source.fill(key.as_mut())?;
             let wrapped = encrypt(
-                &ring.keys[0].1,
+                ring.current_key(),
                 &bound_key(store_id, purpose, id),
                 key.as_ref(),
                 source,
@@ -177,14 +183,9 @@ impl Vault {
     /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
     pub(crate) fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
-            Error::new(
-                Kind::KeyWrong,
-                format!(
-                    "the key file `{}` does not open this store: {what}",
-                    ring.path.display()
-                ),
-            )
-            .hint("name the right key file with --key-file")
+            let from = ring.source();
+            let message = format!("{} does not open this store: {what}", from.named());
+            Error::new(Kind::KeyWrong, message).hint(from.right_one())
         };
         let mut query =
             db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
@@ -208,11 +209,7 @@ impl Vault {
                 })?;
             let plain = decrypt(key, &bound_key(store_id, purpose, id), &wrapped)
                 .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
-            let key: [u8; 32] = plain
-                .as_slice()
-                .try_into()
-                .map_err(|_| wrong(format!("data key {id} is damaged")))?;
-            let key = Zeroizing::new(key);
+            let key = as_key(&plain).ok_or_else(|| wrong(format!("data key {id} is damaged")))?;
             keys.push(DataKey::new(id, purpose, row.get(4)?, key));
         }
         let vault = Vault {
@@ -475,11 +472,21 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// A key of these bytes, copied to where it stays and to nowhere else.
+fn as_key(bytes: &[u8]) -> Option<Key> {
+    let mut key = Zeroizing::new([0u8; 32]);
+    if bytes.len() != key.len() {
+        return None;
+    }
+    key.copy_from_slice(bytes);
+    Some(key)
+}
+
 fn mac(key: &Key) -> Hmac<Sha256> {
     // A key shorter than the hash's block is filled with zeros (RFC 2104, section 2); given so, nothing can fail.
     let mut block = Zeroizing::new([0u8; 64]);
     block[..key.len()].copy_from_slice(key.as_ref());
-    <Hmac<Sha256> as hmac::KeyInit>::new(&(*block).into())
+    <Hmac<Sha256> as hmac::KeyInit>::new((&*block).into())
 }
 
 /// The associated data of a sealed value: its store, its column and its row.
@@ -511,7 +518,7 @@ pub(crate) fn sealed_length(plain: usize) -> i64 {
 fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<Vec<u8>> {
     let mut nonce = [0u8; NONCE];
     source.fill(&mut nonce)?;
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let cipher = XChaCha20Poly1305::new((&**key).into());
     let body = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad })
         .map_err(|_| Error::new(Kind::Io, "the value is too large to seal"))?;
@@ -521,7 +528,7 @@ fn encrypt(key: &Key, aad: &[u8], plain: &[u8], source: &dyn Source) -> Result<V
 fn decrypt(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, body) = sealed.split_at_checked(NONCE)?;
     let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let cipher = XChaCha20Poly1305::new((&**key).into());
     cipher
         .decrypt(&XNonce::from(nonce), Payload { msg: body, aad })
         .ok()

@@ -117,7 +117,7 @@ pub fn restore(
         Found::Unreadable(why) => (None, Some(why)),
     };
     let directory = directory_of(&place.db);
-    let owner = Owner::of(&place.db).or_else(|| Owner::of(&place.key));
+    let owner = Owner::of(&place.db).or_else(|| place.key.as_file().and_then(Owner::of));
     let failed = |error: std::io::Error| {
         let message = format!("cannot write into `{}`", directory.display());
         Error::new(Kind::Io, message).because(error)

@@ -7,21 +7,25 @@ use lettre::address::{Address, Envelope};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox as Party, MultiPart, SinglePart};
 
+use zeroize::Zeroizing;
+
 use super::Failure;
 use crate::error::Result;
 use crate::mailbox::Mailbox;
 use crate::store::Store;
 use crate::template::Words;
 
-/// A message for a mail server, with its envelope.
-#[derive(Debug, Clone)]
+/// A message for a mail server, with its envelope. lettre, which makes it, keeps no copy, but may leave pieces of what it
+/// wrote in memory: its buffers are its own.
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Letter {
     /// Whom it says it is from.
     pub from: Address,
     /// Where it goes.
     pub to: Address,
     /// Headers and body, lines ended by CR LF.
-    pub bytes: Vec<u8>,
+    pub bytes: Zeroizing<Vec<u8>>,
 }
 
 /// Writes `words` as a letter: Message-ID and Date of our own (RFC 5322, section 3.6), Auto-Submitted (RFC 3834,
@@ -92,7 +96,7 @@ fn written(
     Ok(Letter {
         from,
         to,
-        bytes: message.formatted(),
+        bytes: Zeroizing::new(message.formatted()),
     })
 }
 

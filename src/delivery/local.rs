@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::conversation::{Deadline, Ear, Line, Speaker};
 use super::{Failure, Sms};
 use crate::files::{Owner, PrivateFile, make_private_directory};
@@ -23,15 +25,15 @@ fn step(ear: Ear<'_>, text: String) {
 }
 
 /// An SMS as a file: to whom, from whom and when, then the words.
-pub(super) fn note(store: &Store, sms: &Sms) -> Vec<u8> {
+pub(super) fn note(store: &Store, sms: &Sms) -> Zeroizing<Vec<u8>> {
     let from = sms.from.as_deref().unwrap_or("-");
-    format!(
+    let text = format!(
         "To: {}\nFrom: {from}\nDate: {}\n\n{}\n",
         sms.to,
         store.now(),
-        sms.text
-    )
-    .into_bytes()
+        *sms.text
+    );
+    Zeroizing::new(text.into_bytes())
 }
 
 /// Writes one file, mode 0600, complete or not at all. Returns its name.
@@ -89,7 +91,7 @@ const GRACE: Duration = Duration::from_millis(200);
 pub(super) fn to_program(
     program: &str,
     arguments: &[&str],
-    message: Vec<u8>,
+    message: Zeroizing<Vec<u8>>,
     deadline: Deadline,
     ear: Ear<'_>,
 ) -> Result<String, Failure> {

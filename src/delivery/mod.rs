@@ -21,6 +21,8 @@ pub use self::conversation::{Ear, Line, Speaker};
 pub use self::local::{open_directory, prepare_directory};
 
 use self::conversation::{Deadline, converse};
+use zeroize::Zeroizing;
+
 use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, append};
 use crate::error::{Error, Kind, Result};
@@ -76,15 +78,15 @@ impl Sender {
     }
 }
 
-/// A message for a phone.
-#[derive(Debug, Clone)]
+/// A message for a phone. It has no `Debug`: a code is in it.
+#[derive(Clone)]
 pub(crate) struct Sms {
     /// The number: `+` and digits (E.164).
     pub to: String,
     /// Whom it says it is from: a number, or a name of letters and digits; `None` leaves that to the provider.
     pub from: Option<String>,
     /// The words.
-    pub text: String,
+    pub text: Zeroizing<String>,
 }
 
 /// Why a message did not leave.
@@ -230,7 +232,7 @@ fn mask(store: &Store, sender: &Sender, words: &Words) -> Result<Mask> {
         words.html.as_ref(),
     ];
     let text: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-    Ok(Mask::new(&secrets, &text.join("\n")))
+    Ok(Mask::new(&secrets, &Zeroizing::new(text.join("\n"))))
 }
 
 /// `text` on one line, its control characters made visible, and not longer than this.
@@ -292,7 +294,7 @@ fn by_sms(
     let sms = Sms {
         to: to.to_owned(),
         from: provider.from.as_deref().or(name).map(str::to_owned),
-        text: words.text.trim_end().to_owned(),
+        text: Zeroizing::new(words.text.trim_end().to_owned()),
     };
     let secret = provider.secret(store)?;
     Ok(match &provider.transport {
@@ -305,7 +307,7 @@ fn by_sms(
                 .map(|argument| sms_provider::argument(argument, &sms.to, sms.from.as_deref()))
                 .collect();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let input = format!("{}\n", sms.text).into_bytes();
+            let input = Zeroizing::new(format!("{}\n", *sms.text).into_bytes());
             local::to_program(program, &arguments, input, deadline, ear)
         }
         Transport::Smpp(server) => {

@@ -12,6 +12,8 @@ use lettre::transport::smtp::extension::{
 };
 use lettre::transport::smtp::response::{Response, Severity};
 
+use zeroize::Zeroizing;
+
 use super::Failure;
 use super::conversation::{Deadline, LAST_WORDS, MASKED, Talk};
 use super::letter::Letter;
@@ -143,7 +145,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Logs in (RFC 4954), by the mechanism of the mailbox or the first of ours that is offered.
+    /// Logs in (RFC 4954), by the mechanism of the mailbox or the first of ours that is offered. lettre's credentials are
+    /// plain text, and are not wiped when they go.
     fn log_in(&mut self, server: &Smtp, username: &str, password: &Secret) -> Result<(), Failure> {
         let ours: &[Mechanism] = match server.auth {
             Some(auth) => &[auth.mechanism()],
@@ -167,7 +170,8 @@ impl<'a> Session<'a> {
         } else {
             format!("AUTH {mechanism}")
         });
-        self.wire.send(first.to_string().as_bytes())?;
+        self.wire
+            .send(Zeroizing::new(first.to_string()).as_bytes())?;
         let mut answer = self.answer()?;
         for _ in 0..MOST_QUESTIONS {
             if !answer.has_code(334) {
@@ -175,12 +179,12 @@ impl<'a> Session<'a> {
             }
             self.talk.client(MASKED);
             // To XOAUTH2 a question is an error, told in full once it is answered with nothing.
-            let more = match mechanism {
+            let more = Zeroizing::new(match mechanism {
                 Mechanism::Xoauth2 => "\r\n".to_owned(),
                 _ => Auth::new_from_response(mechanism, credentials.clone(), &answer)
                     .map_err(unfit)?
                     .to_string(),
-            };
+            });
             self.wire.send(more.as_bytes())?;
             answer = self.answer()?;
         }

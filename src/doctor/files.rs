@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Findings;
 use super::{Looked, Patient};
 use crate::error::Result;
-use crate::files::{directory_of, with_suffix};
+use crate::files::with_suffix;
 use crate::name::{argument, visible};
 use crate::store::{Place, account_name, owner_of};
 
@@ -39,14 +39,11 @@ pub(super) fn files(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Loo
 
 /// The files of a store, and their directories.
 fn beside(place: &Place) -> Vec<(PathBuf, bool)> {
-    let mut directories = [&place.db, &place.key]
-        .map(|path| directory_of(path).to_owned())
-        .to_vec();
-    directories.dedup();
+    let directories = place.directories().into_iter().map(Path::to_owned);
     let files = ["", "-wal", "-shm"].map(|suffix| (with_suffix(&place.db, suffix), false));
     files
         .into_iter()
-        .chain(directories.into_iter().map(|path| (path, true)))
+        .chain(directories.map(|path| (path, true)))
         .collect()
 }
 
@@ -54,12 +51,9 @@ fn beside(place: &Place) -> Vec<(PathBuf, bool)> {
 fn owners(place: &Place, owner: impl Fn(&Path) -> Option<u32>, out: &mut Findings<'_>) {
     let Some(ours) = owner(&place.db) else { return };
     let account = account_name(ours).unwrap_or_else(|| ours.to_string());
-    let files = [
-        with_suffix(&place.db, "-wal"),
-        with_suffix(&place.db, "-shm"),
-        place.key.clone(),
-    ];
-    for path in files {
+    let logs = ["-wal", "-shm"].map(|suffix| with_suffix(&place.db, suffix));
+    let key = place.key.as_file().map(Path::to_owned);
+    for path in logs.into_iter().chain(key) {
         let Some(theirs) = owner(&path).filter(|theirs| *theirs != ours) else {
             continue;
         };

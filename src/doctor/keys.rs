@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::finding::{Findings, NAMED, Tally, by_hand, copy_back, sentence};
 use super::{Looked, Patient};
 use crate::audit::Damage;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
 use crate::name::{argument, counted};
 use crate::store::Store;
+use crate::vault::{KeySource, WRONG};
 use crate::{audit, rotation, sealed};
 
 /// A sealed column: what a value of it is, whose, and what puts another in its place.
@@ -115,19 +116,10 @@ pub(super) fn key(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looke
     let checked = match sealed::check(store) {
         Ok(checked) => checked,
         Err(error) if matches!(error.kind(), Kind::KeyMissing | Kind::KeyWrong) => {
-            let path = &store.place().key;
-            let file = argument(&path.to_string_lossy());
-            let put = format!("cp KEYFILE {file} && chmod 600 {file}");
-            // Another store's key is worth that store: it is never written over.
-            let (kind, line) = if error.kind() == Kind::KeyMissing {
-                ("key_missing", put)
-            } else {
-                let aside = argument(&with_suffix(path, ".other").to_string_lossy());
-                ("key_wrong", format!("mv {file} {aside} && {put}"))
-            };
-            out.add(kind, 1, sentence(&error.message()))
-                .names(&[path.display().to_string()])
-                .mend(line);
+            let key = &store.place().key;
+            out.add(error.kind().code(), 1, sentence(&error.message()))
+                .names(&[key.shown()])
+                .mend(right_keys(key, &error));
             return Ok(Looked::Not(error.message()));
         }
         Err(error) => return Err(error),
@@ -149,6 +141,25 @@ pub(super) fn key(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looke
         }
     }
     Ok(Looked::Whole)
+}
+
+/// The line that gets the right keys to where they are looked for; where others give them, the one that tries a file.
+fn right_keys(key: &KeySource, error: &Error) -> String {
+    if error.detail().contains_key(WRONG) {
+        // Nothing is wrong but what was typed.
+        return "twofa key check".to_owned();
+    }
+    let Some(path) = key.as_file() else {
+        return "twofa key check --key-file KEYFILE".to_owned();
+    };
+    let file = argument(&path.to_string_lossy());
+    let put = format!("cp KEYFILE {file} && chmod 600 {file}");
+    if error.kind() == Kind::KeyMissing {
+        return put;
+    }
+    // Another store's key is worth that store: it is never written over.
+    let aside = argument(&with_suffix(path, ".other").to_string_lossy());
+    format!("mv {file} {aside} && {put}")
 }
 
 impl Column {

@@ -156,7 +156,7 @@ struct Mail {
     mailbox: Sender,
     user: User,
     to: String,
-    words: template::Words,
+    words: template::Filled,
     /// Its row of the outbox.
     row: i64,
     challenge: i64,

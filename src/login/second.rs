@@ -169,7 +169,7 @@ fn enqueue(
     method: Method,
     sender: &Sender,
     challenge: i64,
-) -> Result<(i64, Secret, template::Words)> {
+) -> Result<(i64, Secret, template::Filled)> {
     let code = challenge::new_code(tx, challenge, method)?;
     let words = words(tx, system, person, &sender.template, &code)?;
     let outgoing = outbox::Outgoing {
@@ -258,7 +258,7 @@ fn words(
     person: &Person,
     template: &str,
     code: &Secret,
-) -> Result<template::Words> {
+) -> Result<template::Filled> {
     let user = &person.user;
     let ttl = system.code_ttl.to_string();
     let values = [

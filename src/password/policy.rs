@@ -3,6 +3,8 @@
 //! Every rule that is broken is named, so that the next try need not find the next one. The history costs one hash for
 //! each password in it, so it is asked last, and with no transaction open.
 
+use zeroize::Zeroizing;
+
 use super::{history, weak};
 use crate::error::{Error, Kind, Result};
 use crate::name::{counted, fold};
@@ -133,7 +135,7 @@ fn of_characters(settings: &Settings, login: &str, new: &str) -> Vec<Broken> {
             });
         }
     }
-    if settings.flag(&setting::NOT_LOGIN) && fold(new) == fold(login) {
+    if settings.flag(&setting::NOT_LOGIN) && *Zeroizing::new(fold(new)) == fold(login) {
         broken.push(Broken {
             rule: &setting::NOT_LOGIN,
             does: "is the login".to_owned(),

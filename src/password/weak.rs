@@ -9,6 +9,8 @@ use std::path::Path;
 
 use passwords::analyzer::is_common_password;
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
 use crate::secret::Secret;
@@ -24,18 +26,19 @@ pub(super) fn is_common(store: &Store, password: &Secret) -> Result<bool> {
         Ok(file) => stands_in(file, password).map_err(|error| unreadable(&own, error)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let plain = password.expose();
-            Ok(is_common_password(plain) || is_common_password(plain.to_lowercase()))
+            Ok(is_common_password(plain)
+                || is_common_password(Zeroizing::new(plain.to_lowercase()).as_str()))
         }
         Err(error) => Err(unreadable(&own, error)),
     }
 }
 
 fn stands_in(file: File, password: &Secret) -> std::io::Result<bool> {
-    let wanted = password.expose().to_lowercase();
+    let wanted = Zeroizing::new(password.expose().to_lowercase());
     for line in BufReader::new(file).split(b'\n') {
         let line = line?;
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        if std::str::from_utf8(line).is_ok_and(|line| line.to_lowercase() == wanted) {
+        if std::str::from_utf8(line).is_ok_and(|line| line.to_lowercase() == *wanted) {
             return Ok(true);
         }
     }

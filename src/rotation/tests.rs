@@ -210,7 +210,7 @@ fn a_rotation_that_was_stopped_goes_on() {
     let session = session(&fresh);
     let with_new_key = |store: &Store| {
         store
-            .write(|tx| with_new_key(tx, &Rotate::default()))
+            .write(|tx| with_new_key(tx, &Rotate::default(), None))
             .unwrap()
     };
     let ring = with_new_key(&session.store);
@@ -222,7 +222,7 @@ fn a_rotation_that_was_stopped_goes_on() {
         "the key that nothing names yet is the one that is taken"
     );
     // The keys are made, and some values are sealed anew.
-    begin(&session, &Rotate::default(), &mut Rotated::default()).unwrap();
+    begin(&session, &Rotate::default(), None, &mut Rotated::default()).unwrap();
     let store = reopened(&fresh);
     opens(&store, 2);
     store
@@ -337,7 +337,7 @@ fn another_rotation_is_waited_for_by_whoever_asks() {
 fn a_key_that_is_named_stays() {
     let fresh = filled(2);
     let session = session(&fresh);
-    begin(&session, &Rotate::default(), &mut Rotated::default()).unwrap();
+    begin(&session, &Rotate::default(), None, &mut Rotated::default()).unwrap();
     fresh
         .store
         .write(|tx| {
@@ -358,7 +358,7 @@ fn a_left_over_key_is_as_known_as_the_others() {
     let session = session(&fresh);
     let left = fresh
         .store
-        .write(|tx| with_new_key(tx, &Rotate::default()))
+        .write(|tx| with_new_key(tx, &Rotate::default(), None))
         .unwrap();
     let options = Rotate {
         compromised: true,
@@ -372,15 +372,15 @@ fn a_left_over_key_is_as_known_as_the_others() {
 #[test]
 fn keys_stay_where_a_link_leads() {
     let fresh = filled(1);
-    let (key, kept) = (
-        fresh.store.place().key.clone(),
-        fresh.directory.path().join("kept"),
-    );
+    let (key, kept) = (fresh.key_file(), fresh.directory.path().join("kept"));
     std::fs::rename(&key, &kept).unwrap();
     std::os::unix::fs::symlink(&kept, &key).unwrap();
     let done = rotate(&session(&fresh), &Rotate::default(), &mut Yes).unwrap();
     assert!(key.is_symlink());
-    assert_eq!(Ring::read(&kept).unwrap().current(), done.ring_key);
+    assert_eq!(
+        Ring::read(&KeySource::file(&kept)).unwrap().current(),
+        done.ring_key
+    );
     opens(&reopened(&fresh), 1);
 }
 
@@ -388,7 +388,7 @@ fn keys_stay_where_a_link_leads() {
 fn keys_go_into_another_file_where_the_key_file_stays_as_it_is() {
     let fresh = filled(1);
     let session = session(&fresh);
-    let before = std::fs::read(&fresh.store.place().key).unwrap();
+    let before = std::fs::read(fresh.key_file()).unwrap();
     let path = fresh.directory.path().join("new.key");
     let options = Rotate {
         new_key_file: Some(path.clone()),
@@ -396,9 +396,9 @@ fn keys_go_into_another_file_where_the_key_file_stays_as_it_is() {
     };
     let done = rotate(&session, &options, &mut Yes).unwrap();
     assert_eq!(done.key_file, path.display().to_string());
-    assert_eq!(std::fs::read(&fresh.store.place().key).unwrap(), before);
+    assert_eq!(std::fs::read(fresh.key_file()).unwrap(), before);
     let db = &fresh.store.place().db;
-    let place = Place::new(db.clone(), Some(path));
+    let place = Place::new(db.clone(), Some(KeySource::file(path)));
     let source = Rc::clone(&fresh.clock) as Rc<dyn Source>;
     let check_verb = verb("key check").unwrap();
     opens(
@@ -430,4 +430,30 @@ fn two_at_once() {
         (3, &second.ring_key, &first.ring_key)
     );
     opens(&reopened(&fresh), 2);
+}
+
+/// A key file that another command locks in between is not asked about by whoever holds the write lock.
+#[test]
+fn nobody_is_asked_under_the_write_lock() {
+    let fresh = filled(1);
+    let one = session(&fresh);
+    // Another process knows nothing of what is answered in this one.
+    let key = KeySource::file(fresh.key_file());
+    let place = Place::new(fresh.store.place().db.clone(), Some(key));
+    let source = Rc::clone(&fresh.clock) as Rc<dyn Source>;
+    let wait = Duration::from_secs(5);
+    let other = Store::open(&place, verb("key rotate").unwrap(), wait, source).unwrap();
+    other.vault().unwrap();
+    let options = Rotate {
+        passphrase: NewLock::Passphrase(Secret::from("correct horse battery staple")),
+        ..Rotate::default()
+    };
+    let done = rotate(&one, &options, &mut Yes).unwrap();
+    assert!(done.locked);
+    let error = other.write(|_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.message().contains("was locked"), "{error}");
+    // Who locked it goes on.
+    one.store.write(|_| Ok(())).unwrap();
+    rotate(&one, &Rotate::default(), &mut Yes).unwrap();
 }

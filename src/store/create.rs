@@ -16,7 +16,7 @@ use super::{APPLICATION_ID, Place, SCHEMA, VERSION};
 use crate::clock::Source;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Owner, PrivateFile, UNFINISHED, directory_of, make_private_directory};
-use crate::vault::{Ring, Vault};
+use crate::vault::{Form, Ring, Vault};
 
 /// Given the database, the store's id and its keys: the log knows the store, and the store does not know the log.
 pub(crate) type Begin = fn(&Connection, &str, &Vault) -> Result<()>;
@@ -30,6 +30,15 @@ pub(crate) enum Created {
     Existing,
 }
 
+/// How a new key file is written.
+#[derive(Debug, Clone, Default)]
+pub struct NewKeys {
+    /// In this form; without one, a key a line.
+    pub form: Option<Form>,
+    /// Locked with a passphrase, which is asked for.
+    pub locked: bool,
+}
+
 /// Makes an empty store and its key file, mode 0600, in a directory that is made too (0700) if it is absent. What is
 /// made belongs to `owner`. The first administrator is not in it yet. `begin` writes what else a new store begins with:
 /// the head of its audit log.
@@ -38,6 +47,7 @@ pub(crate) enum Created {
 /// [`Kind::Io`], [`Kind::Storage`]; [`Kind::KeyMissing`] for an existing store without its key: never a new key.
 pub(crate) fn create(
     place: &Place,
+    keys: &NewKeys,
     owner: Option<Owner>,
     source: &dyn Source,
     begin: Begin,
@@ -47,14 +57,14 @@ pub(crate) fn create(
         Ring::read(&place.key)?;
         Ok(Created::Existing)
     };
-    let [directory, beside] = [&place.db, &place.key].map(|path| directory_of(path));
-    for directory in [directory, beside] {
+    let directory = directory_of(&place.db);
+    for directory in place.directories() {
         remove_unfinished(directory, source);
     }
     if place.db.exists() {
         return existing();
     }
-    for directory in [directory, beside] {
+    for directory in place.directories() {
         make_private_directory(directory, owner).map_err(|error| {
             Error::new(
                 Kind::Io,
@@ -70,8 +80,15 @@ pub(crate) fn create(
         )
         .because(error)
     };
-    if !place.key.exists() {
-        Ring::generate(&place.key, source)?.write(owner)?;
+    // Where others give the keys they are taken as they are: a new one that nobody keeps would be lost with the process.
+    if place.key.as_file().is_some_and(|file| !file.exists()) {
+        let lock = keys
+            .locked
+            .then(|| place.key.new_lock(source))
+            .transpose()?;
+        let ring = Ring::generate(&place.key, source)?.locked(lock);
+        let form = keys.form.unwrap_or(Form::Lines);
+        ring.in_form(form).write(owner, source)?;
     }
     // Read back: another may have been first, and a store is wrapped by the key that stands there.
     let ring = Ring::read(&place.key)?;

@@ -10,6 +10,7 @@ mod copy;
 mod create;
 mod damage;
 mod kept;
+mod keys;
 mod opened;
 mod overlay;
 mod place;
@@ -32,6 +33,7 @@ use self::kept::Kept;
 use self::opened::Opened;
 
 pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
+pub use self::create::NewKeys;
 pub(crate) use self::create::{Created, create, remove_unfinished};
 pub(crate) use self::damage::Reading;
 pub use self::overlay::Overlay;
@@ -44,7 +46,7 @@ use crate::clock::{Source, Standing, Time};
 use crate::error::{Error, Kind, Result};
 use crate::files::with_suffix;
 use crate::progress::{Progress, Silent};
-use crate::vault::{Ring, Vault};
+use crate::vault::Vault;
 use crate::verb::{Opens, Verb};
 
 /// `application_id` of a store: "2FA" and the number of this family of layouts.
@@ -212,7 +214,7 @@ impl Store {
 
     /// Where the store and its key are.
     #[must_use]
-    pub(crate) fn place(&self) -> &Place {
+    pub fn place(&self) -> &Place {
         &self.place
     }
 
@@ -256,49 +258,6 @@ impl Store {
     /// The same, for another store of this process.
     pub(crate) fn shared_source(&self) -> Rc<dyn Source> {
         Rc::clone(&self.source)
-    }
-
-    /// The opened keys. Read from the key file when first asked for.
-    ///
-    /// # Errors
-    /// [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`].
-    pub fn vault(&self) -> Result<&Vault> {
-        if let Some(vault) = self.vault.get() {
-            return Ok(vault);
-        }
-        if self.id.is_empty() {
-            return Err(Error::new(
-                Kind::Storage,
-                "the store is too damaged to tell which key opens it",
-            ));
-        }
-        let open = || Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?);
-        let vault = match open() {
-            // New keys may have come between the look into the file and the one into the store.
-            Err(error) if error.kind() == Kind::KeyWrong => open()?,
-            opened => opened?,
-        };
-        Ok(self.vault.get_or_init(|| vault))
-    }
-
-    /// Takes over the keys that another command made since they were opened. Under the write lock: nothing is sealed with
-    /// a key that is about to go, and nothing is met that a newer key sealed.
-    fn keys_of_now(&self) -> Result<()> {
-        let Some(vault) = self.vault.get() else {
-            return Ok(());
-        };
-        let newest: i64 = self
-            .db()
-            .prepare_cached("SELECT max(id) FROM data_key")?
-            .query_row([], |row| row.get(0))?;
-        if newest != vault.newest() {
-            vault.take_over(Vault::open(
-                &self.db,
-                &self.id,
-                &Ring::read(&self.place.key)?,
-            )?);
-        }
-        Ok(())
     }
 
     /// A number that is another one after any commit of another connection (`SQLite`, `PRAGMA data_version`).

@@ -7,14 +7,15 @@ use serde::Serialize;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Owner, directory_of, with_suffix};
 use crate::name::visible;
+use crate::vault::KeySource;
 
-/// The paths of a store and its key file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a store and its keys are.
+#[derive(Debug, Clone)]
 pub struct Place {
     /// The `SQLite` file.
     pub db: PathBuf,
-    /// The key file.
-    pub key: PathBuf,
+    /// Where its keys come from.
+    pub key: KeySource,
 }
 
 /// A file or directory of the store that others than its owner may read or write.
@@ -37,20 +38,13 @@ impl Place {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mut directories = [&self.db, &self.key]
-                .map(|path| directory_of(path))
-                .to_vec();
-            directories.dedup();
-            let files = [
-                self.db.clone(),
-                with_suffix(&self.db, "-wal"),
-                with_suffix(&self.db, "-shm"),
-                self.key.clone(),
-            ];
+            let logs = ["-wal", "-shm"].map(|suffix| with_suffix(&self.db, suffix));
+            let mut files = vec![self.db.as_path(), &logs[0], &logs[1]];
+            files.extend(self.key.as_file());
             files
-                .iter()
-                .map(|path| (path.as_path(), 0o077))
-                .chain(directories.into_iter().map(|path| (path, 0o022)))
+                .into_iter()
+                .map(|path| (path, 0o077))
+                .chain(self.directories().into_iter().map(|path| (path, 0o022)))
                 .filter_map(|(path, others)| {
                     let found = path.metadata().ok()?;
                     let mode = found.permissions().mode() & 0o7777;
@@ -69,11 +63,23 @@ impl Place {
     /// The store of a whole machine.
     pub const SYSTEM: &'static str = "/var/lib/twofa/twofa.db";
 
-    /// A store at `db`; its key is `db` + `.key` unless `key` names another.
+    /// A store at `db`; its keys are in the file `db` + `.key` unless `key` says otherwise.
     #[must_use]
-    pub fn new(db: PathBuf, key: Option<PathBuf>) -> Place {
-        let key = key.unwrap_or_else(|| with_suffix(&db, ".key"));
+    pub fn new(db: PathBuf, key: Option<KeySource>) -> Place {
+        let key = key.unwrap_or_else(|| KeySource::file(with_suffix(&db, ".key")));
         Place { db, key }
+    }
+
+    /// The store, and the key file where it is ours to look after.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.db.as_path()).chain(self.key.as_file())
+    }
+
+    /// The directories of those, each once.
+    pub(crate) fn directories(&self) -> Vec<&Path> {
+        let mut directories: Vec<&Path> = self.files().map(directory_of).collect();
+        directories.dedup();
+        directories
     }
 }
 

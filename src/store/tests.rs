@@ -32,13 +32,27 @@ pub(crate) fn traced(store: &mut Store) -> Arc<Mutex<BTreeSet<String>>> {
     seen
 }
 
+impl Fresh {
+    /// Its key file.
+    pub(crate) fn key_file(&self) -> std::path::PathBuf {
+        self.store.place().key.as_file().unwrap().to_owned()
+    }
+}
+
 pub(crate) const START: Time = Time(1_767_225_600);
 
 pub(crate) fn fresh() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let clock = Rc::new(Fixed::new(START, 7));
     let place = Place::new(directory.path().join("twofa.db"), None);
-    create(&place, None, clock.as_ref(), crate::audit::begin).unwrap();
+    create(
+        &place,
+        &NewKeys::default(),
+        None,
+        clock.as_ref(),
+        crate::audit::begin,
+    )
+    .unwrap();
     let store = Store::connect(
         &place,
         true,
@@ -171,6 +185,13 @@ fn a_second_opening_drops_no_lock() {
         drop(again);
         assert!(is_locked());
     }
-    create(&place, None, fresh.clock.as_ref(), |_, _, _| Ok(())).unwrap();
+    create(
+        &place,
+        &NewKeys::default(),
+        None,
+        fresh.clock.as_ref(),
+        |_, _, _| Ok(()),
+    )
+    .unwrap();
     assert!(is_locked());
 }

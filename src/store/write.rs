@@ -42,6 +42,7 @@ impl Store {
                 "this command opened the store to read only",
             ));
         }
+        self.unlock_for_writing()?;
         let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let tx = Tx { store: self, inner };
         self.keys_of_now()?;

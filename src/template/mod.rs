@@ -25,6 +25,8 @@ pub use self::rules::LONGEST;
 pub(crate) use self::fill::fill;
 use self::fill::{escaped, plain};
 use self::shipped::{Shipped, shipped};
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 use crate::store::Store;
@@ -41,6 +43,17 @@ pub struct Words {
     pub text: String,
     /// The HTML part, if there is one.
     pub html: Option<String>,
+}
+
+/// Words with values in the places of macros: a code is one of them.
+pub(crate) type Filled = Zeroizing<Words>;
+
+impl Zeroize for Words {
+    fn zeroize(&mut self) {
+        self.subject.zeroize();
+        self.text.zeroize();
+        self.html.zeroize();
+    }
 }
 
 /// A template as `list` gives it.
@@ -225,7 +238,7 @@ pub(crate) fn render(
     name: &str,
     language: &str,
     values: &[(&str, &str)],
-) -> Result<Words> {
+) -> Result<Filled> {
     let template = shipped(name)?;
     let id: i64 = store
         .db()
@@ -237,7 +250,7 @@ pub(crate) fn render(
             None => template.words(language)?,
         };
         if let Some(words) = words {
-            return Ok(words.filled(values));
+            return Ok(Zeroizing::new(words.filled(values)));
         }
     }
     Err(Error::new(

@@ -33,7 +33,7 @@ impl Vault {
         )?;
         for key in self.keys.borrow().iter() {
             let bound = bound_key(&self.store_id, key.purpose, key.id);
-            let wrapped = encrypt(&ring.keys[0].1, &bound, key.key.as_ref(), source)?;
+            let wrapped = encrypt(ring.current_key(), &bound, key.key.as_ref(), source)?;
             update.execute(named_params! {
                 ":id": key.id, ":ring_key": ring.current(), ":wrapped": wrapped,
             })?;
@@ -61,7 +61,7 @@ impl Vault {
         let mut key = Zeroizing::new([0u8; 32]);
         source.fill(key.as_mut())?;
         let bound = bound_key(&self.store_id, purpose, id);
-        let wrapped = encrypt(&ring.keys[0].1, &bound, key.as_ref(), source)?;
+        let wrapped = encrypt(ring.current_key(), &bound, key.as_ref(), source)?;
         db.execute(
             "UPDATE data_key SET current = 0 WHERE purpose = ?1",
             [purpose.code()],

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::ring::LONGEST_FILE;
+use super::source::LONGEST;
 use super::*;
 use crate::store::tests::fresh;
 
@@ -24,13 +24,90 @@ fn a_data_key_opens_for_its_own_purpose_only() {
 #[test]
 fn a_key_file_is_never_read_in_part() {
     let fresh = fresh();
-    let path = &fresh.store.place().key;
+    let (path, from) = (&fresh.key_file(), &fresh.store.place().key);
     let text = fs::read_to_string(path).unwrap();
-    let filler = "#".repeat(LONGEST_FILE - text.len() - 1);
+    let filler = "#".repeat(LONGEST - text.len() - 1);
     fs::write(path, format!("{text}{filler}\n")).unwrap();
-    assert!(Ring::read(path).is_ok());
+    assert!(Ring::read(from).is_ok());
     fs::write(path, format!("{text}{filler}\n\n")).unwrap();
-    let error = Ring::read(path).err().unwrap();
+    let error = Ring::read(from).err().unwrap();
     assert_eq!(error.kind(), Kind::KeyWrong);
     assert!(error.message().contains("longer"), "{error}");
+}
+
+#[test]
+fn what_is_secret_does_not_show() {
+    let phrase = "correct horse battery staple";
+    let from = KeySource::environment(Secret::from("twofa-key-1:1f2e3d4c:hush"))
+        .with_passphrase(Passphrase::read(move || Ok(Secret::from(phrase))));
+    let debug = format!("{from:?}");
+    assert!(
+        !debug.contains("hush") && !debug.contains("horse"),
+        "{debug}"
+    );
+    let lock = crate::rotation::NewLock::Passphrase(Secret::from(phrase));
+    assert!(!format!("{lock:?}").contains("horse"));
+    // Nor does what is wrong with it.
+    let error = Ring::read(&from).err().unwrap();
+    assert!(!format!("{error:?} {}", error.to_json()).contains("hush"));
+}
+
+/// Once for each lock, however often a ring is read: it is read again under the write lock.
+#[test]
+fn a_passphrase_is_asked_for_once() {
+    let fresh = fresh();
+    let asked = Rc::new(std::cell::Cell::new(0));
+    let count = Rc::clone(&asked);
+    let passphrase = Passphrase::asked(move |_, _| {
+        count.set(count.get() + 1);
+        Ok(Secret::from("correct horse battery staple"))
+    });
+    let from = KeySource::file(fresh.key_file()).with_passphrase(passphrase);
+    let lock = from.new_lock(fresh.clock.as_ref()).unwrap();
+    let ring = Ring::read(&from).unwrap().locked(Some(lock));
+    ring.replace(None, fresh.clock.as_ref()).unwrap();
+    assert!(from.is_locked() && !from.would_ask());
+    for _ in 0..3 {
+        assert_eq!(Ring::read(&from).unwrap().ids(), ring.ids());
+    }
+    assert_eq!(asked.get(), 1);
+    // Nobody is asked where nobody can be, and nothing is locked that cannot be read.
+    let alone = KeySource::file(fresh.key_file());
+    assert!(alone.would_ask());
+    let error = Ring::read(&alone).err().unwrap();
+    assert_eq!(error.kind(), Kind::MissingAnswer);
+    assert!(!KeySource::file("absent").would_ask());
+}
+
+/// Whatever stands in a file, reading it ends with keys or with an error.
+#[test]
+fn no_text_makes_a_ring_panic() {
+    use proptest::prelude::*;
+    let words = prop::sample::select(vec![
+        "twofa-key-1",
+        "twofa-locked-1",
+        "TWOFA_KEY=",
+        ":",
+        ",",
+        " ",
+        "\n",
+        "#",
+        "\"",
+        "65536",
+        "4294967296",
+        "-1",
+        "0",
+        "1f2e3d4c",
+        "AAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "é",
+    ]);
+    proptest!(|(text in prop::collection::vec(words, 0..12))| {
+        let from = KeySource::environment(Secret::new(text.concat()));
+        match Ring::read(&from) {
+            Ok(ring) => prop_assert!(!ring.ids().is_empty()),
+            Err(error) => prop_assert!(matches!(error.kind(), Kind::KeyWrong | Kind::MissingAnswer), "{error}"),
+        }
+    });
 }

@@ -12,6 +12,8 @@ use crate::world::{Built, World};
 /// What ends with exit 2 where nobody can be asked: they ask for a secret or open an editor, on a terminal.
 const ASK: &[&str] = &[
     "twofa authenticator confirm",
+    "twofa init --passphrase",
+    "twofa key rotate --new-passphrase",
     "twofa login simulate",
     "twofa login start",
     "twofa password change",

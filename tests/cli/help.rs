@@ -321,7 +321,9 @@ $ twofa help environment
 --- stdout
 VARIABLE                  OPTION                MEANING
 TWOFA_DB                  --db                  The store
-TWOFA_KEY_FILE            --key-file            The key file; without it, the store's path and `.key`
+TWOFA_KEY_FILE            --key-file            The key file, or credential:NAME
+TWOFA_PASSPHRASE_FILE     --passphrase-file     Read the passphrase of the key file from the first line of a file
+TWOFA_PASSPHRASE_STDIN    --passphrase-stdin    Read it from standard input, before every other secret
 TWOFA_AS                  --as                  Act as this user (root and the store's owner only)
 TWOFA_WAIT                --wait                How long to wait for a busy store
 TWOFA_OUTPUT              --output              How the answer is printed
@@ -335,6 +337,8 @@ TWOFA_CONFIRM_CODE_STDIN  --confirm-code-stdin  Read that code from standard inp
 TWOFA_CONFIRM_METHOD      --confirm-method      The method to confirm by
 TWOFA_CONFIRM_CHALLENGE   --confirm-challenge   The challenge a code was sent for
 TWOFA_OVERRIDE            --override            Go without confirmation (root and the store's owner only; needs --reason)
+TWOFA_KEY                 --key-file            The keys themselves, in one line: `key rotate --key-form environment` writes it
+CREDENTIALS_DIRECTORY     --key-file            Where systemd puts what credential:NAME names
 NO_COLOR                  --color never         Set to anything, it turns colour off
 XDG_DATA_HOME             --db                  Where the store of an ordinary account is, in twofa/twofa.db
 VISUAL                    template edit         The editor and its arguments; without it EDITOR, then vi

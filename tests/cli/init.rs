@@ -307,7 +307,7 @@ $ twofa init
 ? 1
 --- stderr
 error: `twofa.db.key` is not a twofa key file (line 1)
- hint: name the right one with --key-file
+ hint: name the right key file with --key-file
 
 "#]]);
     assert_eq!(files(&other, "."), ["twofa.db.key"]);

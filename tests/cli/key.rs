@@ -152,7 +152,7 @@ $ twofa key check --key-file broken.key
 ? 1
 --- stderr
 error: `broken.key` is not a twofa key file (line 1)
- hint: name the right one with --key-file
+ hint: name the right key file with --key-file
 
 "#]]);
     world.run("key check --key-file .").exits(1);

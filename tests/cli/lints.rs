@@ -227,6 +227,89 @@ fn the_write_lock_is_seen_in_every_spelling() {
 }
 
 /// Nothing in the tree names a machine's paths.
+/// What is called a secret and is plain text or bytes in a struct, each with what makes it none.
+const PLAIN: &[(&str, &str, &str)] = &[
+    ("src/authenticator.rs", "secret", "sealed"),
+    ("src/authenticator.rs", "token_hash", "a keyed hash"),
+    ("src/bin/twofa/cli.rs", "code", "typed on the command line"),
+    (
+        "src/bin/twofa/cli.rs",
+        "confirm_code",
+        "typed on the command line",
+    ),
+    (
+        "src/bin/twofa/commands/authenticator.rs",
+        "setup_token",
+        "typed on the command line",
+    ),
+    (
+        "src/bin/twofa/commands/setting.rs",
+        "code",
+        "the name of a setting",
+    ),
+    ("src/challenge.rs", "code_hash", "a keyed hash"),
+    (
+        "src/challenge.rs",
+        "token",
+        "the id of a challenge, which opens nothing by itself",
+    ),
+    ("src/mailbox/mod.rs", "password", "sealed"),
+    ("src/sms_provider/mod.rs", "secret", "sealed"),
+    (
+        "src/user/export.rs",
+        "password_hash",
+        "a hash, printed because it was asked for",
+    ),
+];
+
+#[test]
+fn secrets_have_their_type() {
+    let words = [
+        "password",
+        "passphrase",
+        "secret",
+        "token",
+        "pepper",
+        "code",
+    ];
+    let mut found = BTreeSet::new();
+    for path in rust_files("src")
+        .into_iter()
+        .filter(|path| !is_for_tests(path))
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        // Tests end a file.
+        let text = text.split("\nmod tests {").next().unwrap();
+        let file = path.strip_prefix(root()).unwrap().display().to_string();
+        for line in text.lines().filter(|line| !line.contains("//")) {
+            let Some((name, kind)) = line.trim().split_once(": ") else {
+                continue;
+            };
+            let name = name.rsplit(' ').next().unwrap();
+            let is_field = name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                && kind.ends_with(',')
+                && !kind.contains(['(', '{']);
+            let kind = kind.trim_start_matches("Option<");
+            let is_plain = ["String", "Vec<u8>", "[u8;"]
+                .iter()
+                .any(|plain| kind.starts_with(plain));
+            if is_field && is_plain && words.iter().any(|word| name.contains(word)) {
+                found.insert((file.clone(), name.to_owned()));
+            }
+        }
+    }
+    let listed: BTreeSet<(String, String)> = PLAIN
+        .iter()
+        .map(|(file, name, _)| ((*file).to_owned(), (*name).to_owned()))
+        .collect();
+    assert_eq!(
+        found, listed,
+        "a secret is a `Secret`, or is wiped in another way"
+    );
+}
+
 #[test]
 fn no_path_of_one_machine() {
     for path in rust_files("src").into_iter().chain(rust_files("tests")) {

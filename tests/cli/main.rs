@@ -63,7 +63,9 @@ mod help;
 mod init;
 mod init_files;
 mod key;
+mod key_passphrase;
 mod key_rotate;
+mod key_sources;
 mod lines;
 mod lints;
 mod login;
@@ -83,6 +85,8 @@ mod mailbox_edit;
 mod mailbox_files;
 mod man;
 mod meantime;
+#[cfg(unix)]
+mod memory;
 mod method;
 mod outbox;
 mod output;

@@ -153,7 +153,7 @@ $ twofa method enable email
 ? 1
 --- stderr
 error: `twofa.db.key` is not a twofa key file (line 1)
- hint: name the right one with --key-file
+ hint: name the right key file with --key-file
 
 "#]]);
     std::fs::remove_file(world.file("twofa.db.key")).unwrap();
@@ -248,7 +248,7 @@ $ twofa method enable email --key-file /dev/zero
 ? 1
 --- stderr
 error: `/dev/zero` is longer than a twofa key file can be (65536 bytes)
- hint: name the right one with --key-file
+ hint: name the right key file with --key-file
 
 "#]]);
 }

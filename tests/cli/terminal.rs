@@ -68,7 +68,7 @@ impl Terminal {
     }
 
     /// Types a secret once the terminal no longer shows what is typed: what comes before that is thrown away.
-    fn types_secret(&mut self, secret: &str) {
+    pub fn types_secret(&mut self, secret: &str) {
         #[expect(
             clippy::disallowed_methods,
             reason = "a test measures by the machine's clock"

@@ -28,6 +28,7 @@ mod kill_cases;
 mod lines;
 mod machine;
 mod man;
+mod memory;
 mod oathtool;
 mod postfix;
 mod postfix_cases;
@@ -42,6 +43,7 @@ mod smpp;
 mod smsc;
 mod smtp;
 mod smtpd;
+mod systemd;
 #[path = "../cli/world.rs"]
 #[allow(
     dead_code,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use twofa::vault::Form;
 
 use crate::commands::{
     audit, authenticator, backup, completions, coverage, doctor, group, help, init, key, login,
@@ -34,6 +35,7 @@ pub struct Cli {
 
 /// A path is no markup, and in a doc comment clippy wants it to be.
 const DB: &str = "The store\n\nWithout it: the system store /var/lib/twofa/twofa.db if it exists or you are root, else $XDG_DATA_HOME/twofa/twofa.db.";
+const KEY: &str = "The key file, or credential:NAME for what systemd gives a service (LoadCredential=NAME:FILE)\n\nWithout it: the keys in the variable TWOFA_KEY if that is set, else the store's path and .key.";
 const STORE: &str = "Store";
 const OUTPUT: &str = "Output";
 const ANSWERS: &str = "Answers";
@@ -57,9 +59,16 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", env = "TWOFA_DB", value_hint = ValueHint::FilePath, help_heading = STORE, hide_env_values = true, help = "The store", long_help = DB)]
     pub db: Option<PathBuf>,
 
-    /// The key file; without it, the store's path and `.key`
-    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_KEY_FILE", value_hint = ValueHint::FilePath, help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_KEY_FILE", value_hint = ValueHint::FilePath, help_heading = STORE, hide_short_help = true, hide_env_values = true, help = "The key file, or credential:NAME", long_help = KEY)]
     pub key_file: Option<PathBuf>,
+
+    /// Read the passphrase of the key file from the first line of a file
+    #[arg(long, global = true, value_name = "FILE", env = "TWOFA_PASSPHRASE_FILE", value_hint = ValueHint::FilePath, help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    pub passphrase_file: Option<PathBuf>,
+
+    /// Read it from standard input, before every other secret
+    #[arg(long, global = true, env = "TWOFA_PASSPHRASE_STDIN", value_parser = clap::builder::BoolishValueParser::new(), help_heading = STORE, hide_short_help = true, hide_env_values = true)]
+    pub passphrase_stdin: bool,
 
     /// Act as this user (root and the store's owner only)
     #[arg(long = "as", global = true, value_name = "LOGIN", env = "TWOFA_AS", help_heading = STORE, hide_short_help = true, hide_env_values = true, add = complete::users())]
@@ -241,6 +250,25 @@ pub struct NewPasswordFrom {
     /// Read the new password from the first line of a file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub new_password_file: Option<PathBuf>,
+}
+
+/// How keys are written into a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyForm {
+    /// One key a line
+    Lines,
+    /// An environment file: all keys in the one line TWOFA_KEY=…
+    Environment,
+}
+
+impl KeyForm {
+    /// What the library calls it.
+    pub fn form(self) -> Form {
+        match self {
+            KeyForm::Lines => Form::Lines,
+            KeyForm::Environment => Form::Environment,
+        }
+    }
 }
 
 /// A one-time code, as an argument or from standard input; without either it is asked for.

@@ -50,7 +50,7 @@ pub fn requested() -> bool {
 /// Answers the shell. Its words are `twofa -- twofa WORD…`. A delegated caller gets no answer: candidates come out of
 /// directories and stores that they may not choose.
 pub fn answer() -> ExitCode {
-    if process::is_delegated(&process::process(), place().as_ref(), None) {
+    if process::is_delegated(&process::process(), line::store().as_deref(), None) {
         return ExitCode::from(Kind::NotPermitted.exit());
     }
     let shell = process::text(VARIABLE).unwrap_or_default();

@@ -65,16 +65,17 @@ fn run(words: &[String], path: &Path) -> Result<()> {
     let [program, arguments @ ..] = words else {
         return Ok(());
     };
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .arg(path)
-        .stdout(Stdio::from(std::io::stderr()))
-        .status()
-        .map_err(|error| {
-            Error::new(Kind::Io, format!("cannot start the editor `{shown}`"))
-                .because(error)
-                .hint("name another one in the variable VISUAL or EDITOR")
-        })?;
+        .stdout(Stdio::from(std::io::stderr()));
+    process::keep_secrets_from(&mut command);
+    let status = command.status().map_err(|error| {
+        Error::new(Kind::Io, format!("cannot start the editor `{shown}`"))
+            .because(error)
+            .hint("name another one in the variable VISUAL or EDITOR")
+    })?;
     if status.success() {
         return Ok(());
     }

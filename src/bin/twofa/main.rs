@@ -35,7 +35,10 @@ use crate::session::Context;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    process::restrict();
+    if let Err(error) = process::restrict() {
+        ui::error(&error, cli::Color::Auto, wants_json());
+        return ExitCode::from(error.kind().exit());
+    }
     if complete::requested() {
         return complete::answer();
     }
@@ -62,15 +65,21 @@ fn main() -> ExitCode {
 fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<u8> {
     let process = process::process();
     let verb = verb(&path(matches))?;
-    let place = process::place(&cli.globals, &process);
-    if let Ok(place) = &place {
-        process::refuse_delegated(&process, place, verb, command, matches)?;
-    }
+    // Before anything is made of what was said of keys: a mistake there lets nobody past this.
+    let store = process::store(&cli.globals, &process).ok();
+    process::refuse_delegated(&process, store.as_deref(), verb, command, matches)?;
     // Not clap's to say: to it a switch that a variable turns off is one that was given.
     if cli.globals.confirm_code.is_some() && cli.globals.confirm_code_stdin {
         return Err(Error::new(
             Kind::Usage,
             "--confirm-code and --confirm-code-stdin exclude each other",
+        )
+        .hint("give one of them"));
+    }
+    if cli.globals.passphrase_file.is_some() && cli.globals.passphrase_stdin {
+        return Err(Error::new(
+            Kind::Usage,
+            "--passphrase-file and --passphrase-stdin exclude each other",
         )
         .hint("give one of them"));
     }
@@ -82,7 +91,7 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
             Error::new(Kind::Usage, "only `twofa export` prints TOML").hint("leave --output out")
         );
     }
-    let mut context = Context::new(cli.globals, process, ui, verb);
+    let mut context = Context::new(cli.globals, process, ui, verb)?;
     let answer: Answer = commands::run(&mut context, cli.command).map_err(|error| {
         if context.has_committed() {
             error.after_commit()

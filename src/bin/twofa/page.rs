@@ -30,7 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "STORE.key",
-        "The key file of the store, unless `--key-file` names another one. Its mode is 0600. Keep a copy in a safe place, apart from the backups of the store: without it authenticator apps, recovery codes, mailbox passwords and user passwords are lost.",
+        "The key file of the store, unless `--key-file` names another one, or the keys stand in the variable TWOFA_KEY. Its mode is 0600. Keep a copy in a safe place, apart from the backups of the store: without it authenticator apps, recovery codes, mailbox passwords and user passwords are lost.",
     ),
     (
         "STORE.weak-passwords",

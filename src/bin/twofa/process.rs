@@ -1,6 +1,7 @@
 //! What this process is: who runs it, where the store is, and what a delegated caller may not say.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use clap::{ArgMatches, Command, ValueHint};
 use twofa::actor::{Authority, Process};
 use twofa::clock::{Source, System};
 use twofa::error::{Error, Kind, Result};
+use twofa::secret::Secret;
 use twofa::store::{Place, owner_of};
+use twofa::vault::{CREDENTIAL, KEY_VARIABLE, KeySource};
 use twofa::verb::{Opens, Verb};
 
 use crate::cli::{Globals, STREAMS};
@@ -68,7 +71,9 @@ pub fn process() -> Process {
 
 /// Runs this program once more, with the store of this run, without waiting for it: what is left to do takes a time
 /// that an answer must not tell.
-pub fn spawn_self(globals: &Globals, words: &[&str]) -> Result<()> {
+///
+/// A passphrase that was needed here is handed on through a pipe, where nobody else reads it.
+pub fn spawn_self(globals: &Globals, passphrase: Option<Secret>, words: &[&str]) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, "cannot run this program once more").because(error)
     };
@@ -81,38 +86,106 @@ pub fn spawn_self(globals: &Globals, words: &[&str]) -> Result<()> {
         command.arg("--key-file").arg(key);
     }
     command
-        .stdin(std::process::Stdio::null())
+        .stdin(match &passphrase {
+            Some(_) => std::process::Stdio::piped(),
+            None => std::process::Stdio::null(),
+        })
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
     // What ends the terminal's job does not end it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().map(drop).map_err(failed)
+    if passphrase.is_some() {
+        command.arg("--passphrase-stdin");
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    if let (Some(mut pipe), Some(passphrase)) = (child.stdin.take(), passphrase) {
+        // As long as the longest secret, it fits into the pipe.
+        for part in [passphrase.expose(), "\n"] {
+            pipe.write_all(part.as_bytes()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
-/// Files made from here on are for their owner alone.
-pub fn restrict() {
+/// Files made from here on are for their owner alone, and what this process has in memory is written into none.
+///
+/// Keys, codes and passwords are in memory, so it leaves no core dump. On Linux the process is also made one that its
+/// account cannot trace, nor read its memory or environment (`prctl`, `PR_SET_DUMPABLE`); that holds where a program takes
+/// the dump too, which no limit of length keeps from it. Only the soft limit is lowered: whoever writes a program that sends,
+/// and wants its dumps, raises it there. The other half goes with `execve` by itself. To give a child its limit back would
+/// take code between fork and exec, which is unsafe; and what a child of ours has in memory is a code.
+///
+/// # Errors
+/// [`Kind::Io`] where the system lets neither be done, as with a filter of system calls that forbids both.
+pub fn restrict() -> Result<()> {
     #[cfg(unix)]
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        let limited = getrlimit(Resource::RLIMIT_CORE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_CORE, 0, hard));
+        #[cfg(target_os = "linux")]
+        let limited = nix::sys::prctl::set_dumpable(false).or(limited);
+        limited.map_err(|error| {
+            Error::new(Kind::Io, "cannot keep keys out of core dumps")
+                .because(error)
+                .hint("allow this process to call setrlimit or prctl")
+        })?;
+    }
+    Ok(())
 }
 
-/// Where the store is (DESIGN, section 2, "Store").
+/// Where the store and its keys are (DESIGN, section 2, "Store").
 pub fn place(globals: &Globals, process: &Process) -> Result<Place> {
+    let db = store(globals, process)?;
+    Ok(Place::new(db, key_source(globals.key_file.as_deref())?))
+}
+
+/// Where the store is.
+pub fn store(globals: &Globals, process: &Process) -> Result<PathBuf> {
     let system = Path::new(Place::SYSTEM);
-    let db = match &globals.db {
-        Some(path) => path.clone(),
-        None if process.effective == Some(0) || system.exists() => system.to_owned(),
-        None => default_place()?.db,
-    };
-    Ok(Place::new(db, globals.key_file.clone()))
+    match &globals.db {
+        Some(path) => Ok(path.clone()),
+        None if process.effective == Some(0) || system.exists() => Ok(system.to_owned()),
+        None => default_store(),
+    }
+}
+
+/// Where the keys are, if not beside the store. What the command line or its variable names comes before keys that stand in
+/// the environment themselves: after a rotation into a new file that is how the file is used.
+pub fn key_source(named: Option<&Path>) -> Result<Option<KeySource>> {
+    if let Some(path) = named {
+        let credential = path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL));
+        return Ok(Some(match credential {
+            Some(name) => {
+                let directory = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+                KeySource::credential(name, directory)?
+            }
+            None => KeySource::file(path),
+        }));
+    }
+    // One that cannot be read must not look like one that is not set.
+    let ring = variable(KEY_VARIABLE).map(|value| match value.into_string() {
+        Ok(text) => Secret::new(text),
+        Err(_) => Secret::new(String::new()),
+    });
+    Ok(ring.map(KeySource::environment))
+}
+
+/// What the environment may hold of keys and codes, or leads to them.
+const SECRET: &[&str] = &[KEY_VARIABLE, "TWOFA_CONFIRM_CODE", "CREDENTIALS_DIRECTORY"];
+
+/// Takes that out of the environment of a program that somebody else wrote and that has no use for it.
+pub fn keep_secrets_from(command: &mut std::process::Command) {
+    for name in SECRET {
+        command.env_remove(name);
+    }
 }
 
 /// Where the store of an ordinary account is.
-pub fn default_place() -> Result<Place> {
-    Ok(Place::new(
-        data_home()?.join("twofa").join("twofa.db"),
-        None,
-    ))
+pub fn default_store() -> Result<PathBuf> {
+    Ok(data_home()?.join("twofa").join("twofa.db"))
 }
 
 fn data_home() -> Result<PathBuf> {
@@ -174,17 +247,16 @@ fn fixed() -> Option<twofa::clock::Fixed> {
 
 /// Whether somebody else runs this process with the rights of a store's owner: of the store that is named, the system
 /// store, or the one the account has by default. To name a store of one's own is then no way to use those rights.
-pub fn is_delegated(process: &Process, place: Option<&Place>, verb: Option<&Verb>) -> bool {
+pub fn is_delegated(process: &Process, store: Option<&Path>, verb: Option<&Verb>) -> bool {
     // A store that is yet to be made, or was lost, has no owner; it would be of whoever's rights these are.
     let makes = verb.is_some_and(|verb| verb.opens == Opens::Create || verb.path == "restore");
     if makes && process.authority(process.effective) == Authority::Delegated {
         return true;
     }
-    let default = default_place().ok();
-    [place, default.as_ref()]
+    let default = default_store().ok();
+    [store, default.as_deref()]
         .into_iter()
         .flatten()
-        .map(|place| place.db.as_path())
         .chain([Path::new(Place::SYSTEM)])
         .any(|path| process.authority(owner_of(path)) == Authority::Delegated)
 }
@@ -203,12 +275,12 @@ fn own_variable() -> Option<String> {
 /// Refuses what a delegated caller may not say, before anything is opened (DESIGN, section 4, "Acting user").
 pub fn refuse_delegated(
     process: &Process,
-    place: &Place,
+    store: Option<&Path>,
     verb: &Verb,
     command: &Command,
     matches: &ArgMatches,
 ) -> Result<()> {
-    if !is_delegated(process, Some(place), Some(verb)) {
+    if !is_delegated(process, store, Some(verb)) {
         return Ok(());
     }
     let refuse = |what: &str| {

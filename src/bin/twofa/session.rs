@@ -15,7 +15,8 @@ use twofa::method::Method;
 use twofa::plan::Plan;
 use twofa::secret::Secret;
 use twofa::store::{Place, Store};
-use twofa::verb::Verb;
+use twofa::vault::Passphrase;
+use twofa::verb::{Opens, Verb};
 
 use crate::cli::{CodeFrom, Format, Globals, NewPasswordFrom, PasswordFrom};
 use crate::process;
@@ -29,20 +30,27 @@ pub struct Context {
     pub source: Rc<dyn Source>,
     /// Whether something was committed: see [`Error::after_commit`].
     committed: Rc<Cell<bool>>,
+    /// Of a key file that is locked; asked for once.
+    passphrase: Passphrase,
     /// The row of the command that runs.
     verb: &'static Verb,
 }
 
 impl Context {
-    pub fn new(globals: Globals, process: Process, ui: Ui, verb: &'static Verb) -> Context {
-        Context {
+    pub fn new(globals: Globals, process: Process, ui: Ui, verb: &'static Verb) -> Result<Context> {
+        let passphrase = match verb.opens {
+            Opens::Nothing => Passphrase::default(),
+            _ => ui.passphrase(&globals)?,
+        };
+        Ok(Context {
             globals,
             process,
             ui,
             source: process::source(),
             committed: Rc::default(),
+            passphrase,
             verb,
-        }
+        })
     }
 
     /// Whether the command has committed something.
@@ -52,7 +60,16 @@ impl Context {
 
     /// Where the store is.
     pub fn place(&self) -> Result<Place> {
-        process::place(&self.globals, &self.process)
+        let place = process::place(&self.globals, &self.process)?;
+        Ok(Place {
+            key: place.key.with_passphrase(self.passphrase.clone()),
+            ..place
+        })
+    }
+
+    /// The passphrase of the key file, if it was needed.
+    pub fn passphrase(&self) -> Option<Secret> {
+        self.passphrase.answered()
     }
 
     /// Opens the store the way the command needs it, and finds out who acts.
@@ -135,12 +152,21 @@ impl Context {
 
     /// Standard input as a file: then no secret comes on it.
     pub fn file_from_input(&self) -> Result<StdinLock<'static>> {
-        if self.globals.confirm_code_stdin {
-            return Err(Error::new(
-                Kind::Usage,
-                "standard input cannot be both the file and the confirmation code",
-            )
-            .hint("use --confirm-code"));
+        let taken = [
+            (
+                self.globals.confirm_code_stdin,
+                "the confirmation code",
+                "use --confirm-code",
+            ),
+            (
+                self.globals.passphrase_stdin,
+                "the passphrase",
+                "use --passphrase-file",
+            ),
+        ];
+        if let Some((_, what, hint)) = taken.iter().find(|(taken, ..)| *taken) {
+            let message = format!("standard input cannot be both the file and {what}");
+            return Err(Error::new(Kind::Usage, message).hint(*hint));
         }
         Ok(ui::input())
     }

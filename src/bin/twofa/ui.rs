@@ -1,8 +1,8 @@
 //! The conversation: what is said on stderr, what is asked, and how secrets are read.
 //!
 //! Prompts are never required: without a terminal on both sides, or with `--no-input`, a missing answer is an error that
-//! names its option. All `--…-stdin` of one command read one line each in one order: password, new password, token,
-//! code, confirm code.
+//! names its option. All `--…-stdin` of one command read one line each in one order: passphrase, new passphrase, password,
+//! new password, token, code, confirm code.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, StdinLock, Write as _};
 use std::path::Path;
@@ -16,11 +16,13 @@ use twofa::error::{Error, Kind, Result};
 use twofa::name::{fold, unabridged};
 use twofa::plan::Warning;
 use twofa::secret::{LONGEST, Secret};
+use twofa::vault::Passphrase;
 
 use crate::bar::Bar;
 use crate::cli::{Color, Globals};
 
 /// The terminal, as this command may use it.
+#[derive(Clone)]
 pub struct Ui {
     quiet: bool,
     yes: bool,
@@ -106,7 +108,8 @@ impl Ui {
         }
     }
 
-    /// Asks for a secret that no option gave.
+    /// Asks for a secret that no option gave. What dialoguer reads becomes the secret itself; how it reads it is its own, and
+    /// so is whether it wipes what it needed for that.
     ///
     /// # Errors
     /// [`Kind::MissingAnswer`] naming `option`.
@@ -119,6 +122,37 @@ impl Ui {
             ask = ask.with_confirmation(format!("{prompt} again"), "They differ; once more.");
         }
         ask.interact().map(Secret::new).map_err(unanswered)
+    }
+
+    /// How the passphrase of a locked key file is come by: from standard input, where it is the first line and is read at
+    /// once; from a file; or from whoever sits at the terminal, once it is needed.
+    ///
+    /// # Errors
+    /// [`Kind::MissingAnswer`] where standard input has no line.
+    pub fn passphrase(&self, globals: &Globals) -> Result<Passphrase> {
+        if let Some(path) = globals.passphrase_file.clone() {
+            return Ok(Passphrase::read(move || {
+                read_file(&path, "--passphrase-file")
+            }));
+        }
+        if globals.passphrase_stdin && !self.can_ask() {
+            let line = read_line(&mut input(), "standard input", "--passphrase-stdin")?;
+            return Ok(Passphrase::read(move || Ok(line.clone())));
+        }
+        let ui = self.clone();
+        Ok(Passphrase::asked(move |what, is_new| {
+            if ui.can_ask() {
+                line(ui.color, &format!("A passphrase locks {what}.\n"));
+                return ui.secret("Passphrase", "--passphrase-stdin", is_new);
+            }
+            let message = if is_new {
+                format!("a passphrase for {what} is needed")
+            } else {
+                format!("{what} is locked: its passphrase is needed")
+            };
+            Err(Error::new(Kind::MissingAnswer, message)
+                .hint("give it with --passphrase-stdin or --passphrase-file"))
+        }))
     }
 
     /// Reads one line for each option that was given, in the order of the contract. From a person each is asked for, and
@@ -137,6 +171,11 @@ impl Ui {
         };
         let token = wanted.token;
         Ok(Lines {
+            new_passphrase: next(
+                wanted.new_passphrase,
+                "--new-passphrase-stdin",
+                "New passphrase",
+            )?,
             password: next(wanted.password, "--password-stdin", "Password")?,
             new_password: next(wanted.new_password, "--new-password-stdin", "New password")?,
             token: next(token.is_some(), token.unwrap_or_default(), "Token")?,
@@ -285,6 +324,7 @@ impl Ask for Ui {
 /// Which `--…-stdin` options a command was given.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Wanted {
+    pub new_passphrase: bool,
     pub password: bool,
     pub new_password: bool,
     /// The option that names the token.
@@ -296,6 +336,7 @@ pub struct Wanted {
 /// The lines that were read for them.
 #[derive(Debug, Default)]
 pub struct Lines {
+    pub new_passphrase: Option<Secret>,
     pub password: Option<Secret>,
     pub new_password: Option<Secret>,
     pub token: Option<Secret>,
@@ -324,7 +365,7 @@ pub fn read_file(path: &Path, option: &str) -> Result<Secret> {
     )
 }
 
-/// One line without its end, at most 4 KiB. Read byte by byte in the buffer, so that what follows stays for the next.
+/// One line without its end, at most 4 KiB. The buffer of standard input is Rust's, and cannot be wiped. Read byte by byte in the buffer, so that what follows stays for the next.
 fn read_line(input: &mut impl std::io::BufRead, from: &str, option: &str) -> Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST + 2));
     let limit = LONGEST as u64 + 2;

@@ -67,7 +67,7 @@ fn sms() -> Sms {
     Sms {
         to: "+4917012345".to_owned(),
         from: Some("Acme".to_owned()),
-        text: TEXT.to_owned(),
+        text: TEXT.to_owned().into(),
     }
 }
 

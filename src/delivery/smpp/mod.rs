@@ -17,6 +17,7 @@ use self::address::Address;
 use self::alphabet::Encoded;
 use self::pdu::{Command, Fields, Pdu};
 use self::status::Status;
+
 use super::conversation::{Deadline, LAST_WORDS, MASKED, Talk};
 use super::wire::{Wire, named};
 use super::{Failure, Sms};

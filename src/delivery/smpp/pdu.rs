@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 use crate::name::unabridged;
 
 /// The octets of a header.
@@ -77,13 +79,22 @@ pub(super) struct Pdu {
     pub body: Vec<u8>,
 }
 
+impl Drop for Pdu {
+    /// The password of a bind, or the words of a message.
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
+}
+
 impl Pdu {
     /// As it goes over the wire.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         // Bodies of ours are some hundred octets.
         let length = u32::try_from(HEADER + self.body.len()).unwrap_or(u32::MAX);
         let header = [length, self.command.0, self.status, self.sequence];
-        let mut bytes: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
+        // Room for all of it at once: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER + 4 + self.body.len()));
+        bytes.extend(header.into_iter().flat_map(u32::to_be_bytes));
         bytes.extend_from_slice(&self.body);
         bytes
     }

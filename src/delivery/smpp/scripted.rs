@@ -115,7 +115,7 @@ pub(super) fn sms(text: &str) -> Sms {
     Sms {
         to: "+491701234567".to_owned(),
         from: Some("Example".to_owned()),
-        text: format!("{CODE} {text}"),
+        text: format!("{CODE} {text}").into(),
     }
 }
 

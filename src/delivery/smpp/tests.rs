@@ -190,7 +190,7 @@ fn the_centre_may_ask_something_itself() {
         ] {
             caller.hears(command, 0, sequence, b"");
             let pdu = caller.asks().unwrap();
-            said.push((pdu.command.0, pdu.status, pdu.sequence, pdu.body));
+            said.push((pdu.command.0, pdu.status, pdu.sequence, pdu.body.clone()));
         }
         caller.hears(Command::ALERT_NOTIFICATION, 0, 74, b"");
         caller.answers(&submit, 0);
@@ -438,7 +438,7 @@ fn drop_by_drop_costs_the_deadline() {
         };
         let pause = Some(Duration::from_millis(100));
         caller.0.set_read_timeout(pause).unwrap();
-        for byte in answer.encode() {
+        for byte in answer.encode().iter().copied() {
             // Nothing comes, and that takes the pause.
             if caller.0.write_all(&[byte]).is_err() || caller.0.peek(&mut [0]).is_ok() {
                 break;

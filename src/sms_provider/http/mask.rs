@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use zeroize::Zeroize as _;
+
 use super::place::{Place, json, percent, xml};
 
 /// What stands for it.
@@ -14,6 +16,12 @@ const SHORTEST: usize = 4;
 pub(crate) struct Mask {
     /// The longest first.
     needles: Vec<String>,
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.needles.zeroize();
+    }
 }
 
 impl Mask {

@@ -15,6 +15,8 @@ use url::{Position, Url};
 pub(crate) use self::mask::{MASKED, Mask};
 pub(crate) use self::place::macros;
 use self::place::{MACROS, Place, literal};
+use zeroize::{Zeroize as _, Zeroizing};
+
 use super::Http;
 use crate::secret::Secret;
 
@@ -51,6 +53,17 @@ pub(crate) struct Prepared {
     pub(crate) shown: Vec<String>,
     /// Hides what is secret in what the server says.
     pub(crate) mask: Mask,
+}
+
+impl Drop for Prepared {
+    /// Secret and words stand in all three; the library that sends them has copies of its own.
+    fn drop(&mut self) {
+        self.target.zeroize();
+        self.body.zeroize();
+        for (_, value) in &mut self.headers {
+            value.zeroize();
+        }
+    }
 }
 
 /// The server of a URL, and what stands behind it.
@@ -132,7 +145,7 @@ impl Http {
             hidden_query(&Place::Url.fill(&address.tail, &shown))
         )];
         let mut headers = Vec::new();
-        let mut secrets: Vec<String> = secret.map(str::to_owned).into_iter().collect();
+        let mut secrets: Vec<Secret> = secret.map(Secret::from).into_iter().collect();
         if let (Some(username), Some(secret)) = (&self.username, secret) {
             let (header, credentials) = basic(username, secret);
             headers.push(header);
@@ -161,7 +174,7 @@ impl Http {
             };
             place.fill(body, &known)
         });
-        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
         Ok(Prepared {
             target: Place::Url.fill(&address.tail, &known),
             address,
@@ -234,10 +247,11 @@ fn kind_of(body: &str) -> &'static str {
 }
 
 /// The header of a login with name and password (RFC 7617), and the credentials in it.
-fn basic(username: &str, password: &str) -> ((String, String), String) {
-    let credentials = data_encoding::BASE64.encode(format!("{username}:{password}").as_bytes());
-    let header = ("Authorization".to_owned(), format!("Basic {credentials}"));
-    (header, credentials)
+fn basic(username: &str, password: &str) -> ((String, String), Secret) {
+    let pair = Zeroizing::new(format!("{username}:{password}"));
+    let credentials = Secret::new(data_encoding::BASE64.encode(pair.as_bytes()));
+    let value = format!("Basic {}", credentials.expose());
+    (("Authorization".to_owned(), value), credentials)
 }
 
 /// A name is a token (RFC 9110, section 5.6.2).

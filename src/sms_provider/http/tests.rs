@@ -443,7 +443,7 @@ fn twilio_is_spoken() {
             "/proxy/2010-04-01/Accounts/AC1/Messages.json"
         );
         assert_eq!(
-            request.body.unwrap(),
+            request.body.clone().unwrap(),
             format!("To=%2B4917012345{field}&Body=Code+483921")
         );
         assert_eq!(

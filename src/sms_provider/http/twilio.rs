@@ -71,7 +71,7 @@ impl Twilio {
             target,
             headers: vec![authorization, ("Content-Type".to_owned(), kind.to_owned())],
             body: Some(form.finish()),
-            mask: Mask::new(&[token, &credentials], values.text),
+            mask: Mask::new(&[token, credentials.expose()], values.text),
         })
     }
 }

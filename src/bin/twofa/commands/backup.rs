@@ -38,7 +38,7 @@ pub fn backup(context: &mut Context, args: &Backup) -> Result<Answer> {
         1 => ("key", "is"),
         _ => ("keys", "are"),
     };
-    let key_file = context.place()?.key.display().to_string();
+    let key_file = context.place()?.key.shown();
     Ok(Answer::thing(&made)?
         .say(format!(
             "`{}` is a backup of the store up to event {}.",

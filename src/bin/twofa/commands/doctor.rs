@@ -46,12 +46,16 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
         },
         Err(error) => return Err(error),
     };
+    // A wrong passphrase is a finding; nobody to ask for one is a missing answer.
+    store.unlock().or_else(|error| match error.kind() {
+        Kind::MissingAnswer => Err(error),
+        _ => Ok(()),
+    })?;
     let mut report = examine(&store, args.online);
-    let options = options(&context.globals);
     for finding in &mut report.findings {
         for line in &mut finding.mend {
             if let Some(rest) = line.strip_prefix("twofa ") {
-                *line = format!("twofa {options}{rest}");
+                *line = format!("twofa {}{rest}", options(&context.globals, rest));
             }
         }
     }
@@ -74,8 +78,8 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
     Ok(answer.exits(exit))
 }
 
-/// The options that a command needs to reach the store that was looked at, where the environment does not say it.
-fn options(globals: &Globals) -> String {
+/// The options that a command needs to reach the store that was looked at, where neither it nor the environment says it.
+fn options(globals: &Globals, command: &str) -> String {
     let places = [
         ("--db", &globals.db, "TWOFA_DB"),
         ("--key-file", &globals.key_file, "TWOFA_KEY_FILE"),
@@ -85,7 +89,8 @@ fn options(globals: &Globals) -> String {
         .filter_map(|(option, path, variable)| {
             let path = path.as_ref()?.as_os_str();
             let known = process::variable(variable).is_some_and(|value| value == path);
-            (!known).then(|| format!("{option} {} ", word(&path.to_string_lossy())))
+            (!known && !command.contains(option))
+                .then(|| format!("{option} {} ", word(&path.to_string_lossy())))
         })
         .collect()
 }

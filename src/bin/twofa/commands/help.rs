@@ -5,6 +5,7 @@ use serde::Serialize;
 use twofa::audit::Event;
 use twofa::error::{EXIT_CODES, Error, Kind, Result};
 use twofa::name::nearest;
+use twofa::vault::KEY_VARIABLE;
 
 use crate::answer::Answer;
 use crate::cli::{Cli, Format};
@@ -112,6 +113,16 @@ pub fn environment() -> Vec<EnvironmentRow> {
     };
     let mut rows: Vec<EnvironmentRow> = command.get_arguments().filter_map(variable).collect();
     for (variable, option, meaning) in [
+        (
+            KEY_VARIABLE,
+            "--key-file",
+            "The keys themselves, in one line: `key rotate --key-form environment` writes it",
+        ),
+        (
+            "CREDENTIALS_DIRECTORY",
+            "--key-file",
+            "Where systemd puts what credential:NAME names",
+        ),
         (
             "NO_COLOR",
             "--color never",

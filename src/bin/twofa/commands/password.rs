@@ -258,6 +258,7 @@ fn request(context: &mut Context, args: &Recover) -> Result<Answer> {
     let mut answer = only("login", args.login.trim());
     answer.insert("expires_at".into(), requested.expires_at.to_string().into());
     let globals = context.globals.clone();
+    let passphrase = context.passphrase();
     let request = requested.request.to_string();
     Ok(Answer::thing(&answer)?
         .changed(true, Vec::new())
@@ -267,7 +268,7 @@ fn request(context: &mut Context, args: &Recover) -> Result<Answer> {
             argument(args.login.trim()),
             requested.expires_at
         ))
-        .then(move || process::spawn_self(&globals, &["deliver", &request])))
+        .then(move || process::spawn_self(&globals, passphrase, &["deliver", &request])))
 }
 
 /// Mails what a request left for after its answer.

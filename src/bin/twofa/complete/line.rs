@@ -125,29 +125,46 @@ pub fn given(id: &str) -> Option<OsString> {
     matches.try_get_raw(id).ok()??.next().map(OsString::from)
 }
 
-/// Where the store of the line is.
+/// Where the store of the line is, with its keys.
 pub fn place() -> Option<Place> {
+    let [_, key] = named();
+    let key = process::key_source(key.as_deref()).ok()?;
+    Some(Place::new(store()?, key))
+}
+
+/// Where the store of the line is.
+pub fn store() -> Option<PathBuf> {
+    let [db, _] = named();
+    if db.is_some() {
+        return db;
+    }
+    let system = std::path::Path::new(Place::SYSTEM);
+    if process::process().effective == Some(0) || system.exists() {
+        return Some(system.to_owned());
+    }
+    process::default_store().ok()
+}
+
+/// What the line, or its variables, say of the store and of its keys.
+fn named() -> [Option<PathBuf>; 2] {
     let mut words = words()
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned());
-    let mut db: Option<PathBuf> = process::variable("TWOFA_DB").map(Into::into);
+    let mut named = [("--db", "TWOFA_DB"), ("--key-file", "TWOFA_KEY_FILE")]
+        .map(|(option, name)| (option, process::variable(name).map(PathBuf::from)));
     while let Some(word) = words.next() {
-        if word == "--db" {
-            db = words.next().map(Into::into);
-        } else if let Some(path) = word.strip_prefix("--db=") {
-            db = Some(path.into());
+        for (option, path) in &mut named {
+            let rest = word.strip_prefix(*option);
+            if rest == Some("") {
+                *path = words.next().map(PathBuf::from);
+                break;
+            }
+            if let Some(value) = rest.and_then(|rest| rest.strip_prefix('=')) {
+                *path = Some(value.into());
+            }
         }
     }
-    let process = process::process();
-    if let Some(db) = db {
-        Some(Place::new(at_home(db), None))
-    } else {
-        let system = std::path::Path::new(Place::SYSTEM);
-        if process.effective == Some(0) || system.exists() {
-            return Some(Place::new(system.to_owned(), None));
-        }
-        process::default_place().ok()
-    }
+    named.map(|(_, path)| path.map(at_home))
 }
 
 /// A shell expands `~` when the line is run, which it is not yet.
