@@ -10,12 +10,14 @@ mod copy;
 mod create;
 mod damage;
 mod kept;
+mod keys;
 mod opened;
 mod overlay;
 mod place;
 mod reader;
 pub(crate) mod schema;
 mod upgrade;
+mod wait;
 
 use std::cell::{OnceCell, RefCell};
 use std::fs;
@@ -26,10 +28,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use self::kept::Kept;
 use self::opened::Opened;
+use self::place::{immutable_uri, log_is_empty};
 
 pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
 pub(crate) use self::create::{Created, create, remove_unfinished};
@@ -41,9 +44,8 @@ pub(crate) use self::reader::Reader;
 
 use crate::clock::{Source, Standing, Time};
 use crate::error::{Error, Kind, Result};
-use crate::files::with_suffix;
 use crate::progress::{Progress, Silent};
-use crate::vault::{Ring, Vault};
+use crate::vault::Vault;
 use crate::verb::{Opens, Verb};
 
 /// `application_id` of a store: "2FA" and the number of this family of layouts.
@@ -249,49 +251,6 @@ impl Store {
         Rc::clone(&self.source)
     }
 
-    /// The opened keys. Read from the key file when first asked for.
-    ///
-    /// # Errors
-    /// [`Kind::KeyMissing`], [`Kind::KeyWrong`], [`Kind::Storage`].
-    pub fn vault(&self) -> Result<&Vault> {
-        if let Some(vault) = self.vault.get() {
-            return Ok(vault);
-        }
-        if self.id.is_empty() {
-            return Err(Error::new(
-                Kind::Storage,
-                "the store is too damaged to tell which key opens it",
-            ));
-        }
-        let open = || Vault::open(&self.db, &self.id, &Ring::read(&self.place.key)?);
-        let vault = match open() {
-            // New keys may have come between the look into the file and the one into the store.
-            Err(error) if error.kind() == Kind::KeyWrong => open()?,
-            opened => opened?,
-        };
-        Ok(self.vault.get_or_init(|| vault))
-    }
-
-    /// Takes over the keys that another command made since they were opened. Under the write lock: nothing is sealed with
-    /// a key that is about to go, and nothing is met that a newer key sealed.
-    fn keys_of_now(&self) -> Result<()> {
-        let Some(vault) = self.vault.get() else {
-            return Ok(());
-        };
-        let newest: i64 = self
-            .db()
-            .prepare_cached("SELECT max(id) FROM data_key")?
-            .query_row([], |row| row.get(0))?;
-        if newest != vault.newest() {
-            vault.take_over(Vault::open(
-                &self.db,
-                &self.id,
-                &Ring::read(&self.place.key)?,
-            )?);
-        }
-        Ok(())
-    }
-
     /// A number that is another one after any commit of another connection (`SQLite`, `PRAGMA data_version`).
     ///
     /// # Errors
@@ -337,7 +296,7 @@ impl Store {
                 "this command opened the store to read only",
             ));
         }
-        let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let inner = wait::begin(&self.db, self.wait)?;
         let tx = Tx { store: self, inner };
         self.keys_of_now()?;
         let done = work(&tx)?;
@@ -558,21 +517,6 @@ fn has_no_index(error: &rusqlite::Error) -> bool {
     let full = error.sqlite_error();
     lacks_its_log(error)
         || full.is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
-}
-
-fn log_is_empty(path: &Path) -> bool {
-    fs::metadata(with_suffix(path, "-wal")).map_or(true, |file| file.len() == 0)
-}
-
-/// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource
-/// Identifiers", section 3.1).
-fn immutable_uri(path: &Path) -> String {
-    let escaped = path
-        .to_string_lossy()
-        .replace('%', "%25")
-        .replace('?', "%3f")
-        .replace('#', "%23");
-    format!("file:{escaped}?immutable=1")
 }
 
 /// Whether `SQLite` could not make the log or its index. To an account that may not write into the directory it says
