@@ -142,10 +142,11 @@ pub(crate) fn settle_password(
         }
     };
     tx.db().prepare_cached(settled)?.execute([user.id])?;
+    // Read for a right one too: somebody inactive is told nothing, and not by the time either.
+    let now = get(tx, user.id)?;
     if first != First::Wrong {
         return Ok(());
     }
-    let now = get(tx, user.id)?;
     let locked = now.locked_until.is_some_and(|until| tx.now() < until);
     let Some(until) = password_lock(now.password_failures, system, tx.now()).filter(|_| !locked)
     else {
