@@ -28,11 +28,11 @@ use crate::world::{Run, World};
 const TIMES: u64 = 12;
 
 /// The moments of the kills.
-struct Moments(u64);
+pub struct Moments(pub u64);
 
 impl Moments {
     /// `SplitMix64`: any number is a good seed.
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,7 +47,7 @@ impl Moments {
     }
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     if let Ok(seed) = std::env::var("TWOFA_PEER_SEED") {
         return seed.parse().expect("TWOFA_PEER_SEED is a number");
     }

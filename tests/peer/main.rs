@@ -40,6 +40,9 @@ mod smpp;
 mod smsc;
 mod smtp;
 mod smtpd;
+mod storm;
+mod storm_acts;
+mod storm_judge;
 #[path = "../cli/world.rs"]
 #[allow(
     dead_code,
