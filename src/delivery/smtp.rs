@@ -241,20 +241,10 @@ impl<'a> Session<'a> {
             let line = self.wire.line(LONGEST_LINE)?;
             let line = String::from_utf8_lossy(&line);
             self.talk.server(&line);
-            whole.push_str(&line);
-            whole.push_str("\r\n");
-            // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
-            match line.as_bytes() {
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
-                    whole.truncate(whole.len() - 2);
-                    whole.push_str(" \r\n");
-                    return whole.parse().map_err(|_| self.no_smtp(&line));
-                }
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => {
-                    return whole.parse().map_err(|_| self.no_smtp(&line));
-                }
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => {}
-                _ => return Err(self.no_smtp(&line)),
+            match gather(&mut whole, &line) {
+                Some(Some(answer)) => return Ok(answer),
+                Some(None) => {}
+                None => return Err(self.no_smtp(&line)),
             }
         }
         Err(Failure::temporary(format!(
@@ -284,6 +274,44 @@ impl<'a> Session<'a> {
             self.name,
             line.trim()
         ))
+    }
+}
+
+/// Takes a line of an answer, without its end; gives the answer with its last line, and `None` for what is no SMTP.
+fn gather(whole: &mut String, line: &str) -> Option<Option<Response>> {
+    whole.push_str(line);
+    // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
+    match line.as_bytes() {
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
+            whole.push_str(" \r\n");
+            whole.parse().ok().map(Some)
+        }
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => {
+            whole.push_str("\r\n");
+            whole.parse().ok().map(Some)
+        }
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => {
+            whole.push_str("\r\n");
+            Some(None)
+        }
+        _ => None,
+    }
+}
+
+/// Reads answers as they come over the wire: for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut whole = String::new();
+    for line in bytes.split(|byte| *byte == b'\n').take(MOST_LINES) {
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        match gather(&mut whole, &line) {
+            Some(Some(answer)) => {
+                assert!(words(&answer).starts_with(&line[..3]));
+                whole.clear();
+            }
+            Some(None) => {}
+            None => return,
+        }
     }
 }
 

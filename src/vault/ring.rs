@@ -77,6 +77,15 @@ impl Ring {
                 .hint("run the command as the store's owner"));
             }
         };
+        Ring::parse(path, &text)
+    }
+
+    /// Reads the text of a key file.
+    ///
+    /// # Errors
+    /// [`Kind::KeyWrong`] with the line.
+    pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Ring> {
+        let shown = path.display();
         let wrong = |line: usize| {
             Error::new(
                 Kind::KeyWrong,
@@ -84,7 +93,7 @@ impl Ring {
             )
             .hint("name the right one with --key-file")
         };
-        let text = std::str::from_utf8(&text).map_err(|_| wrong(1))?;
+        let text = std::str::from_utf8(text).map_err(|_| wrong(1))?;
         let mut keys = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
