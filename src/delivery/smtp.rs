@@ -242,9 +242,9 @@ impl<'a> Session<'a> {
             let line = String::from_utf8_lossy(&line);
             self.talk.server(&line);
             match gather(&mut whole, &line) {
-                Some(Some(answer)) => return Ok(answer),
-                Some(None) => {}
-                None => return Err(self.no_smtp(&line)),
+                Gathered::Whole(answer) => return Ok(answer),
+                Gathered::More => {}
+                Gathered::Strange => return Err(self.no_smtp(&line)),
             }
         }
         Err(Failure::temporary(format!(
@@ -277,25 +277,32 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Takes a line of an answer, without its end; gives the answer with its last line, and `None` for what is no SMTP.
-fn gather(whole: &mut String, line: &str) -> Option<Option<Response>> {
+/// What a line of an answer makes of it.
+enum Gathered {
+    Whole(Response),
+    More,
+    /// This is no SMTP.
+    Strange,
+}
+
+/// Takes a line of an answer, without its end.
+fn gather(whole: &mut String, line: &str) -> Gathered {
     whole.push_str(line);
     // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
-    match line.as_bytes() {
+    let is_last = match line.as_bytes() {
         [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
-            whole.push_str(" \r\n");
-            whole.parse().ok().map(Some)
+            whole.push(' ');
+            true
         }
-        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => {
-            whole.push_str("\r\n");
-            whole.parse().ok().map(Some)
-        }
-        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => {
-            whole.push_str("\r\n");
-            Some(None)
-        }
-        _ => None,
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => true,
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => false,
+        _ => return Gathered::Strange,
+    };
+    whole.push_str("\r\n");
+    if !is_last {
+        return Gathered::More;
     }
+    whole.parse().map_or(Gathered::Strange, Gathered::Whole)
 }
 
 /// Reads answers as they come over the wire: for the fuzzer.
@@ -305,12 +312,12 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').take(MOST_LINES) {
         let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
         match gather(&mut whole, &line) {
-            Some(Some(answer)) => {
+            Gathered::Whole(answer) => {
                 assert!(words(&answer).starts_with(&line[..3]));
                 whole.clear();
             }
-            Some(None) => {}
-            None => return,
+            Gathered::More => {}
+            Gathered::Strange => return,
         }
     }
 }

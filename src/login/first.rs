@@ -106,9 +106,8 @@ impl Compared {
             tx.db()
                 .prepare_cached("UPDATE unknown_login SET failures = failures")?
                 .execute([])?;
-            user::get(tx, instead)?;
         }
-        Person::load(tx, user)?;
+        Person::load(tx, user::get(tx, instead)?)?;
         Ok(())
     }
 

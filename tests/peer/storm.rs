@@ -290,6 +290,14 @@ fn watch(storm: &Storm) -> u64 {
     longest
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "how much was done is shown with a failure, and with --nocapture"
+)]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
 #[test]
 fn sixty_four_processes_at_once() {
     let length = std::env::var("TWOFA_PEER_STORM").map_or(15, |text| {
@@ -334,6 +342,6 @@ fn sixty_four_processes_at_once() {
     world.later(storm.now() - world.now());
     storm_judge::settled(&world);
     let said = storm_judge::said(&storm, took, longest);
-    println!("{said}\n  TWOFA_PEER_SEED={seed}");
+    tell(&format!("{said}\n  TWOFA_PEER_SEED={seed}"));
     storm_judge::judge(&world, &storm, longest);
 }
