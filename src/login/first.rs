@@ -99,14 +99,8 @@ impl Compared {
     /// What [`Compared::settle`] costs, where nobody has the login: as many reads, of somebody else's row, and as many
     /// writes. Its time would tell else who exists.
     pub(crate) fn settle_nobody(tx: &Tx<'_>, instead: i64) -> Result<()> {
-        let user = user::get(tx, instead)?;
-        password::stored(tx, Some(&user))?;
-        // The row of a user is written twice in this transaction: their counter, and where their newest event is.
-        for _ in 0..2 {
-            tx.db()
-                .prepare_cached("UPDATE unknown_login SET failures = failures")?
-                .execute([])?;
-        }
+        password::stored(tx, Some(&user::get(tx, instead)?))?;
+        tries::settle_unknown(tx)?;
         Person::load(tx, user::get(tx, instead)?)?;
         Ok(())
     }

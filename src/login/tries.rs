@@ -164,6 +164,16 @@ pub(crate) fn settle_password(
     Ok(())
 }
 
+/// Writes as often as [`settle_password`] and the log write the row of a user, where nobody has the login.
+pub(crate) fn settle_unknown(tx: &Tx<'_>) -> Result<()> {
+    for _ in 0..2 {
+        tx.db()
+            .prepare_cached("UPDATE unknown_login SET failures = failures")?
+            .execute([])?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
