@@ -48,6 +48,9 @@ pub mod doctor;
 pub mod enrol;
 pub mod error;
 pub mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod guard;
 pub mod init;

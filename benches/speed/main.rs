@@ -1,7 +1,7 @@
 //! How fast it is, as ratios against something else measured beside it in the same run: `cargo bench --bench speed`.
 //!
-//! Words after `--` choose parts: `command`, `verify`, `scale`, `permission`, `coverage`, `million`, `doctor`, `trust`, `list`, `policy`, `import`; without one all of them run, which takes some
-//! minutes and four gigabytes under `target`. Each figure is the median of five rounds; the sides of a ratio take turns
+//! Words after `--` choose parts: `command`, `verify`, `scale`, `permission`, `coverage`, `million`, `doctor`, `trust`, `list`, `policy`, `import`, `timing`; without one all of them run, which takes some
+//! minutes, `timing` half an hour, and four gigabytes under `target`. Each figure is the median of five rounds; the sides of a ratio take turns
 //! within a round. `TWOFA_BENCH_DIR` names a directory on the disk to measure, else it is `target/tmp`. Nothing is asserted: a slow machine is not a broken program, and whoever reads the table judges.
 
 #![expect(
@@ -16,6 +16,7 @@ mod import;
 mod list;
 mod permission;
 mod policy;
+mod timing;
 mod trust;
 mod verify;
 mod world;
@@ -64,6 +65,11 @@ fn run(words: &[String]) -> twofa::error::Result<()> {
     }
     if wants("list") {
         list::among_ten_millions(&World::of(100)?)?;
+    }
+    if wants("timing") {
+        let world = timing::world()?;
+        timing::of_digits(&world)?;
+        timing::of_first_factors(&world)?;
     }
     if wants("doctor") {
         doctor::beside_what_it_stands_on(&World::of(1_000_000)?)?;

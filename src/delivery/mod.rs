@@ -19,6 +19,8 @@ use std::time::Duration;
 
 pub use self::conversation::{Ear, Line, Speaker};
 pub use self::local::{open_directory, prepare_directory};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::{smpp::fuzz as fuzz_smpp, smtp::fuzz as fuzz_smtp};
 
 use self::conversation::{Deadline, converse};
 use zeroize::Zeroizing;

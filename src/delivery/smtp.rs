@@ -245,20 +245,10 @@ impl<'a> Session<'a> {
             let line = self.wire.line(LONGEST_LINE)?;
             let line = String::from_utf8_lossy(&line);
             self.talk.server(&line);
-            whole.push_str(&line);
-            whole.push_str("\r\n");
-            // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
-            match line.as_bytes() {
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
-                    whole.truncate(whole.len() - 2);
-                    whole.push_str(" \r\n");
-                    return whole.parse().map_err(|_| self.no_smtp(&line));
-                }
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => {
-                    return whole.parse().map_err(|_| self.no_smtp(&line));
-                }
-                [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => {}
-                _ => return Err(self.no_smtp(&line)),
+            match gather(&mut whole, &line) {
+                Gathered::Whole(answer) => return Ok(answer),
+                Gathered::More => {}
+                Gathered::Strange => return Err(self.no_smtp(&line)),
             }
         }
         Err(Failure::temporary(format!(
@@ -288,6 +278,51 @@ impl<'a> Session<'a> {
             self.name,
             line.trim()
         ))
+    }
+}
+
+/// What a line of an answer makes of it.
+enum Gathered {
+    Whole(Response),
+    More,
+    /// This is no SMTP.
+    Strange,
+}
+
+/// Takes a line of an answer, without its end.
+fn gather(whole: &mut String, line: &str) -> Gathered {
+    whole.push_str(line);
+    // The last line has a blank behind its number, or nothing (RFC 5321, section 4.2.1).
+    let is_last = match line.as_bytes() {
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] => {
+            whole.push(' ');
+            true
+        }
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ', ..] => true,
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b'-', ..] => false,
+        _ => return Gathered::Strange,
+    };
+    whole.push_str("\r\n");
+    if !is_last {
+        return Gathered::More;
+    }
+    whole.parse().map_or(Gathered::Strange, Gathered::Whole)
+}
+
+/// Reads answers as they come over the wire: for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut whole = String::new();
+    for line in bytes.split(|byte| *byte == b'\n').take(MOST_LINES) {
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        match gather(&mut whole, &line) {
+            Gathered::Whole(answer) => {
+                assert!(words(&answer).starts_with(&line[..3]));
+                whole.clear();
+            }
+            Gathered::More => {}
+            Gathered::Strange => return,
+        }
     }
 }
 

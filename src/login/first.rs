@@ -40,14 +40,14 @@ pub(crate) fn compare(
 ) -> Result<Compared> {
     store.vault()?;
     let system = System::load(store)?;
-    let (user, reserved) = store.write(|tx| {
+    let (user, reserved, stored) = store.write(|tx| {
         let user = user::lookup(tx, login)?
             .map(|user| tries::settle(tx, who, user))
             .transpose()?;
         let reserved = tries::reserve_password(tx, &system, user.as_ref())?;
-        Ok((user, reserved))
+        let stored = password::stored(tx, user.as_ref())?;
+        Ok((user, reserved, stored))
     })?;
-    let stored = password::stored(store, user.as_ref())?;
     let compared = password::compare(store, &stored, password)?;
     let came = match compared.right {
         true if reserved != First::TooMany => First::Right,
@@ -94,6 +94,15 @@ impl Compared {
         }
         let person = Person::load(tx, user::get(tx, user.id)?)?;
         Ok(Some((first, person)))
+    }
+
+    /// What [`Compared::settle`] costs, where nobody has the login: as many reads, of somebody else's row, and as many
+    /// writes. Its time would tell else who exists.
+    pub(crate) fn settle_nobody(tx: &Tx<'_>, instead: i64) -> Result<()> {
+        password::stored(tx, Some(&user::get(tx, instead)?))?;
+        tries::settle_unknown(tx)?;
+        Person::load(tx, user::get(tx, instead)?)?;
+        Ok(())
     }
 
     /// Whether what it was compared with is still what is stored, or our own hash of the same password that took its
@@ -238,6 +247,28 @@ mod tests {
         assert_eq!(settle(&wrong), Some(First::Wrong));
         let after = user::get(store, 1).unwrap();
         assert_eq!((after.password_failures, after.locked_until), (1, None));
+    }
+
+    /// While a password is compared, a rotation of the keys seals its imported hash anew: it is the same hash.
+    #[test]
+    fn a_right_password_is_right_while_keys_are_rotated() {
+        let (fresh, user) = imported();
+        let (store, who) = (&fresh.store, Who::default());
+        let compared = compare(store, &who, "alice", &"correct horse".into()).unwrap();
+        let settle = |tx: &Tx<'_>| {
+            let sealed: Vec<u8> =
+                tx.db()
+                    .query_row("SELECT password_imported FROM user", [], |row| row.get(0))?;
+            let plain = tx.unseal(IMPORTED, 1, &sealed)?;
+            let anew = tx.vault()?.seal(IMPORTED, 1, &plain, tx.source())?;
+            assert_ne!(anew, sealed);
+            tx.db()
+                .execute("UPDATE user SET password_imported = ?1", [anew])?;
+            let settled = compared.settle(tx, &who, &System::load(tx)?, &user)?;
+            Ok(settled.map(|(first, _)| first))
+        };
+        assert_eq!(store.write(settle).unwrap(), Some(First::Right));
+        assert_eq!(user::get(store, 1).unwrap().password_failures, 0);
     }
 
     /// A challenge of anything but a login lets nobody in, whoever judges it.

@@ -312,7 +312,7 @@ pub fn finish(session: &Session, finish: &Finish<'_>, ask: &mut dyn Ask) -> Resu
     let store = &session.store;
     store.vault()?;
     let Some(user) = user::lookup(store, finish.login)? else {
-        unknown(session, finish.login)?;
+        unknown(session, finish.login, |_| Ok(()))?;
         return Err(wrong_token());
     };
     let person = Person::load(store, user.clone())?;

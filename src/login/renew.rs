@@ -5,7 +5,7 @@
 
 use super::decide::{self, First};
 use super::facts::{Person, System};
-use super::first::{self, Told};
+use super::first::{self, Compared, Told};
 use super::run::{self, may_start};
 use super::second::{self, Answer, Compare, Question};
 use super::tries;
@@ -56,7 +56,9 @@ pub fn change(session: &Session, change: &Change<'_>, ask: &mut dyn Ask) -> Resu
     let (store, who) = (&session.store, session.who());
     let compared = first::compare(store, &who, change.login, change.old)?;
     let Some(user) = compared.user.clone() else {
-        return Err(unknown(session, change.login)?);
+        return Err(unknown(session, change.login, |tx| {
+            Compared::settle_nobody(tx, session.actor.user.id)
+        })?);
     };
     let settled = store.write(|tx| {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
@@ -144,18 +146,28 @@ fn refused(person: &Person, first: First, now: crate::clock::Time) -> Option<(Ki
     }
 }
 
-/// The refusal of a login nobody has, with its row: as dear and as long as one of a wrong password.
-pub(super) fn unknown(session: &Session, login: &str) -> Result<Error> {
+/// The refusal of a login nobody has, with its row. `settle`: what the refusal of somebody else costs before that.
+pub(super) fn unknown(
+    session: &Session,
+    login: &str,
+    settle: impl FnOnce(&Tx<'_>) -> Result<()>,
+) -> Result<Error> {
     let store = &session.store;
-    store.write(|tx| {
+    let system = store.write(|tx| {
+        if let Err(denied) = session.permit_in(tx, None)? {
+            return Ok(Err(denied));
+        }
+        let system = System::load(tx)?;
+        settle(tx)?;
         let detail = run::unknown_login(tx, login)?;
         let entry = Entry::new(Event::PASSWORD_DENIED, Outcome::Denied)
             .reason("unknown_user")
             .detail(detail);
-        append(tx, &session.who(), &entry)
-    })?;
+        append(tx, &session.who(), &entry)?;
+        Ok(Ok(system))
+    })??;
     let kind = Kind::FirstFactorWrong;
-    let told = Told::of(&System::load(store)?, None, kind, store.now());
+    let told = Told::of(&system, None, kind, store.now());
     Ok(told.refusal(kind, login.trim()))
 }
 

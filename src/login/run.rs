@@ -5,7 +5,7 @@
 
 use super::decide::{self, Channel, Next};
 use super::facts::{Person, System};
-use super::first::{self, Told};
+use super::first::{self, Compared, Told};
 use super::second::{self, Answer, Asked, Compare, Question};
 use super::tries;
 use super::verdict::{Outcome as Came, Verdict};
@@ -61,7 +61,7 @@ pub fn start(session: &Session, start: &Start<'_>) -> Result<Verdict> {
     may_start(session, start.login)?;
     let compared = first::compare(store, &who, start.login, start.password)?;
     let Some(user) = compared.user.clone() else {
-        return unknown(store, &who, start.login).map_err(|error| begun(error, None));
+        return unknown(session, start.login).map_err(|error| begun(error, None))?;
     };
     let decided = store.write(|tx| {
         if let Err(denied) = session.permit_in(tx, Some(user.id))? {
@@ -191,22 +191,29 @@ pub(super) fn unknown_login(store: &Store, login: &str) -> Result<serde_json::Va
     }))
 }
 
-/// The same two commits and the same answer as a wrong password.
-fn unknown(store: &Store, who: &Who, login: &str) -> Result<Verdict> {
-    store.write(|tx| {
+/// The same two commits and the same answer as a wrong password, and the same time. The outer error is what kept us from
+/// judging.
+fn unknown(session: &Session, login: &str) -> Result<Result<Verdict>> {
+    let (store, who) = (&session.store, session.who());
+    let refused = store.write(|tx| {
+        if let Err(denied) = session.permit_in(tx, None)? {
+            return Ok(Err(denied));
+        }
+        let system = System::load(tx)?;
+        Compared::settle_nobody(tx, session.actor.user.id)?;
         let detail = unknown_login(tx, login)?;
-        append(
-            tx,
-            who,
-            &Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
-                .reason("unknown_user")
-                .detail(detail),
-        )
+        let entry = Entry::new(Event::LOGIN_DENIED, Outcome::Denied)
+            .reason("unknown_user")
+            .detail(detail);
+        append(tx, &who, &entry)?;
+        Ok(Ok(system))
     })?;
-    let kind = Kind::FirstFactorWrong;
-    let mut verdict = Verdict::new(Came::Denied(kind), login.trim());
-    verdict.told = Some(Told::of(&System::load(store)?, None, kind, store.now()));
-    Ok(verdict)
+    Ok(refused.map(|system| {
+        let kind = Kind::FirstFactorWrong;
+        let mut verdict = Verdict::new(Came::Denied(kind), login.trim());
+        verdict.told = Some(Told::of(&system, None, kind, store.now()));
+        verdict
+    }))
 }
 
 fn granted(tx: &Tx<'_>, who: &Who, user: &User, method: Option<Method>) -> Result<()> {

@@ -142,10 +142,11 @@ pub(crate) fn settle_password(
         }
     };
     tx.db().prepare_cached(settled)?.execute([user.id])?;
+    // Read for a right one too: somebody inactive is told nothing, and not by the time either.
+    let now = get(tx, user.id)?;
     if first != First::Wrong {
         return Ok(());
     }
-    let now = get(tx, user.id)?;
     let locked = now.locked_until.is_some_and(|until| tx.now() < until);
     let Some(until) = password_lock(now.password_failures, system, tx.now()).filter(|_| !locked)
     else {
@@ -160,6 +161,16 @@ pub(crate) fn settle_password(
         .reason(Kind::FirstFactorWrong.code())
         .detail(serde_json::json!({ "failures": now.password_failures, "locked_until": until }));
     append(tx, who, &entry)?;
+    Ok(())
+}
+
+/// Writes as often as [`settle_password`] and the log write the row of a user, where nobody has the login.
+pub(crate) fn settle_unknown(tx: &Tx<'_>) -> Result<()> {
+    for _ in 0..2 {
+        tx.db()
+            .prepare_cached("UPDATE unknown_login SET failures = failures")?
+            .execute([])?;
+    }
     Ok(())
 }
 

@@ -52,7 +52,7 @@ impl Mailbox {
         let Some(sealed) = &self.password else {
             return Ok(None);
         };
-        let plain = store.vault()?.open_sealed(PASSWORD, self.id, sealed)?;
+        let plain = store.unseal(PASSWORD, self.id, sealed)?;
         let text = std::str::from_utf8(&plain)
             .map_err(|_| Error::new(Kind::Storage, "a mailbox password is damaged"))?;
         Ok(Some(Secret::new(text.to_owned())))

@@ -1,6 +1,6 @@
 //! The passwords a user had: as many as the rule asks for, as hashes, and no more.
 
-use super::{imported, opened};
+use super::{imported, read};
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::setting::{self, Settings};
@@ -32,7 +32,7 @@ pub(super) fn holds(store: &Store, user: i64, last: i64, password: &Secret) -> R
         .collect::<rusqlite::Result<Vec<(i64, Option<String>, Option<Vec<u8>>)>>>()?;
     for (id, hash, sealed) in earlier {
         let is_this = match sealed {
-            Some(sealed) => opened(store, IMPORTED, id, &sealed)?.is_of(password)?,
+            Some(sealed) => read(&store.unseal(IMPORTED, id, &sealed)?)?.is_of(password)?,
             None => store
                 .vault()?
                 .verify_password(password, hash.as_deref(), store.source())?,

@@ -10,6 +10,7 @@ mod weak;
 pub(crate) use self::policy::check_words;
 
 use rusqlite::OptionalExtension as _;
+use zeroize::Zeroizing;
 
 use crate::audit::Event;
 use crate::challenge;
@@ -21,7 +22,7 @@ use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::user::edit::IMPORTED;
 use crate::user::{User, get};
-use crate::vault::{Imported, Label, NewPassword};
+use crate::vault::{Imported, NewPassword};
 
 /// Hashes a new password that keeps the rules, for [`SetPassword`] or `user add`. `user`: whose earlier passwords it must
 /// differ from.
@@ -50,12 +51,12 @@ pub(crate) fn replace(tx: &Tx<'_>, user: i64, new: &NewPassword, must_change: bo
     challenge::void(tx, user)
 }
 
-/// What a password is compared with, as it was read for it.
+/// What a password is compared with, as it was read for it. A hash of another system is kept open: it is the same one
+/// still when it was sealed anew.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Stored {
-    user: i64,
     hash: Option<String>,
-    imported: Option<Vec<u8>>,
+    imported: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Stored {
@@ -76,17 +77,16 @@ pub(crate) fn stored(store: &Store, user: Option<&User>) -> Result<Stored> {
 }
 
 fn of_user(store: &Store, id: i64) -> Result<Stored> {
-    let found = store
+    let found: Option<(Option<String>, Option<Vec<u8>>)> = store
         .db()
         .prepare_cached("SELECT password_hash, password_imported FROM user WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (hash, imported) = found.unwrap_or_default();
-    Ok(Stored {
-        user: id,
-        hash,
-        imported,
-    })
+    let (hash, sealed) = found.unwrap_or_default();
+    let imported = sealed
+        .map(|sealed| store.unseal(IMPORTED, id, &sealed))
+        .transpose()?;
+    Ok(Stored { hash, imported })
 }
 
 /// What a comparison came to.
@@ -101,13 +101,13 @@ pub(crate) struct Came {
 /// imported hash it is the one that takes its place.
 pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Result<Came> {
     let (vault, source) = (store.vault()?, store.source());
-    let Some(sealed) = &stored.imported else {
+    let Some(text) = &stored.imported else {
         return Ok(Came {
             right: vault.verify_password(password, stored.hash.as_deref(), source)?,
             upgrade: None,
         });
     };
-    let imported = opened(store, IMPORTED, stored.user, sealed)?;
+    let imported = read(text)?;
     let new = vault.new_password(password, source)?;
     let right = imported.is_of(password)?;
     Ok(Came {
@@ -120,15 +120,15 @@ pub(crate) fn compare(store: &Store, stored: &Stored, password: &Secret) -> Resu
 /// The imported hash of a user, if one still stands for them.
 fn imported(store: &Store, user: i64) -> Result<Option<Imported>> {
     let stored = of_user(store, user)?;
-    let sealed = stored.imported.as_deref();
-    sealed
-        .map(|sealed| opened(store, IMPORTED, user, sealed))
+    stored
+        .imported
+        .as_deref()
+        .map(|text| read(text))
         .transpose()
 }
 
-fn opened(store: &Store, label: Label, row: i64, sealed: &[u8]) -> Result<Imported> {
-    let text = store.vault()?.open_sealed(label, row, sealed)?;
-    std::str::from_utf8(&text)
+fn read(text: &[u8]) -> Result<Imported> {
+    std::str::from_utf8(text)
         .ok()
         .and_then(|text| Imported::read(text).ok())
         .ok_or_else(|| Error::new(Kind::Storage, "an imported password hash cannot be read"))

@@ -486,6 +486,12 @@ impl Plan for Policy {
     }
 }
 
+/// Reads a file as far as that takes no store: for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let _ = Source::read(bytes);
+}
+
 #[cfg(test)]
 mod foretold;
 #[cfg(test)]

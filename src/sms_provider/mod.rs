@@ -46,7 +46,7 @@ impl SmsProvider {
         let Some(sealed) = &self.secret else {
             return Ok(None);
         };
-        let plain = store.vault()?.open_sealed(SECRET, self.id, sealed)?;
+        let plain = store.unseal(SECRET, self.id, sealed)?;
         let text = std::str::from_utf8(&plain)
             .map_err(|_| Error::new(Kind::Storage, "the secret of an SMS provider is damaged"))?;
         Ok(Some(Secret::new(text.to_owned())))

@@ -1,8 +1,10 @@
 //! The keys of an open store: read when they are first asked for, and again when another command has made new ones.
 
+use zeroize::Zeroizing;
+
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::vault::{Ring, Vault};
+use crate::vault::{Label, Ring, Vault};
 
 impl Store {
     /// The opened keys. Read from the key file when first asked for.
@@ -75,5 +77,23 @@ impl Store {
             self.unlock()?;
         }
         Ok(())
+    }
+
+    /// Opens a sealed value that was read with or without the write lock: without it, a newer key may have sealed it
+    /// since the keys were opened.
+    ///
+    /// # Errors
+    /// As [`Vault::open_sealed`], and those of [`Store::vault`].
+    pub(crate) fn unseal(
+        &self,
+        label: Label,
+        row: i64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        if let Ok(plain) = self.vault()?.open_sealed(label, row, sealed) {
+            return Ok(plain);
+        }
+        self.keys_of_now()?;
+        self.vault()?.open_sealed(label, row, sealed)
     }
 }

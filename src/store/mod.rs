@@ -17,6 +17,7 @@ mod place;
 mod reader;
 pub(crate) mod schema;
 mod upgrade;
+mod wait;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -31,6 +32,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::kept::Kept;
 use self::opened::Opened;
+use self::place::{immutable_uri, log_is_empty};
 
 pub(crate) use self::copy::{Found, copy_of, look, open_copy, put_in_place, write_over};
 pub use self::create::NewKeys;
@@ -44,7 +46,6 @@ pub use self::write::Tx;
 
 use crate::clock::{Source, Standing, Time};
 use crate::error::{Error, Kind, Result};
-use crate::files::with_suffix;
 use crate::progress::{Progress, Silent};
 use crate::vault::Vault;
 use crate::verb::{Opens, Verb};
@@ -433,21 +434,6 @@ fn has_no_index(error: &rusqlite::Error) -> bool {
     let full = error.sqlite_error();
     lacks_its_log(error)
         || full.is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
-}
-
-fn log_is_empty(path: &Path) -> bool {
-    fs::metadata(with_suffix(path, "-wal")).map_or(true, |file| file.len() == 0)
-}
-
-/// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource
-/// Identifiers", section 3.1).
-fn immutable_uri(path: &Path) -> String {
-    let escaped = path
-        .to_string_lossy()
-        .replace('%', "%25")
-        .replace('?', "%3f")
-        .replace('#', "%23");
-    format!("file:{escaped}?immutable=1")
 }
 
 /// Whether `SQLite` could not make the log or its index. To an account that may not write into the directory it says

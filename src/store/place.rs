@@ -83,6 +83,22 @@ impl Place {
     }
 }
 
+/// Whether there is nothing in the log of a store.
+pub(super) fn log_is_empty(path: &Path) -> bool {
+    std::fs::metadata(with_suffix(path, "-wal")).map_or(true, |file| file.len() == 0)
+}
+
+/// `file:PATH?immutable=1`, with the characters that mean something in a URI escaped (`SQLite`, "Uniform Resource
+/// Identifiers", section 3.1).
+pub(super) fn immutable_uri(path: &Path) -> String {
+    let escaped = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("file:{escaped}?immutable=1")
+}
+
 /// The id of the account that owns a file; `None` where accounts have no such ids, or the file cannot be looked at.
 #[must_use]
 pub fn owner_of(path: &Path) -> Option<u32> {

@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 
-use super::Store;
+use super::{Store, wait};
 use crate::error::{Error, Kind, Result};
 
 impl Store {
@@ -43,7 +43,7 @@ impl Store {
             ));
         }
         self.unlock_for_writing()?;
-        let inner = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let inner = wait::begin(&self.db, self.wait)?;
         let tx = Tx { store: self, inner };
         self.keys_of_now()?;
         let done = work(&tx)?;

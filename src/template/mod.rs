@@ -364,6 +364,33 @@ fn no_words(template: &TemplateRow, language: &str) -> Error {
     .with("languages", template.languages.clone())
 }
 
+/// Reads what somebody saved in an editor, and judges it: for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let saved = String::from_utf8_lossy(bytes);
+    let _ = markup::spans(&saved);
+    let filled = fill(&saved, &[("SecondFactorCode", "#Username#")], plain);
+    assert_eq!(plain(&saved), plain(&plain(&saved)));
+    drop(filled);
+    for is_email in [true, false] {
+        let Ok(words) = document::read(is_email, &saved) else {
+            continue;
+        };
+        let words = words.tidy(is_email);
+        // A carriage return alone is refused, and may make a line end of the one behind it.
+        let parts = [Some(&words.text), words.html.as_ref()];
+        if !parts.into_iter().flatten().any(|part| part.contains('\r')) {
+            assert_eq!(words.clone().tidy(is_email), words);
+        }
+        for template in shipped::SHIPPED {
+            if rules::check(template, &words).is_ok() {
+                let subject = words.subject.as_deref().unwrap_or_default();
+                assert!(!subject.contains(['\r', '\n']));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

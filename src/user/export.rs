@@ -63,7 +63,7 @@ pub fn export(store: &Store, write: &mut dyn FnMut(Exported) -> Result<()>) -> R
         let hash = match kept {
             None => None,
             Some(kept) => {
-                let plain = store.vault()?.open_sealed(IMPORTED, user.id, &kept)?;
+                let plain = store.unseal(IMPORTED, user.id, &kept)?;
                 let text = std::str::from_utf8(&plain).map_err(|_| {
                     Error::new(Kind::Storage, "an imported password hash is damaged")
                 })?;

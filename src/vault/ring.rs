@@ -127,11 +127,19 @@ impl Ring {
     /// another; [`Kind::MissingAnswer`] when nobody can be asked for that.
     pub(crate) fn read(from: &KeySource) -> Result<Ring> {
         let bytes = from.bytes()?;
+        Ring::parse(from, &bytes)
+    }
+
+    /// Reads the text of a ring.
+    ///
+    /// # Errors
+    /// [`Kind::KeyWrong`] with the line; [`Kind::MissingAnswer`] when nobody can be asked for its passphrase.
+    pub(crate) fn parse(from: &KeySource, text: &[u8]) -> Result<Ring> {
         let wrong = |line: usize| {
             let message = format!("{} is not a twofa key file (line {line})", from.quoted());
             Error::new(Kind::KeyWrong, message).hint(from.right_one())
         };
-        let text = std::str::from_utf8(&bytes).map_err(|_| wrong(1))?;
+        let text = std::str::from_utf8(text).map_err(|_| wrong(1))?;
         let mut ring = Ring {
             source: from.clone(),
             keys: Vec::new(),

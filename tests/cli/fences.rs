@@ -62,6 +62,8 @@ const ORDER: &[&str] = &[
     "backup",
     // Many plans of the nouns as one.
     "policy",
+    // The parsers of all of them, for tests and the fuzzer.
+    "fuzzing",
 ];
 
 /// Who writes a table: its noun, and who else for a reason.

@@ -560,7 +560,7 @@ impl World {
 }
 
 /// Splits a line at spaces, as a shell would with `'…'`.
-fn split(line: &str) -> Vec<String> {
+pub fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut open, mut quoted) = (String::new(), false, false);
     for c in line.chars() {

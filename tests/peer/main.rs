@@ -1,4 +1,5 @@
-//! Tests with real peers: mail servers, message centres, oathtool, zbarimg, other shells, other accounts, and kill -9.
+//! Tests with real peers: mail servers, message centres, oathtool, zbarimg, other shells, other accounts, kill -9, and sixty-four
+//! processes at once.
 //!
 //! `cargo test --features peer-tests --test peer`; `.ci/run` installs what they need. A peer that is missing is a
 //! failure that names it, never a test that quietly passes.
@@ -43,6 +44,9 @@ mod smpp;
 mod smsc;
 mod smtp;
 mod smtpd;
+mod storm;
+mod storm_acts;
+mod storm_judge;
 mod systemd;
 #[path = "../cli/world.rs"]
 #[allow(

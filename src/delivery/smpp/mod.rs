@@ -70,6 +70,20 @@ pub(super) fn send(
     came
 }
 
+/// Reads what a centre may say, and writes what a message may have in it: for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Some((length, rest)) = bytes.split_first_chunk()
+        && let Some(octets) = pdu::rest(*length)
+        && let Some(pdu) = rest.get(..octets).and_then(Pdu::decode)
+    {
+        let _ = pdu.command.name();
+        assert!(!pdu.text(65).chars().any(char::is_control));
+        assert_eq!(pdu.encode().as_slice(), &bytes[..octets + 4]);
+    }
+    let _ = alphabet::encode(&String::from_utf8_lossy(bytes), 7);
+}
+
 /// Binds and unbinds, and submits nothing.
 pub(super) fn call(
     server: &Smpp,
