@@ -210,10 +210,14 @@ mod tests {
     fn a_text_in_sql_is_what_it_was_and_shows() {
         assert_eq!(text("it's"), "'it''s'");
         assert_eq!(text("a\nb\u{202e}"), "'a'||char(10)||'b'||char(8238)||''");
-        let db = rusqlite::Connection::open_in_memory().unwrap();
+        let fresh = crate::store::tests::fresh();
         for given in ["", "it's", "a\nb\u{202e}\u{1f512}", "\u{1}"] {
             let sql = format!("SELECT {}", text(given));
-            let read: String = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let read: String = fresh
+                .store
+                .db()
+                .query_row(&sql, [], |row| row.get(0))
+                .unwrap();
             assert_eq!(read, given);
         }
     }

@@ -16,10 +16,12 @@ const LONG: i64 = 4 * ROWS + 30;
 /// clock that is set back now and then.
 fn long() -> Fresh {
     let fresh = fresh();
-    let users: String = (1..=150)
-        .map(|id| format!("INSERT INTO user (id, login, type, created_at) VALUES ({id}, 'user{id}', 'employee', 0);"))
-        .collect();
-    fresh.store.tampered().execute_batch(&users).unwrap();
+    for id in 1..=150 {
+        let user = format!(
+            "INSERT INTO user (id, login, type, created_at) VALUES ({id}, 'user{id}', 'employee', 0)"
+        );
+        fresh.store.tampered().execute_batch(&user).unwrap();
+    }
     // A transaction has one moment.
     for part in 0..=LONG / 4 {
         let back = if part % 17 == 0 { 5_000 } else { 0 };
@@ -55,11 +57,9 @@ fn written(tx: &Tx<'_>, row: i64) -> Result<i64> {
     append(tx, &who, &entry)
 }
 
-fn seqs(
-    read: fn(&Store, &Filter, &mut dyn FnMut(Record) -> Result<()>) -> Result<()>,
-    fresh: &Fresh,
-    filter: &Filter,
-) -> Vec<i64> {
+type Read = fn(&Store, &Filter, &mut dyn FnMut(Record) -> Result<()>) -> Result<()>;
+
+fn seqs(read: Read, fresh: &Fresh, filter: &Filter) -> Vec<i64> {
     let mut rows = Vec::new();
     read(&fresh.store, filter, &mut |record| {
         rows.push(record.seq);
