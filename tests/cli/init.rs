@@ -332,7 +332,7 @@ admin     Supervisor
 changed   yes
 --- stderr
 The store is ready. Keep a copy of keys/store.key in a safe place: without it everything sealed in the store is lost.
-Next: `twofa password set Supervisor`.
+Next: `twofa --db a/b/store.db --key-file keys/store.key password set Supervisor`.
 
 "#]]);
     let mode = |name: &str| world.file(name).metadata().unwrap().permissions().mode() & 0o7777;

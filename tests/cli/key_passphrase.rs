@@ -346,7 +346,7 @@ changed              yes
 The key `9c175cca` is current; 0 values were sealed anew.
 The key file is no longer locked.
 Keep a copy of the key file in a safe place, apart from the backups.
-Next, once no backup needs it: `twofa key retire b1d15d1a`.
+Next, once no backup needs it: `twofa --key-file key.env key retire b1d15d1a`.
 
 "#]]);
     world.ok("key check --key-file key.env");

@@ -139,7 +139,7 @@ error: The variable TWOFA_KEY does not open this store: it lacks the key
   `e8dd943d`.
     twofa key check --key-file KEYFILE
 
-1 error in 16 checks.
+1 error in 17 checks.
 Not checked: key, audit, secrets (the variable TWOFA_KEY does not open this
   store: it lacks the key `e8dd943d`).
 Not checked: senders (nobody is called without --online).

@@ -41,7 +41,7 @@ $ twofa user list --db elsewhere/x.db
 ? 1
 --- stderr
 error: there is no store at `elsewhere/x.db`
- hint: `twofa init` makes one; --db names another
+ hint: `twofa --db elsewhere/x.db init` makes one; --db names another
 
 "#]]);
     // Nothing was made by looking.

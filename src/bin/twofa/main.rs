@@ -15,6 +15,7 @@ mod page;
 mod plan_text;
 mod process;
 mod qr;
+mod reach;
 mod sending;
 mod session;
 mod tree;
@@ -31,6 +32,7 @@ use twofa::verb::verb;
 
 use crate::answer::Answer;
 use crate::cli::{Cli, Format};
+use crate::reach::Reach;
 use crate::session::Context;
 use crate::ui::Ui;
 
@@ -53,9 +55,11 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let (color, format) = (cli.globals.color, cli.globals.output);
+    let reach = Reach::of(&cli.globals);
     match run(cli, &command, &matches) {
         Ok(exit) => ExitCode::from(exit),
         Err(error) => {
+            let error = reach.error(error);
             ui::error(&error, color, format.is_json());
             ExitCode::from(error.kind().exit())
         }
@@ -91,6 +95,7 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
             Error::new(Kind::Usage, "only `twofa export` prints TOML").hint("leave --output out")
         );
     }
+    let reach = Reach::of(&cli.globals);
     let mut context = Context::new(cli.globals, process, ui, verb)?;
     let answer: Answer = commands::run(&mut context, cli.command).map_err(|error| {
         if context.has_committed() {
@@ -100,14 +105,14 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
         }
     })?;
     let printed = answer.print(verb, format, terminal_width())?;
-    for warning in &printed.warnings {
-        context.ui.warning(warning);
+    for warning in printed.warnings {
+        context.ui.warning(&reach.warning(warning));
     }
     for sentence in &printed.status {
-        context.ui.status(sentence);
+        context.ui.status(&reach.sentence(sentence));
     }
-    if let Some(refusal) = &printed.refusal {
-        ui::error(refusal, color, format.is_json());
+    if let Some(refusal) = printed.refusal {
+        ui::error(&reach.error(refusal), color, format.is_json());
     }
     if let Some(after) = printed.after {
         after()?;

@@ -3,12 +3,12 @@
 use clap::Args;
 use twofa::doctor::{Finding, Report, Severity, examine, is_ungoverned};
 use twofa::error::{Kind, Result};
-use twofa::name::{counted, unabridged, word};
+use twofa::name::{counted, unabridged};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::answer::Answer;
-use crate::cli::{Format, Globals};
-use crate::process;
+use crate::cli::Format;
+use crate::reach::Reach;
 use crate::session::Context;
 
 /// Say what is wrong with the store, and which command mends it
@@ -51,12 +51,11 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
         Kind::MissingAnswer => Err(error),
         _ => Ok(()),
     })?;
+    let reach = Reach::of(&context.globals);
     let mut report = examine(&store, args.online);
     for finding in &mut report.findings {
         for line in &mut finding.mend {
-            if let Some(rest) = line.strip_prefix("twofa ") {
-                *line = format!("twofa {}{rest}", options(&context.globals, rest));
-            }
+            *line = reach.command(line);
         }
     }
     let exit = if report.healthy {
@@ -76,23 +75,6 @@ pub fn run(context: &mut Context, args: &Doctor) -> Result<Answer> {
         }
     };
     Ok(answer.exits(exit))
-}
-
-/// The options that a command needs to reach the store that was looked at, where neither it nor the environment says it.
-fn options(globals: &Globals, command: &str) -> String {
-    let places = [
-        ("--db", &globals.db, "TWOFA_DB"),
-        ("--key-file", &globals.key_file, "TWOFA_KEY_FILE"),
-    ];
-    places
-        .into_iter()
-        .filter_map(|(option, path, variable)| {
-            let path = path.as_ref()?.as_os_str();
-            let known = process::variable(variable).is_some_and(|value| value == path);
-            (!known && !command.contains(option))
-                .then(|| format!("{option} {} ", word(&path.to_string_lossy())))
-        })
-        .collect()
 }
 
 /// The report for eyes: what is wrong and below it what mends it, then what was looked at.

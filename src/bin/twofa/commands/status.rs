@@ -8,6 +8,7 @@ use twofa::status::{self, MethodStatus, Status as Standing};
 
 use super::coverage;
 use crate::answer::{self, Answer, row};
+use crate::reach::Reach;
 use crate::session::Context;
 
 /// Show what is on, for how many, and what to do next
@@ -21,7 +22,8 @@ const EXAMPLES: &str = "Examples:
 
 pub fn run(context: &mut Context) -> Result<Answer> {
     let session = context.session()?;
-    let standing = status::status(&session)?;
+    let mut standing = status::status(&session)?;
+    standing.next = Reach::of(&context.globals).command(&standing.next);
     let shown = screen(&standing, crate::terminal_width())?;
     let mut answer = Answer::thing(&standing)?.shown_as(shown);
     answer.warnings = standing.warnings;
