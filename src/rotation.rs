@@ -24,7 +24,7 @@ use crate::name;
 use crate::sealed::{Broken, COLUMNS, retirable_of, ring_keys};
 use crate::store::{Store, Tx};
 use crate::vault::{Label, Purpose, Ring};
-use crate::{authenticator, challenge, recovery};
+use crate::{authenticator, challenge, oauth_client, recovery};
 
 /// How many rows are sealed anew in one transaction.
 const BATCH: i64 = 500;
@@ -60,6 +60,8 @@ pub struct Rotated {
     pub recovery_codes_void: u64,
     /// Logins of those whose app must be connected anew, after --compromised.
     pub connect_anew: Vec<String>,
+    /// OAuth clients that need another secret, after --compromised.
+    pub secrets_void: Vec<String>,
 }
 
 /// Puts new keys in the place of the old ones. What an earlier rotation left undone is done first, and is enough.
@@ -190,6 +192,7 @@ fn begin(session: &Session, options: &Rotate, done: &mut Rotated) -> Result<()> 
         if options.compromised {
             entry = entry.detail(json!({
                 "recovery_codes_void": done.recovery_codes_void, "connect_anew": done.connect_anew,
+                "secrets_void": done.secrets_void,
             }));
         }
         append(tx, &session.who(), &entry)?;
@@ -205,6 +208,7 @@ fn void(tx: &Tx<'_>, done: &mut Rotated) -> Result<()> {
     outbox::forget_bodies(tx)?;
     done.recovery_codes_void = recovery::void_all(tx)?;
     done.connect_anew = authenticator::connected(tx)?;
+    done.secrets_void = oauth_client::void_secrets(tx)?;
     Ok(())
 }
 

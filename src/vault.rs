@@ -11,6 +11,7 @@
 mod imported;
 mod ring;
 mod rotate;
+mod token;
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -32,6 +33,7 @@ use crate::secret::Secret;
 
 pub use imported::Imported;
 pub(crate) use ring::Ring;
+pub(crate) use token::{TokenKey, Unsigned};
 
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;

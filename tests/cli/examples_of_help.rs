@@ -51,6 +51,8 @@ fn furnished() -> World {
         "sms-provider add api --http https://sms.example.com/ --body 'to=#Phone#&text=#Text#'",
         "method enable sms",
         "setting set SSPRegistrationMailbox trial",
+        "user add robot --type technical",
+        "oauth-client add billing --user robot",
     ] {
         world.ok(&format!("{line} --yes"));
     }
@@ -64,7 +66,11 @@ fn place(words: &[String]) -> World {
     if words.iter().any(|word| word == "init") {
         with_files(World::empty())
     } else if words.get(1).is_some_and(|word| word == "add") {
-        World::once(&BARE, || with_files(World::new()))
+        World::once(&BARE, || {
+            let world = with_files(World::new());
+            world.ok("user add robot --type technical");
+            world
+        })
     } else {
         World::once(&FURNISHED, furnished)
     }

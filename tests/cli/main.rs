@@ -84,6 +84,8 @@ mod mailbox_files;
 mod man;
 mod meantime;
 mod method;
+mod oauth_client;
+mod oauth_client_token;
 mod outbox;
 mod output;
 mod password;

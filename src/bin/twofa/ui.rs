@@ -139,6 +139,11 @@ impl Ui {
         Ok(Lines {
             password: next(wanted.password, "--password-stdin", "Password")?,
             new_password: next(wanted.new_password, "--new-password-stdin", "New password")?,
+            client_secret: next(
+                wanted.client_secret,
+                "--client-secret-stdin",
+                "Client secret",
+            )?,
             token: next(token.is_some(), token.unwrap_or_default(), "Token")?,
             code: next(wanted.code, "--code-stdin", "Code")?,
             confirm_code: next(
@@ -287,6 +292,7 @@ impl Ask for Ui {
 pub struct Wanted {
     pub password: bool,
     pub new_password: bool,
+    pub client_secret: bool,
     /// The option that names the token.
     pub token: Option<&'static str>,
     pub code: bool,
@@ -298,6 +304,7 @@ pub struct Wanted {
 pub struct Lines {
     pub password: Option<Secret>,
     pub new_password: Option<Secret>,
+    pub client_secret: Option<Secret>,
     pub token: Option<Secret>,
     pub code: Option<Secret>,
     pub confirm_code: Option<Secret>,
