@@ -52,7 +52,7 @@ fn pyjwt_reads_ours_and_what_it_forges_is_refused() {
     let (world, given) = issued();
     let python = peer("python3", "apt-get install python3");
     let said = answered(
-        Command::new(python).arg(repository("tests/peer/jwt.py")),
+        Command::new(python).arg(repository("tests/peer/tokens.py")),
         &given,
     );
     let claims = &said["claims"];
