@@ -165,10 +165,10 @@ fn authenticate(
         }))));
     };
     let user = user::get(tx, client.user)?;
-    let reason = if !(is_current || is_old && is_kept) {
-        Some(if is_old { "old_secret" } else { "wrong_secret" })
-    } else {
+    let reason = if is_current || is_old && is_kept {
         shut_out(tx, &client, &user)
+    } else {
+        Some(if is_old { "old_secret" } else { "wrong_secret" })
     };
     Ok(match reason {
         Some(reason) => Err(entry
