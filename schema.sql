@@ -218,6 +218,29 @@ CREATE TABLE sms_provider (
     CHECK (kind NOT IN ('twilio', 'smpp') OR username IS NOT NULL)
 ) STRICT;
 
+-- Integrations, which get in by OAuth 2.0 and never by a password: client credentials (RFC 6749, section 4.4).
+CREATE TABLE oauth_client (
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+    name                TEXT    NOT NULL,
+    name_key            TEXT    NOT NULL UNIQUE,
+    client_id           TEXT    NOT NULL UNIQUE,                -- 128 random bits; no secret
+    user                INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE, -- the technical user it acts as
+    active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    secret_hash         BLOB    NOT NULL,                       -- of 256 random bits
+    secret_at           INTEGER NOT NULL,                       -- when that was made
+    old_secret_hash     BLOB,                                   -- the one before, which is taken too for a while
+    old_secret_until_at INTEGER,                                -- from this second on it is not
+    generation          INTEGER NOT NULL DEFAULT 1 CHECK (generation > 0), -- a token names it: those of an earlier one are void
+    ttl                 INTEGER NOT NULL CHECK (ttl BETWEEN 60 AND 86400), -- seconds a token is good for
+    audience            TEXT,                                   -- whom its tokens are for; NULL: this store
+    scope               TEXT    NOT NULL DEFAULT '',            -- words with one space between them
+    last_token_at       INTEGER,
+    created_at          INTEGER NOT NULL,
+    CHECK ((old_secret_hash IS NULL) = (old_secret_until_at IS NULL))
+) STRICT;
+-- the clients of a user (removal)
+CREATE INDEX oauth_client_user ON oauth_client (user);
+
 -- System settings that differ from their default. What can be set is the catalogue in src/setting/catalogue.rs.
 CREATE TABLE setting (
     code     TEXT    PRIMARY KEY NOT NULL,

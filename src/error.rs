@@ -76,9 +76,12 @@ kinds! {
     ConfirmationUsed "confirmation_used" 5 "the confirmation code was used before";
     ConfirmationExpired "confirmation_expired" 5 "the confirmation code has expired";
     FirstFactorWrong "first_factor_wrong" 10 "first factor wrong: unknown user, wrong password or inactive user";
+    ClientRefused "client_refused" 10 "the OAuth client is unknown or not active, or its secret is wrong";
+    TokenRefused "token_refused" 10 "the access token is not one of ours, was taken back, or is for somebody else";
     SecondFactorWrong "second_factor_wrong" 11 "second factor wrong";
     SecondFactorUsed "second_factor_used" 12 "second factor already used, or the challenge was answered";
     SecondFactorExpired "second_factor_expired" 13 "second factor or challenge expired";
+    TokenExpired "token_expired" 13 "the access token has expired";
     Locked "locked" 14 "the user is locked";
     Deactivated "deactivated" 15 "the user is deactivated";
     NoSecondFactor "no_second_factor" 16 "no usable second factor";

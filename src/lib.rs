@@ -12,7 +12,7 @@
 //!   they are asked, and how they are told how far it is.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
-//!   [`recovery`], [`password`]: the nouns, each with its rules and its SQL.
+//!   [`recovery`], [`password`], [`oauth_client`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`backup`], [`enrol`], [`init`],
 //!   [`coverage`], [`rotation`], [`status`], [`sealed`], [`doctor`]: commands with no noun of their own.
@@ -58,6 +58,7 @@ pub mod login;
 pub mod mailbox;
 pub mod method;
 pub mod name;
+pub mod oauth_client;
 pub mod password;
 pub mod permission;
 pub mod plan;

@@ -25,7 +25,7 @@ use crate::sealed::{Broken, COLUMNS, retirable_of, ring_keys};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::vault::{Form, KeySource, Label, Lock, Purpose, Ring};
-use crate::{authenticator, challenge, recovery};
+use crate::{authenticator, challenge, oauth_client, recovery};
 
 /// How many rows are sealed anew in one transaction.
 const BATCH: i64 = 500;
@@ -89,6 +89,8 @@ pub struct Rotated {
     pub recovery_codes_void: u64,
     /// Logins of those whose app must be connected anew, after --compromised.
     pub connect_anew: Vec<String>,
+    /// OAuth clients that need another secret, after --compromised.
+    pub secrets_void: Vec<String>,
 }
 
 /// Puts new keys in the place of the old ones. What an earlier rotation left undone is done first, and is enough.
@@ -268,6 +270,7 @@ fn begin(
         if options.compromised {
             entry = entry.detail(json!({
                 "recovery_codes_void": done.recovery_codes_void, "connect_anew": done.connect_anew,
+                "secrets_void": done.secrets_void,
             }));
         }
         append(tx, &session.who(), &entry)?;
@@ -283,6 +286,7 @@ fn void(tx: &Tx<'_>, done: &mut Rotated) -> Result<()> {
     outbox::forget_bodies(tx)?;
     done.recovery_codes_void = recovery::void_all(tx)?;
     done.connect_anew = authenticator::connected(tx)?;
+    done.secrets_void = oauth_client::void_secrets(tx)?;
     Ok(())
 }
 

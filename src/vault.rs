@@ -13,6 +13,7 @@ mod lock;
 mod ring;
 mod rotate;
 mod source;
+mod token;
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -38,6 +39,7 @@ pub(crate) use lock::{Lock, WRONG};
 pub use ring::Form;
 pub(crate) use ring::Ring;
 pub use source::{CREDENTIAL, KEY_VARIABLE, KeySource};
+pub(crate) use token::{TokenKey, Unsigned};
 
 const SEALED_VERSION: u8 = 1;
 const NONCE: usize = 24;

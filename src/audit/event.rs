@@ -62,6 +62,12 @@ events! {
     SMS_PROVIDER_EDITED "sms_provider.edited" "an SMS provider was edited";
     SMS_PROVIDER_REMOVED "sms_provider.removed" "an SMS provider was removed";
     SMS_PROVIDER_TESTED "sms_provider.tested" "a test message was sent by SMS";
+    OAUTH_CLIENT_ADDED "oauth_client.added" "an OAuth client was added";
+    OAUTH_CLIENT_EDITED "oauth_client.edited" "an OAuth client was edited";
+    OAUTH_CLIENT_REMOVED "oauth_client.removed" "an OAuth client was removed";
+    OAUTH_SECRET_ROTATED "oauth_client.secret_rotated" "an OAuth client got another secret";
+    OAUTH_TOKEN_ISSUED "oauth_client.token_issued" "an OAuth client got an access token";
+    OAUTH_TOKEN_DENIED "oauth_client.token_denied" "an access token was denied to an OAuth client";
     OUTBOX_RETRIED "outbox.retried" "an administrator had a message sent once more";
     TEMPLATE_CHANGED "template.changed" "the words of a template were changed in a language";
     TEMPLATE_RESET "template.reset" "the words of a template went back to the shipped ones in a language";

@@ -7,7 +7,7 @@ use super::{first_administrator, get};
 use crate::audit::Event;
 use crate::challenge;
 use crate::error::{Error, Kind, Result};
-use crate::name::visible;
+use crate::name::{counted, visible};
 use crate::permission::{self, is_administrator};
 use crate::plan::{Change, Op, Plan};
 use crate::store::{Store, Tx};
@@ -37,7 +37,17 @@ impl Plan for RemoveUser {
             .field("login", user.login.as_str(), Value::Null)
             .field("email", user.email, Value::Null)
             .field("type", user.kind.code(), Value::Null);
-        Ok(vec![change])
+        // Their clients go with them, and each is told of.
+        let clients = clients(store, self.id)?.into_iter();
+        let gone = clients.map(|name| {
+            Change::new(
+                "oauth-client",
+                name,
+                Op::Remove,
+                Event::OAUTH_CLIENT_REMOVED,
+            )
+        });
+        Ok(gone.chain([change]).collect())
     }
 
     fn write(&self, tx: &Tx<'_>) -> Result<()> {
@@ -64,11 +74,27 @@ impl Plan for RemoveUser {
         } else {
             ""
         };
+        let clients = match clients(store, self.id)?.len() {
+            0 => String::new(),
+            count => format!(
+                ", {}",
+                counted(count as u64, "OAuth client", "OAuth clients")
+            ),
+        };
         Ok(Some(format!(
-            "The user `{}` will be removed for good, with their authenticator app and recovery codes{also}.",
+            "The user `{}` will be removed for good, with their authenticator app{clients} and recovery codes{also}.",
             visible(&user.login)
         )))
     }
+}
+
+/// The names of the OAuth clients that act as a user.
+fn clients(store: &Store, user: i64) -> Result<Vec<String>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT name FROM oauth_client WHERE user = ?1 ORDER BY name_key")?;
+    let rows = query.query_map([user], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// `user activate` and `user deactivate`.

@@ -242,8 +242,8 @@ error: `bob` lacks the operation `CanManageUsers`, which `twofa user list` needs
 $ twofa audit list --event permission -o ndjson
 ? 0
 --- stdout
-{"seq":19,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageUsers"}}
-{"seq":18,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"setting set","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageSysSettings"}}
+{"seq":22,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageUsers"}}
+{"seq":21,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"setting set","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageSysSettings"}}
 {"seq":15,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"permission.changed","subject":"CanViewSysOperationAudit","outcome":"ok","reason":null,"note":null,"detail":{"group":{"old":"Staff","new":"Staff"},"position":{"old":null,"new":2},"access":{"old":null,"new":"allow"}}}
 
 "#]]);

@@ -108,6 +108,27 @@ const CASES: &[Case] = &[
         &["mailbox add spare --file spare --from a@example.com"],
         "mailbox remove spare --if-exists",
     ),
+    case(
+        "oauth-client add",
+        &["user add robot --type technical"],
+        "oauth-client add billing --user robot --scope read",
+    ),
+    case(
+        "oauth-client edit",
+        &[
+            "user add robot --type technical",
+            "oauth-client add billing --user robot",
+        ],
+        "oauth-client edit billing --active no",
+    ),
+    case(
+        "oauth-client remove",
+        &[
+            "user add robot --type technical",
+            "oauth-client add billing --user robot",
+        ],
+        "oauth-client remove billing --if-exists",
+    ),
     case("sms-provider add", &[], "sms-provider add text --file sms"),
     case(
         "sms-provider edit",
@@ -169,6 +190,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("template edit", "is for a person and an editor"),
     ("key rotate", "makes new keys each time"),
     (
+        "oauth-client rotate-secret",
+        "makes another secret each time",
+    ),
+    ("oauth-client token", "gives another token each time"),
+    (
         "key retire",
         "takes a key out whose name is not known before",
     ),
@@ -227,6 +253,8 @@ fn every_command_that_declares_is_run_twice() {
 fn a_different_thing_is_refused_and_an_absent_one_not_found() {
     let world = World::peopled();
     world.ok("sms-provider add text --file sms");
+    world.ok("user add robot --type technical");
+    world.ok("oauth-client add billing --user robot");
     let mut seen = Vec::new();
     for (line, exit, hint) in [
         ("user add alice --name Other", 4, "twofa user edit alice"),
@@ -240,6 +268,11 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
             4,
             "twofa sms-provider edit text",
         ),
+        (
+            "oauth-client add billing --user robot --ttl 10m",
+            4,
+            "twofa oauth-client edit billing",
+        ),
         ("user remove alcie", 3, "did you mean `alice`?"),
         (
             "group remove 'All employee'",
@@ -247,6 +280,7 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
             "did you mean `All employees`?",
         ),
         ("mailbox remove trail", 3, "did you mean `trial`?"),
+        ("oauth-client remove biling", 3, "did you mean `billing`?"),
         ("sms-provider remove test", 3, "did you mean `text`?"),
     ] {
         let said = world
@@ -263,11 +297,11 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
         );
     }
     assert!(
-        seen[..3].iter().all(|said| said.ends_with(": conflict")),
+        seen[..4].iter().all(|said| said.ends_with(": conflict")),
         "{seen:#?}"
     );
     assert!(
-        seen[3..].iter().all(|said| said.ends_with(": not_found")),
+        seen[4..].iter().all(|said| said.ends_with(": not_found")),
         "{seen:#?}"
     );
 }

@@ -53,6 +53,8 @@ fn furnished() -> World {
         "sms-provider add api --http https://sms.example.com/ --body 'to=#Phone#&text=#Text#'",
         "method enable sms",
         "setting set SSPRegistrationMailbox trial",
+        "user add robot --type technical",
+        "oauth-client add billing --user robot",
     ] {
         world.ok(&format!("{line} --yes"));
     }
@@ -66,7 +68,11 @@ fn place(words: &[String]) -> World {
     if words.iter().any(|word| word == "init") {
         with_files(World::empty())
     } else if words.get(1).is_some_and(|word| word == "add") {
-        World::once(&BARE, || with_files(World::new()))
+        World::once(&BARE, || {
+            let world = with_files(World::new());
+            world.ok("user add robot --type technical");
+            world
+        })
     } else {
         World::once(&FURNISHED, furnished)
     }

@@ -44,6 +44,7 @@ const ORDER: &[&str] = &[
     "authenticator",
     // Who runs a command. Below the login, for a denied one is kept in the audit log as whoever ran it.
     "actor",
+    "oauth_client",
     "delivery",
     "sealed",
     // What is decided, and how it is written.
@@ -88,6 +89,15 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("identity", &["user/edit.rs", "user/import/write.rs"]),
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
+    // A client keeps when it got its last token; a restore keeps what the live store took away.
+    (
+        "oauth_client",
+        &[
+            "oauth_client/edit.rs",
+            "oauth_client/mod.rs",
+            "oauth_client/token.rs",
+        ],
+    ),
     ("outbox", &["delivery/outbox.rs"]),
     ("password_history", &["password/history.rs"]),
     ("recovery_code", &["recovery.rs"]),

@@ -107,6 +107,7 @@ Commands:
   template        Manage message templates
   outbox          Look at the messages that were sent
   login           Run logins
+  oauth-client    Manage OAuth clients
   apply           Make the store as a policy file declares it
   diff            Tell what a policy file would change, and for whom
   export          Write the store down as a policy file
@@ -272,10 +273,10 @@ EXIT  MEANING                                                                   
 3     not found                                                                       not_found
 4     refused: invalid value, conflict, a guard, too soon, over a limit               invalid_value, conflict, in_use, guard, declined, lockout, too_soon, send_limit, password_policy, method_not_usable, channel_refused
 5     not permitted: the acting user lacks the operation, or did not confirm          not_permitted, confirmation_required, confirmation_wrong, confirmation_used, confirmation_expired
-10    first factor wrong: unknown user, wrong password, inactive user are one answer  first_factor_wrong
+10    first factor wrong: unknown user, wrong password, inactive user are one answer  first_factor_wrong, client_refused, token_refused
 11    second factor wrong                                                             second_factor_wrong
 12    second factor already used or answered                                          second_factor_used
-13    second factor expired                                                           second_factor_expired
+13    second factor expired                                                           second_factor_expired, token_expired
 14    locked                                                                          locked
 15    deactivated                                                                     deactivated
 16    no usable second factor, or an authenticator app must be connected first        no_second_factor, enrolment_required
@@ -296,10 +297,10 @@ exit,kinds,meaning
 3,not_found,not found
 4,invalid_value;conflict;in_use;guard;declined;lockout;too_soon;send_limit;password_policy;method_not_usable;channel_refused,"refused: invalid value, conflict, a guard, too soon, over a limit"
 5,not_permitted;confirmation_required;confirmation_wrong;confirmation_used;confirmation_expired,"not permitted: the acting user lacks the operation, or did not confirm"
-10,first_factor_wrong,"first factor wrong: unknown user, wrong password, inactive user are one answer"
+10,first_factor_wrong;client_refused;token_refused,"first factor wrong: unknown user, wrong password, inactive user are one answer"
 11,second_factor_wrong,second factor wrong
 12,second_factor_used,second factor already used or answered
-13,second_factor_expired,second factor expired
+13,second_factor_expired;token_expired,second factor expired
 14,locked,locked
 15,deactivated,deactivated
 16,no_second_factor;enrolment_required,"no usable second factor, or an authenticator app must be connected first"
@@ -396,6 +397,12 @@ sms_provider.added           an SMS provider was added
 sms_provider.edited          an SMS provider was edited
 sms_provider.removed         an SMS provider was removed
 sms_provider.tested          a test message was sent by SMS
+oauth_client.added           an OAuth client was added
+oauth_client.edited          an OAuth client was edited
+oauth_client.removed         an OAuth client was removed
+oauth_client.secret_rotated  an OAuth client got another secret
+oauth_client.token_issued    an OAuth client got an access token
+oauth_client.token_denied    an access token was denied to an OAuth client
 outbox.retried               an administrator had a message sent once more
 template.changed             the words of a template were changed in a language
 template.reset               the words of a template went back to the shipped ones in a language

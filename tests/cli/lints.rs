@@ -138,6 +138,7 @@ fn only_the_write_paths_take_the_write_lock() {
         "src/login/",
         "src/enrol.rs",
         "src/init.rs",
+        "src/oauth_client/token.rs",
         "src/rotation.rs",
         "src/delivery/mod.rs",
     ];

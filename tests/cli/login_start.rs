@@ -400,7 +400,8 @@ $ twofa login start alice --channel forms --password-stdin -o json
 }
 --- stderr
 error: passwords are not accepted on this channel
-{"error":{"kind":"channel_refused","message":"passwords are not accepted on this channel","hint":null}}
+ hint: an integration gets in by OAuth: `twofa oauth-client add NAME --user LOGIN`
+{"error":{"kind":"channel_refused","message":"passwords are not accepted on this channel","hint":"an integration gets in by OAuth: `twofa oauth-client add NAME --user LOGIN`"}}
 
 "#]]);
     world.start("alice --channel oauth").exits(4);

@@ -88,6 +88,8 @@ mod meantime;
 #[cfg(unix)]
 mod memory;
 mod method;
+mod oauth_client;
+mod oauth_client_token;
 mod outbox;
 mod output;
 mod password;

@@ -59,6 +59,13 @@ fn app(world: &World, user: &str) -> String {
     secret
 }
 
+/// An OAuth client; its secret.
+fn client(world: &World) -> String {
+    world.ok("user add robot --type technical");
+    let added = world.json("oauth-client add billing --user robot");
+    added["client_secret"].as_str().unwrap().to_owned()
+}
+
 /// A login of alice that has been asked for her second factor; its challenge.
 fn asked(world: &World) -> String {
     let verdict = world
@@ -282,6 +289,29 @@ pub const CASES: &[Case] = &[
             Line::new("mailbox test trial --to carol@example.com", "")
         })
     },
+    one("oauth-client add", World::peopled, |world| {
+        world.ok("user add robot --type technical");
+        Line::new("oauth-client add billing --user robot", "")
+    }),
+    one("oauth-client edit", World::peopled, |world| {
+        client(world);
+        Line::new("oauth-client edit billing --active no --scope read", "")
+    }),
+    one("oauth-client remove", World::peopled, |world| {
+        client(world);
+        Line::new("oauth-client remove billing --yes --if-exists", "")
+    }),
+    one("oauth-client token", World::peopled, |world| {
+        let secret = client(world) + "\n";
+        Line::new(
+            "oauth-client token billing --client-secret-stdin",
+            Box::leak(secret.into_boxed_str()),
+        )
+    }),
+    one("oauth-client rotate-secret", World::peopled, |world| {
+        client(world);
+        Line::new("oauth-client rotate-secret billing --keep-old-for 1h", "")
+    }),
     one("sms-provider add", World::peopled, |_| {
         Line::new(
             "sms-provider add ops --smpp smsc.example.com:2775 --username ops --password-stdin",

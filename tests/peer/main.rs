@@ -23,6 +23,7 @@ mod faults;
 mod helpdesk;
 mod http_provider;
 mod httpd;
+mod jwt;
 mod kill;
 mod kill_cases;
 #[path = "../cli/lines.rs"]

@@ -7,8 +7,8 @@ use twofa::vault::Form;
 
 use crate::commands::{
     audit, authenticator, backup, completions, coverage, doctor, group, help, init, key, login,
-    mailbox, man, method, outbox, password, permission, policy, recovery_codes, setting,
-    sms_provider, status, template, user,
+    mailbox, man, method, oauth_client, outbox, password, permission, policy, recovery_codes,
+    setting, sms_provider, status, template, user,
 };
 use crate::complete;
 
@@ -190,6 +190,8 @@ pub enum Command {
     Outbox(outbox::Outbox),
     #[command(subcommand)]
     Login(login::Login),
+    #[command(subcommand)]
+    OauthClient(oauth_client::OauthClient),
     Apply(policy::Apply),
     Diff(policy::Diff),
     Export(policy::Export),

@@ -26,14 +26,16 @@ use twofa::setting::{self, Setting, Shape};
 use twofa::store::Store;
 use twofa::user::{self, Among, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, challenge, group, mailbox, policy, sms_provider, template};
+use twofa::{audit, challenge, group, mailbox, oauth_client, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
 use crate::complete::line::{before, given, place};
 use crate::process;
 
-pub use self::storeless::{accounts, mappings, outcomes, times, times_past, times_to_come, waits};
+pub use self::storeless::{
+    accounts, lives, mappings, outcomes, times, times_past, times_to_come, waits,
+};
 
 /// The variable that turns the program into a completer.
 const VARIABLE: &str = "TWOFA_COMPLETE";
@@ -242,6 +244,15 @@ pub fn operations() -> ArgValueCompleter {
 /// Mailboxes.
 pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
+}
+
+/// Names of OAuth clients.
+pub fn oauth_clients() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("oauth-client list", |store| {
+            begun(oauth_client::candidates(store)?, current)
+        })
+    })
 }
 
 /// Numbers of the newest messages.

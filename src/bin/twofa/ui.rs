@@ -178,6 +178,11 @@ impl Ui {
             )?,
             password: next(wanted.password, "--password-stdin", "Password")?,
             new_password: next(wanted.new_password, "--new-password-stdin", "New password")?,
+            client_secret: next(
+                wanted.client_secret,
+                "--client-secret-stdin",
+                "Client secret",
+            )?,
             token: next(token.is_some(), token.unwrap_or_default(), "Token")?,
             code: next(wanted.code, "--code-stdin", "Code")?,
             confirm_code: next(
@@ -327,6 +332,7 @@ pub struct Wanted {
     pub new_passphrase: bool,
     pub password: bool,
     pub new_password: bool,
+    pub client_secret: bool,
     /// The option that names the token.
     pub token: Option<&'static str>,
     pub code: bool,
@@ -339,6 +345,7 @@ pub struct Lines {
     pub new_passphrase: Option<Secret>,
     pub password: Option<Secret>,
     pub new_password: Option<Secret>,
+    pub client_secret: Option<Secret>,
     pub token: Option<Secret>,
     pub code: Option<Secret>,
     pub confirm_code: Option<Secret>,

@@ -149,7 +149,7 @@ impl Teller<'_> {
                 other.code()
             ),
             (other, false) => format!(
-                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own.",
+                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own: `twofa oauth-client add NAME --user LOGIN`.",
                 other.code()
             ),
         };

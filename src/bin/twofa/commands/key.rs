@@ -125,6 +125,16 @@ fn rotate(context: &mut Context, args: Rotate) -> Result<Answer> {
             ),
             counted(done.connect_anew.len() as u64, "user has", "users have")
         ));
+        if !done.secrets_void.is_empty() {
+            said.push(format!(
+                "{} another secret: `twofa oauth-client rotate-secret NAME`.",
+                counted(
+                    done.secrets_void.len() as u64,
+                    "OAuth client needs",
+                    "OAuth clients need"
+                )
+            ));
+        }
     }
     said.extend(lock_sentence(&options.passphrase));
     if options.new_key_file.is_some() {

@@ -372,6 +372,11 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             {
                 refusal = refusal.hint(format!("the lock ends at {until}; an administrator can take it off with `twofa user unlock {}`", argument(&verdict.user)));
             }
+            if kind == Kind::ChannelRefused {
+                refusal = refusal.hint(
+                    "an integration gets in by OAuth: `twofa oauth-client add NAME --user LOGIN`",
+                );
+            }
             if matches!(kind, Kind::PasswordExpired | Kind::PasswordMustChange) {
                 refusal = refusal.hint(format!(
                     "`twofa password change {}`",

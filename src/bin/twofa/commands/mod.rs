@@ -14,6 +14,7 @@ pub mod login;
 pub mod mailbox;
 pub mod man;
 pub mod method;
+pub mod oauth_client;
 pub mod outbox;
 pub mod password;
 pub mod permission;
@@ -48,6 +49,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Password(verb) => password::run(context, verb),
         Command::Mailbox(verb) => mailbox::run(context, verb),
         Command::SmsProvider(verb) => sms_provider::run(context, verb),
+        Command::OauthClient(verb) => oauth_client::run(context, verb),
         Command::Outbox(verb) => outbox::run(context, verb),
         Command::Template(verb) => template::run(context, verb),
         Command::Login(verb) => login::run(context, verb),

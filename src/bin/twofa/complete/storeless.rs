@@ -21,6 +21,11 @@ pub fn waits() -> ArgValueCandidates {
     ArgValueCandidates::new(|| fixed(["0s", "10s", "1m", "5m"]))
 }
 
+/// How long something is good.
+pub fn lives() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| fixed(["10m", "1h", "2h", "1d"]))
+}
+
 /// Times that have been.
 pub fn times_past() -> ArgValueCandidates {
     ArgValueCandidates::new(|| fixed(PAST))
