@@ -10,7 +10,7 @@ use crate::clock::Time;
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 
-/// The longest NameID that is taken, in characters (the specification's own limit for persistent ones is 256).
+/// The longest `NameID` that is taken, in characters (the specification's own limit for persistent ones is 256).
 const LONGEST_NAME: usize = 1024;
 
 /// Judges an assertion whose signature was checked.
@@ -36,7 +36,7 @@ pub(super) fn judge(assertion: Element<'_>, expected: &Expected<'_>) -> Result<A
     let confirmed_end = confirmation(subject, expected)?;
     let name_id = name_id(subject)?;
     let statements = statements(assertion, expected)?;
-    let (attributes, unread) = attributes(assertion)?;
+    let (attributes, unread) = attributes(assertion);
     let end = conditions_end.map_or(confirmed_end, |end| end.min(confirmed_end));
     Ok(Asserted {
         name_id,
@@ -209,7 +209,7 @@ fn statements(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Stateme
 }
 
 /// The attributes, and the names of those whose values are no text.
-fn attributes(assertion: Element<'_>) -> Result<(Vec<Attribute>, Vec<String>), Refused> {
+fn attributes(assertion: Element<'_>) -> (Vec<Attribute>, Vec<String>) {
     let (mut read, mut unread) = (Vec::new(), Vec::new());
     for statement in assertion.named(ns::ASSERTION, "AttributeStatement") {
         for attribute in statement.children() {
@@ -232,7 +232,7 @@ fn attributes(assertion: Element<'_>) -> Result<(Vec<Attribute>, Vec<String>), R
             }
         }
     }
-    Ok((read, unread))
+    (read, unread)
 }
 
 /// A value: a text, or the identifier that some providers wrap once more.

@@ -201,7 +201,7 @@ fn only_a_certificate_of_the_provider_signs() {
             "<ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data>"
         ),
         "<ds:KeyName>provider</ds:KeyName>".to_owned(),
-        r##"<ds:RetrievalMethod URI="file:///etc/passwd"/>"##.to_owned(),
+        r#"<ds:RetrievalMethod URI="file:///etc/passwd"/>"#.to_owned(),
     ] {
         let info = format!("<ds:KeyInfo>{info}</ds:KeyInfo>");
         let made = |key| Made {
@@ -216,7 +216,7 @@ fn only_a_certificate_of_the_provider_signs() {
         assert_eq!(word(&made(PROVIDER).xml()), "believed");
     }
     let none = judged_by(&signed_assertion(), Some(REQUEST), NOW, |provider, _| {
-        provider.certificates.clear()
+        provider.certificates.clear();
     });
     assert_eq!(none.unwrap_err().why.word(), "saml_certificates");
     // A good signature beside a bad one does not help.
@@ -264,7 +264,7 @@ fn algorithms_come_from_a_list() {
     for made in [by(rsa_sha1, sha), by(rsa, sha1), by(rsa_sha1, sha1)] {
         assert_eq!(word(&made.xml()), "saml_sha1");
         let taken = judged_by(&made.xml(), Some(REQUEST), NOW, |provider, _| {
-            provider.sha1 = true
+            provider.sha1 = true;
         });
         assert!(taken.is_ok());
     }
@@ -309,6 +309,10 @@ fn algorithms_come_from_a_list() {
         )),
         "saml_sha1"
     );
+}
+
+#[test]
+fn an_algorithm_fits_the_key_that_it_is_used_with() {
     // A name that fits another kind of key, with a key of the provider.
     assert_eq!(
         word(&signed_assertion().replacen("rsa-sha256", "ecdsa-sha256", 1)),
@@ -332,7 +336,7 @@ fn algorithms_come_from_a_list() {
         let certificate = super::testing::pair(PROVIDER).certificate;
         let curve = super::certificate::Certificate::from_text(CURVE).unwrap();
         let taken = judged_by(&made.xml(), Some(REQUEST), NOW, |provider, _| {
-            provider.certificates = vec![certificate, curve]
+            provider.certificates = vec![certificate, curve];
         });
         assert!(taken.is_ok());
     }

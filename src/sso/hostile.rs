@@ -8,6 +8,7 @@ use super::response::{self, Expected, SKEW};
 use super::testing::{
     Made, NOW, REQUEST, STRANGER, Signing, judged, judged_by, ours, pair, provider, word,
 };
+use super::xml::RESPONSE;
 use super::{Asserted, Refused};
 
 #[test]
@@ -74,13 +75,13 @@ fn size_depth_and_number_are_bounded() {
         "saml_too_large"
     );
     assert_eq!(word(&"<a>".repeat((1 << 20) / 3)), "saml_too_deep");
-    let attributes: String = (0..50_000).map(|at| format!(" a{at}=''")).collect();
+    let attributes = many(50_000, |at| format!(" a{at}=''"));
     assert_eq!(word(&format!("<a{attributes}/>")), "saml_too_many");
     assert_eq!(
         word(&format!("<a>{}</a>", "<b/>".repeat(100_000))),
         "saml_too_many"
     );
-    let spaces: String = (0..50_000).map(|at| format!(" xmlns:a{at}='u'")).collect();
+    let spaces = many(50_000, |at| format!(" xmlns:a{at}='u'"));
     assert_eq!(word(&format!("<a{spaces}/>")), "saml_too_many");
     // What is compressed is not inflated: it is no text.
     let bomb = {
@@ -94,6 +95,19 @@ fn size_depth_and_number_are_bounded() {
         field(&BASE64.encode(&bomb)).unwrap_err().why.word(),
         "saml_encoding"
     );
+    // As many namespaces around as many elements as are taken, before anybody knows that the signature is wrong.
+    let open = many(30, |level| {
+        format!("<x xmlns:a{level}='a' xmlns:b{level}='b'>")
+    });
+    let wide = "<x/>".repeat(RESPONSE.elements - 100);
+    let around = format!("{open}{wide}{}</saml:Conditions>", "</x>".repeat(30));
+    let xml = signed_assertion().replacen("</saml:Conditions>", &around, 1);
+    assert_eq!(word(&xml), "saml_signature");
+    let inclusive = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
+    let xml = xml.replace("http://www.w3.org/2001/10/xml-exc-c14n#", inclusive);
+    assert_eq!(word(&xml), "saml_signature");
+    let xml = xml.replacen("<x ", "<x xmlns:c='c' xmlns:d='d' xmlns:e='e' ", 1);
+    assert_eq!(word(&xml), "saml_too_many");
     // As much as is taken is judged, and in the end believed.
     let values = "<saml:AttributeValue>0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0</saml:AttributeValue>"
         .repeat(9_000);
@@ -107,6 +121,11 @@ fn size_depth_and_number_are_bounded() {
         judged(&made.xml()).unwrap().attributes[0].values.len(),
         9_000
     );
+}
+
+/// As many as `count`, put together.
+fn many(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect()
 }
 
 fn field(text: &str) -> Result<Asserted, Refused> {
@@ -126,11 +145,11 @@ fn what_is_no_response_is_told_apart() {
     let refused = |text: &str| field(text).unwrap_err().why.word();
     let good = BASE64.encode(signed_assertion().as_bytes());
     assert!(field(&good).is_ok());
-    let folded: String = good
-        .as_bytes()
-        .chunks(64)
+    let lines = good.as_bytes().chunks(64);
+    let folded = lines
         .map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap()))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     assert!(field(&folded).is_ok());
     for text in [
         "PGEvPg==AAAA",
@@ -207,10 +226,12 @@ fn encrypted_assertions_are_believed_no_more_than_others() {
         word(&good.replacen("#aes256-gcm", "#tripledes-cbc", 1)),
         "saml_encryption"
     );
-    let without = judged_by(&good, Some(REQUEST), NOW, |_, ours| ours.decryption = None);
+    let without = judged_by(&good, Some(REQUEST), NOW, |_, ours| {
+        ours.decryption = None;
+    });
     assert_eq!(without.unwrap_err().why.word(), "saml_no_key");
     let other = judged_by(&good, Some(REQUEST), NOW, |_, ours| {
-        ours.decryption = Some(pair(STRANGER))
+        ours.decryption = Some(pair(STRANGER));
     });
     assert_eq!(other.unwrap_err().why.word(), "saml_not_decrypted");
     let (before, assertion, after) = cut(

@@ -104,14 +104,14 @@ fn times_hold_to_the_second_with_the_skew() {
     let endless = by(|made| {
         made.confirmation = made
             .confirmation
-            .replace(r#" NotOnOrAfter="2026-01-31T12:05:00Z""#, "")
+            .replace(r#" NotOnOrAfter="2026-01-31T12:05:00Z""#, "");
     });
     assert_eq!(word(&endless.xml()), "saml_confirmation");
     let early = by(|made| {
         made.confirmation = made.confirmation.replace(
             "NotOnOrAfter",
             r#"NotBefore="2026-01-31T12:04:00Z" NotOnOrAfter"#,
-        )
+        );
     });
     assert_eq!(word(&early.xml()), "saml_not_yet_valid");
     let over = by(|made| made.statement = made.statement.replace("T20:00:00Z", "T11:00:00Z"));
@@ -129,7 +129,7 @@ fn it_answers_the_request_or_none_was_made() {
         "saml_in_response_to"
     );
     let unasked = judged_by(&made.xml(), None, NOW, |provider, _| {
-        provider.may_begin = true
+        provider.may_begin = true;
     });
     assert_eq!(refused(unasked), "saml_in_response_to");
     let answer = format!(r#" InResponseTo="{REQUEST}""#);
@@ -142,12 +142,12 @@ fn it_answers_the_request_or_none_was_made() {
         "saml_unsolicited"
     );
     let taken = judged_by(&begun.xml(), None, NOW, |provider, _| {
-        provider.may_begin = true
+        provider.may_begin = true;
     });
     assert_eq!(taken.unwrap().in_response_to, None);
     // What was begun by the provider answers nothing that was asked, even where it may begin.
     let smuggled = judged_by(&begun.xml(), Some(REQUEST), NOW, |provider, _| {
-        provider.may_begin = true
+        provider.may_begin = true;
     });
     assert_eq!(refused(smuggled), "saml_in_response_to");
     // Where only the assertion is signed, what stands on the response proves nothing.
@@ -165,7 +165,7 @@ fn the_subject_is_confirmed_for_its_bearer() {
     let made = by(|made| {
         made.confirmation = made
             .confirmation
-            .replace(&format!(r#" Recipient="{ACS}""#), "")
+            .replace(&format!(r#" Recipient="{ACS}""#), "");
     });
     assert_eq!(word(&made.xml()), "saml_recipient");
     // One confirmation that holds is enough, and the id is remembered for the one that holds longest.

@@ -19,6 +19,7 @@ const FILE: Limits = Limits {
     elements: 50_000,
     attributes: 40,
     all_attributes: 200_000,
+    namespaces: 64,
     strict: false,
 };
 
@@ -39,7 +40,7 @@ pub struct Described {
     pub slo: Option<Endpoint>,
     /// What it signs with.
     pub certificates: Vec<Certificate>,
-    /// The formats of NameID that it offers, in its order.
+    /// The formats of `NameID` that it offers, in its order.
     pub name_id_formats: Vec<String>,
     /// Whether it wants requests to be signed.
     pub wants_signed_requests: bool,
@@ -277,7 +278,7 @@ mod tests {
         data_encoding::BASE64_MIME.encode(Certificate::from_text(pem).unwrap().der())
     }
 
-    /// In the shape of Entra ID: roles of other protocols before the one that matters, no NameID formats, three bindings.
+    /// In the shape of Entra ID: roles of other protocols before the one that matters, no formats of names, three bindings.
     fn entra() -> String {
         let signing = certificate(PROVIDER);
         format!(
@@ -298,7 +299,7 @@ mod tests {
         )
     }
 
-    /// In the shape of Okta, OneLogin and Shibboleth: `until` and `keys` are put in.
+    /// In the shape of Okta, `OneLogin` and Shibboleth: `until` and `keys` are put in.
     fn prefixed(entity: &str, until: &str, keys: &str) -> String {
         format!(
             concat!(
@@ -319,7 +320,7 @@ mod tests {
     }
 
     fn key(purpose: &str, certificates: &[&str]) -> String {
-        let all: String = certificates
+        let all: Vec<_> = certificates
             .iter()
             .map(|pem| {
                 format!(
@@ -328,6 +329,7 @@ mod tests {
                 )
             })
             .collect();
+        let all = all.concat();
         format!(
             "<md:KeyDescriptor{purpose}><ds:KeyInfo><ds:X509Data>{all}</ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
         )

@@ -86,7 +86,7 @@ pub struct Provider {
     pub slo: Option<Endpoint>,
     /// The certificates whose keys it signs with. Several while one takes over from another.
     pub certificates: Vec<Certificate>,
-    /// The format of NameID to ask for.
+    /// The format of `NameID` to ask for.
     pub name_id_format: Option<String>,
     /// Whether signatures and digests with SHA-1 are taken.
     pub sha1: bool,

@@ -19,7 +19,7 @@ use super::{Binding, KeyPair, Ours, Provider};
 use crate::clock::{Source, Time};
 use crate::error::{Error, Kind, Result};
 
-/// The longest RelayState, in bytes (saml-bindings-2.0, section 3.4.3).
+/// The longest `RelayState`, in bytes (saml-bindings-2.0, section 3.4.3).
 pub const LONGEST_RELAY_STATE: usize = 80;
 
 /// Random bytes of a request's id: more than the 128 bits that the specification asks for (saml-core-2.0, section 1.3.4).
@@ -30,7 +30,7 @@ const ID_BYTES: usize = 20;
 pub struct Wanted<'a> {
     /// Whether somebody who is logged in at the provider has to log in again.
     pub force: bool,
-    /// What the provider gives back with its response.
+    /// What the provider gives back with its response: at most 80 letters, digits, `-`, `_` and `.`.
     pub relay_state: Option<&'a str>,
 }
 
@@ -46,7 +46,7 @@ pub struct Request {
 /// Makes a request. It is signed where we have a key to sign with.
 ///
 /// # Errors
-/// [`Kind::InvalidValue`] where the provider takes no HTTP-Redirect, or its address, the key or RelayState cannot be used;
+/// [`Kind::InvalidValue`] where the provider takes no HTTP-Redirect, or its address, the key or `RelayState` cannot be used;
 /// [`Kind::Io`] when the system gives no randomness.
 pub fn redirect(
     provider: &Provider,
@@ -145,12 +145,7 @@ fn query(message: &str, relay_state: Option<&str>, key: Option<&KeyPair>) -> Res
     let coded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let mut query = format!("SAMLRequest={}", coded(&deflated(message)?));
     if let Some(state) = relay_state {
-        if state.len() > LONGEST_RELAY_STATE {
-            return Err(Error::new(
-                Kind::InvalidValue,
-                "RelayState is longer than 80 bytes",
-            ));
-        }
+        check_relay_state(state)?;
         query.push_str(&format!("&RelayState={}", coded(state)));
     }
     if let Some(pair) = key {
@@ -159,6 +154,18 @@ fn query(message: &str, relay_state: Option<&str>, key: Option<&KeyPair>) -> Res
         query.push_str(&format!("&Signature={}", coded(&BASE64.encode(&signature))));
     }
     Ok(query)
+}
+
+/// Providers put the query together again to check its signature, and write what is not one of these in different ways.
+fn check_relay_state(state: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if state.len() <= LONGEST_RELAY_STATE && state.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::InvalidValue,
+        "RelayState is at most 80 letters, digits, `-`, `_` and `.`",
+    ))
 }
 
 fn deflated(message: &str) -> Result<String> {
@@ -240,7 +247,7 @@ mod tests {
         provider.required_contexts = vec!["urn:a".to_owned(), "urn:<b>".to_owned()];
         let wanted = Wanted {
             force: true,
-            relay_state: Some("a b&c=ü"),
+            relay_state: Some("a-b_c.7"),
         };
         let (request, xml) = asked(&provider, &ours(), wanted);
         assert!(xml.contains(r#" ForceAuthn="true" "#));
@@ -255,7 +262,7 @@ mod tests {
             .map(|(name, _)| name.into_owned())
             .collect();
         assert_eq!(names, ["tenant", "b", "SAMLRequest", "RelayState"]);
-        assert_eq!(url.query_pairs().last().unwrap().1, "a b&c=ü");
+        assert_eq!(url.query_pairs().last().unwrap().1, "a-b_c.7");
     }
 
     #[test]
@@ -263,13 +270,13 @@ mod tests {
         let mut ours = ours();
         ours.signing = Some(pair(OURS));
         let wanted = Wanted {
-            relay_state: Some("challenge 7"),
+            relay_state: Some("challenge-7"),
             ..Wanted::default()
         };
         let (request, _) = asked(&provider(), &ours, wanted);
         let (signed, signature) = request.url.split_once("&Signature=").unwrap();
         let (_, signed) = signed.split_once('?').unwrap();
-        assert!(signed.ends_with("&RelayState=challenge+7&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256"));
+        assert!(signed.ends_with("&RelayState=challenge-7&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256"));
         let coded = url::form_urlencoded::parse(format!("s={signature}").as_bytes())
             .next()
             .unwrap()
@@ -283,7 +290,7 @@ mod tests {
         assert!(verifier.verify(signed.as_bytes(), &signature).unwrap());
         assert!(
             !verifier
-                .verify(signed.replace("+7", "+8").as_bytes(), &signature)
+                .verify(signed.replace("-7", "-8").as_bytes(), &signature)
                 .unwrap()
         );
     }
@@ -300,10 +307,12 @@ mod tests {
             redirect(&provider, &ours, wanted, &Fixed::new(NOW, 7)).map_err(|error| error.message())
         };
         assert!(why(&|_, _| {}, &"x".repeat(80)).is_ok());
-        assert_eq!(
-            why(&|_, _| {}, &"x".repeat(81)).unwrap_err(),
-            "RelayState is longer than 80 bytes"
-        );
+        for state in [&"x".repeat(81), "a b", "a&b", "ä", "~"] {
+            assert_eq!(
+                why(&|_, _| {}, state).unwrap_err(),
+                "RelayState is at most 80 letters, digits, `-`, `_` and `.`"
+            );
+        }
         let post = |provider: &mut Provider, _: &mut Ours| provider.sso.binding = Binding::Post;
         assert_eq!(
             why(&post, "").unwrap_err(),

@@ -29,6 +29,8 @@ pub(super) struct Limits {
     pub attributes: usize,
     /// Attributes altogether.
     pub all_attributes: usize,
+    /// Namespaces that are declared around one element and on it: to canonicalise it is to look at each.
+    pub namespaces: usize,
     /// Whether comments and processing instructions are refused.
     pub strict: bool,
 }
@@ -40,6 +42,7 @@ pub(super) const RESPONSE: Limits = Limits {
     elements: 10_000,
     attributes: 40,
     all_attributes: 20_000,
+    namespaces: 64,
     strict: true,
 };
 
@@ -63,7 +66,9 @@ pub(super) fn scan(text: &str, limits: Limits) -> Result<(), Refusal> {
         }
         rest = &rest[end + 2..];
     }
-    let (mut depth, mut elements, mut attributes) = (0usize, 0usize, 0usize);
+    let (mut elements, mut attributes) = (0usize, 0usize);
+    // Of each element that is open, the namespaces that are declared there and around.
+    let mut open: Vec<usize> = Vec::new();
     while let Some(at) = rest.find('<') {
         rest = &rest[at..];
         let mark = |head: &str| rest.starts_with(head);
@@ -80,18 +85,22 @@ pub(super) fn scan(text: &str, limits: Limits) -> Result<(), Refusal> {
         } else {
             let tag = tag(rest)?;
             if rest.starts_with("</") {
-                depth = depth.checked_sub(1).ok_or(Refusal::Malformed)?;
+                open.pop().ok_or(Refusal::Malformed)?;
             } else {
                 elements += 1;
                 attributes += tag.attributes;
+                let namespaces = open.last().unwrap_or(&0) + tag.namespaces;
                 if elements > limits.elements
                     || tag.attributes > limits.attributes
                     || attributes > limits.all_attributes
+                    || namespaces > limits.namespaces
                 {
                     return Err(Refusal::TooMany);
                 }
-                refuse(depth >= limits.depth, Refusal::TooDeep)?;
-                depth += usize::from(!tag.closed);
+                refuse(open.len() >= limits.depth, Refusal::TooDeep)?;
+                if !tag.closed {
+                    open.push(namespaces);
+                }
             }
             rest = &rest[tag.length..];
         }
@@ -109,10 +118,12 @@ fn after<'t>(rest: &'t str, end: &str) -> Result<&'t str, Refusal> {
         .ok_or(Refusal::Malformed)
 }
 
-/// A tag: how long it is, how many attributes it has, and whether it closes itself.
+/// A tag: how long it is, how many attributes it has, how many of them may declare a namespace, and whether it closes
+/// itself.
 struct Tag {
     length: usize,
     attributes: usize,
+    namespaces: usize,
     closed: bool,
 }
 
@@ -129,6 +140,7 @@ fn tag(text: &str) -> Result<Tag, Refusal> {
                 return Ok(Tag {
                     length: at + 1,
                     attributes,
+                    namespaces: text[..at].matches("xmlns").count(),
                     closed: last == b'/',
                 });
             }
@@ -328,7 +340,8 @@ mod tests {
             Some(Refusal::TooMany)
         );
         let attributes = |count: usize| {
-            let all: String = (0..count).map(|at| format!(" a{at}='x'")).collect();
+            let all: Vec<_> = (0..count).map(|at| format!(" a{at}='x'")).collect();
+            let all = all.concat();
             format!("<a{all}/>")
         };
         assert_eq!(refused(&attributes(RESPONSE.attributes)), None);
@@ -336,6 +349,12 @@ mod tests {
             refused(&attributes(RESPONSE.attributes + 1)),
             Some(Refusal::TooMany)
         );
+        let within = (0..RESPONSE.namespaces / 2).fold("<c/>".to_owned(), |inner, at| {
+            format!("<c xmlns:a{at}='x' xmlns:b{at}='x'>{inner}</c>")
+        });
+        assert_eq!(refused(&within), None);
+        let one_more = within.replacen("<c/>", "<c xmlns='x'/>", 1);
+        assert_eq!(refused(&one_more), Some(Refusal::TooMany));
         let many = format!("<a>{}</a>", attributes(30).repeat(667));
         assert_eq!(refused(&many), Some(Refusal::TooMany));
         let long = |bytes: usize| format!("<a>{}</a>", "x".repeat(bytes - 7));
