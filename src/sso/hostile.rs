@@ -217,7 +217,16 @@ fn encrypted_assertions_are_believed_no_more_than_others() {
         assert_eq!(word(&unsigned.encrypted(cipher, oaep)), "saml_unsigned");
         assert_eq!(word(&stranger.encrypted(cipher, oaep)), "saml_signature");
     }
+    // What is decrypted is spelled as it was when it was signed.
+    let spelled = Made {
+        attributes: "<saml:AttributeStatement><saml:Attribute Name='a' ><saml:AttributeValue></saml:AttributeValue><saml:AttributeValue >\nAlïce &amp; &lt;Co&gt;&#13;</saml:AttributeValue><saml:AttributeValue\n/></saml:Attribute></saml:AttributeStatement>".to_owned(),
+        ..Made::default()
+    };
+    let asserted = judged(&spelled.encrypted(cbc, oaep)).unwrap();
+    assert_eq!(asserted.attributes[0].values, ["", "Alïce & <Co>", ""]);
     let good = made.encrypted(gcm, oaep);
+    let content = good.replacen("xmlenc#Element", "xmlenc#Content", 1);
+    assert_eq!(word(&content), "saml_encryption");
     assert_eq!(
         word(&good.replacen("#rsa-oaep-mgf1p", "#rsa-1_5", 1)),
         "saml_encryption"

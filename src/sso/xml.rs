@@ -222,6 +222,11 @@ impl<'d> Element<'d> {
             })
     }
 
+    /// Where it stands in the text.
+    pub(super) fn source(self) -> Option<std::ops::Range<usize>> {
+        self.document.node_range(self.id)
+    }
+
     /// The elements in it, in their order.
     pub(super) fn children(self) -> impl Iterator<Item = Element<'d>> {
         let document = self.document;
