@@ -19,7 +19,7 @@
 //! # Whose cryptography it is
 //! XML signatures and encryption are bergshamra's, which saml-rs stands on too. saml-rs itself is not used: it reads a
 //! response with another parser than it verifies with and finds what is signed again by its id, takes the first of several
-//! assertions, leaves transforms open, and draws ids and the time from the system, which here come through
+//! assertions, leaves transforms open unless told otherwise, and draws ids and the time from the system, which here come through
 //! [`clock`](crate::clock). What bergshamra leaves to its caller is checked in `signature.rs`, over the tree that it is
 //! given.
 

@@ -42,7 +42,7 @@ const OTHER_SHA1: &[&str] = &[
 
 const RSA_SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
 
-/// Signs with an RSA key; ECDSA's names end alike.
+/// What our requests are signed with.
 pub(super) const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 
 /// What a name of an algorithm asks of a key.
@@ -119,7 +119,7 @@ fn shape(signature: Element<'_>, target: Element<'_>, sha1: bool) -> Result<Meth
         return Err(Refusal::Shape);
     }
     text_only(parts[1])?;
-    // What a reference is about is looked at before its number: a second one is a part too many.
+    // A second reference is a part too many.
     let parts = exactly(
         info,
         &["CanonicalizationMethod", "SignatureMethod", "Reference"],
