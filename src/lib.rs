@@ -14,6 +14,7 @@
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
 //!   [`recovery`], [`password`], [`oauth_client`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
+//! * `sso`: single sign-on by SAML 2.0, the protocol alone, as bytes in and a verdict out; with the cargo feature `saml`.
 //! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`backup`], [`enrol`], [`init`],
 //!   [`coverage`], [`rotation`], [`status`], [`sealed`], [`doctor`]: commands with no noun of their own.
 //! * [`policy`]: a whole set-up as one file, made of the plans of the nouns.
@@ -70,6 +71,8 @@ pub mod sealed;
 pub mod secret;
 pub mod setting;
 pub mod sms_provider;
+#[cfg(feature = "saml")]
+pub mod sso;
 pub mod status;
 pub mod store;
 pub mod template;

@@ -3,7 +3,7 @@
 //! Each [`ROWS`] rows that follow each other are a block. When its last row is written, a summary of it is: the earliest
 //! and the latest moment, for a clock can go back, and a Bloom filter (Bloom, "Space/time trade-offs in hash coding with
 //! allowable errors", 1970) of the words that are searched for. A summary may promise what is not there, and costs a
-//! look; it never denies what is there: [`super::verify`] holds every row against it, so that nobody hides one. Where
+//! look; it never denies what is there: [`super::verify()`] holds every row against it, so that nobody hides one. Where
 //! there is no summary, the rows are read.
 //!
 //! An index would do the same for pages that every commit of a login writes; a summary is one row in a thousand.

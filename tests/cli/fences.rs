@@ -22,6 +22,8 @@ const ORDER: &[&str] = &[
     "files",
     "progress",
     "totp",
+    // SAML, which knows no store.
+    "sso",
     "vault",
     "store",
     "audit",

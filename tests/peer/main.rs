@@ -36,6 +36,8 @@ mod postfix;
 mod postfix_cases;
 mod qr;
 mod remains;
+#[cfg(feature = "saml")]
+mod saml;
 mod schema;
 mod scripted;
 mod sendmail;
