@@ -32,6 +32,10 @@ pub fn retry(session: &Session, message: i64) -> Result<Message> {
     let outcome = match &sent {
         Ok(()) => Outcome::Ok,
         Err(error) if error.kind() == Kind::Delivery => Outcome::Failed,
+        // What the store cannot take is no decision about the message.
+        Err(error) if error.kind().exit() == Kind::Storage.exit() || error.kind() == Kind::Busy => {
+            return sent.and_then(|()| outbox::newest(store, challenge.id));
+        }
         Err(_) => Outcome::Refused,
     };
     store.write(|tx| {
