@@ -266,6 +266,7 @@ broken               –
 resumed              no
 recovery codes void  0
 connect anew         –
+secrets void         –
 changed              yes
 --- stderr
 The key `e1204f7f` is current; 0 values were sealed anew.
@@ -341,6 +342,7 @@ broken               –
 resumed              no
 recovery codes void  0
 connect anew         –
+secrets void         –
 changed              yes
 --- stderr
 The key `9c175cca` is current; 0 values were sealed anew.

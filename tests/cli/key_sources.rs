@@ -202,6 +202,7 @@ broken               –
 resumed              no
 recovery codes void  0
 connect anew         –
+secrets void         –
 changed              yes
 --- stderr
 The key `b5b9498a` is current; 0 values were sealed anew.
@@ -284,6 +285,7 @@ broken               –
 resumed              no
 recovery codes void  0
 connect anew         –
+secrets void         –
 changed              yes
 --- stderr
 The key `7083252a` is current; 0 values were sealed anew.

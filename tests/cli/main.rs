@@ -104,6 +104,7 @@ mod policy_mistakes;
 mod policy_prune;
 mod policy_rights;
 mod policy_secrets;
+mod reach;
 #[cfg(unix)]
 mod readme;
 mod recovery_codes;

@@ -22,12 +22,12 @@ use crate::ui::Wanted;
 /// Manage OAuth clients
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  twofa user add robot --type technical\n  twofa oauth-client add billing --user robot --scope invoices:read\n  twofa oauth-client list"
+    after_help = "Examples:\n  twofa oauth-client add billing --user robot --scope invoices:read\n  twofa oauth-client list"
 )]
 pub enum OauthClient {
     /// Add a client; its secret is shown this once
     #[command(
-        after_help = "Examples:\n  twofa oauth-client add billing --user robot\n  twofa oauth-client add billing --user robot --ttl 10m \\\n      --audience https://api.example.com --scope invoices:read invoices:write -o json"
+        after_help = "Examples:\n  twofa oauth-client add billing --user robot\n  twofa oauth-client add billing --user robot --ttl 10m \\\n      --audience https://api.example.com --scope invoices:read -o json"
     )]
     Add(Add),
     /// List clients, or the keys that their tokens are verified with
@@ -57,7 +57,7 @@ pub enum OauthClient {
     Token(Token),
     /// Check whether an access token is good now
     #[command(
-        after_help = "Examples:\n  twofa oauth-client check --token-stdin < token\n  twofa oauth-client check --token-stdin --audience https://api.example.com < token"
+        after_help = "Examples:\n  twofa oauth-client check --token-stdin < token\n  twofa oauth-client check --token-stdin --audience https://api < token"
     )]
     Check(Check),
     /// Give a client another secret, which is shown this once
