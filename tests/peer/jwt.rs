@@ -1,4 +1,4 @@
-//! Access tokens are verified by others through the printed key set: PyJWT, and the OpenSSL of Node. What these sign in
+//! Access tokens are verified by others through the printed key set: `PyJWT`, and the OpenSSL of Node. What these sign in
 //! our name is refused here.
 
 use std::io::Write as _;

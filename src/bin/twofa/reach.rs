@@ -38,11 +38,14 @@ impl Reach {
         if STORELESS.iter().any(|words| rest.starts_with(words)) {
             return line.to_owned();
         }
-        let needed = self.0.iter().filter(|(option, _)| !rest.contains(option));
-        let options: String = needed
-            .map(|(option, value)| format!("{option} {value} "))
-            .collect();
-        format!("twofa {options}{rest}")
+        let mut words = vec!["twofa"];
+        for (option, value) in &self.0 {
+            if !rest.contains(option) {
+                words.extend([option, value.as_str()]);
+            }
+        }
+        words.push(rest);
+        words.join(" ")
     }
 
     /// The commands between the backquotes of a sentence.

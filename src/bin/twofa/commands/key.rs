@@ -116,25 +116,7 @@ fn rotate(context: &mut Context, args: Rotate) -> Result<Answer> {
         ));
     }
     if options.compromised {
-        said.push(format!(
-            "{} void, and {} to connect an app anew: whoever has the old keys has its secret.",
-            counted(
-                done.recovery_codes_void,
-                "recovery code is",
-                "recovery codes are"
-            ),
-            counted(done.connect_anew.len() as u64, "user has", "users have")
-        ));
-        if !done.secrets_void.is_empty() {
-            said.push(format!(
-                "{} another secret: `twofa oauth-client rotate-secret NAME`.",
-                counted(
-                    done.secrets_void.len() as u64,
-                    "OAuth client needs",
-                    "OAuth clients need"
-                )
-            ));
-        }
+        said.extend(voided(&done));
     }
     said.extend(lock_sentence(&options.passphrase));
     if options.new_key_file.is_some() {
@@ -163,6 +145,27 @@ fn rotate(context: &mut Context, args: Rotate) -> Result<Answer> {
     } else {
         answer
     })
+}
+
+/// What is void with keys that somebody else knows.
+fn voided(done: &rotation::Rotated) -> Vec<String> {
+    let mut said = vec![format!(
+        "{} void, and {} to connect an app anew: whoever has the old keys has its secret.",
+        counted(
+            done.recovery_codes_void,
+            "recovery code is",
+            "recovery codes are"
+        ),
+        counted(done.connect_anew.len() as u64, "user has", "users have")
+    )];
+    let clients = done.secrets_void.len() as u64;
+    if clients > 0 {
+        said.push(format!(
+            "{} another secret: `twofa oauth-client rotate-secret NAME`.",
+            counted(clients, "OAuth client needs", "OAuth clients need")
+        ));
+    }
+    said
 }
 
 /// What becomes of the passphrase, as the options say.
