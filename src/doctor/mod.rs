@@ -1,7 +1,7 @@
 //! What is wrong with a store, and what mends it.
 //!
-//! One table, [`CHECKS`], in the order in which they run; the next check is one row, and a test that provokes each of its
-//! findings. What this promises: it looks at everything, one after the other, whatever the one before came to; what it
+//! One table, [`CHECKS`], in the order in which they are told; the next check is one row, and a test that provokes each of its
+//! findings. What this promises: it looks at everything, whatever another check came to; what it
 //! could not look at is said with the reason, and never passed over; each finding names the command that mends it, or says
 //! that none does; nothing is written and, unless it is asked for, nobody is called.
 //!

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     };
     let (color, format) = (cli.globals.color, cli.globals.output);
     let reach = Reach::of(&cli.globals);
-    match run(cli, &command, &matches) {
+    match run(cli, &command, &matches, &reach) {
         Ok(exit) => ExitCode::from(exit),
         Err(error) => {
             let error = reach.error(error);
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<u8> {
+fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches, reach: &Reach) -> Result<u8> {
     let process = process::process();
     let verb = verb(&path(matches))?;
     // Before anything is made of what was said of keys: a mistake there lets nobody past this.
@@ -95,7 +95,6 @@ fn run(cli: Cli, command: &clap::Command, matches: &clap::ArgMatches) -> Result<
             Error::new(Kind::Usage, "only `twofa export` prints TOML").hint("leave --output out")
         );
     }
-    let reach = Reach::of(&cli.globals);
     let mut context = Context::new(cli.globals, process, ui, verb)?;
     let answer: Answer = commands::run(&mut context, cli.command).map_err(|error| {
         if context.has_committed() {
