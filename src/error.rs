@@ -70,6 +70,7 @@ kinds! {
     PasswordPolicy "password_policy" 4 "a password breaks the rules for passwords";
     MethodNotUsable "method_not_usable" 4 "this user cannot use the method now";
     ChannelRefused "channel_refused" 4 "passwords are not accepted on this channel";
+    SsoRequired "sso_required" 4 "this user logs in through an identity provider, and not with a password";
     NotPermitted "not_permitted" 5 "the acting user may not do this";
     ConfirmationRequired "confirmation_required" 5 "the acting user must confirm with their second factor";
     ConfirmationWrong "confirmation_wrong" 5 "the confirmation code is wrong";
@@ -79,8 +80,11 @@ kinds! {
     ClientRefused "client_refused" 10 "the OAuth client is unknown or not active, or its secret is wrong";
     TokenRefused "token_refused" 10 "the access token is not one of ours, was taken back, or is for somebody else";
     SecondFactorWrong "second_factor_wrong" 11 "second factor wrong";
+    SsoRefused "sso_refused" 11 "what the identity provider answered is not believed, or is about nobody it may speak for";
     SecondFactorUsed "second_factor_used" 12 "second factor already used, or the challenge was answered";
+    SsoUsed "sso_used" 12 "what the identity provider answered counted before, or the login was answered";
     SecondFactorExpired "second_factor_expired" 13 "second factor or challenge expired";
+    SsoExpired "sso_expired" 13 "what the identity provider answered has expired, or the login has";
     TokenExpired "token_expired" 13 "the access token has expired";
     Locked "locked" 14 "the user is locked";
     Deactivated "deactivated" 15 "the user is deactivated";
@@ -89,6 +93,7 @@ kinds! {
     PasswordExpired "password_expired" 17 "the password has expired";
     PasswordMustChange "password_must_change" 17 "the password must be changed";
     SecondFactorRequired "second_factor_required" 18 "first factor right, second factor required: not logged in yet";
+    SsoRedirect "sso_redirect" 18 "the login goes on at the identity provider: not logged in yet";
     Differences "differences" 20 "there are differences";
     Findings "findings" 20 "there are findings";
     Busy "busy" 75 "the store stayed busy; nothing was changed";

@@ -12,7 +12,7 @@
 //!   they are asked, and how they are told how far it is.
 //! * [`plan`], [`change`], [`confirmation`], [`guard`], [`audit`]: how declared state is written, and what is kept of it.
 //! * [`method`], [`setting`], [`user`], [`group`], [`mailbox`], [`sms_provider`], [`template`], [`authenticator`],
-//!   [`recovery`], [`password`], [`oauth_client`]: the nouns, each with its rules and its SQL.
+//!   [`recovery`], [`password`], [`oauth_client`], [`idp`]: the nouns, each with its rules and its SQL.
 //! * [`challenge`], [`totp`], [`login`]: the questions, the login decision and what runs it.
 //! * `sso`: single sign-on by SAML 2.0, the protocol alone, as bytes in and a verdict out; with the cargo feature `saml`.
 //! * [`delivery`]: how a code leaves us, and the outbox, which keeps what became of it. [`archive`], [`backup`], [`enrol`], [`init`],
@@ -54,6 +54,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod group;
 pub mod guard;
+pub mod idp;
 pub mod init;
 pub mod login;
 pub mod mailbox;

@@ -10,12 +10,13 @@ use crate::password::history;
 use crate::store::{Loose, Store};
 use crate::user::edit::IMPORTED;
 use crate::vault::{Label, Ring};
-use crate::{authenticator, mailbox, sms_provider};
+use crate::{authenticator, idp, mailbox, sms_provider};
 
 /// A sealed column: its table, its name, and the label its values are bound to.
 pub(crate) const COLUMNS: &[(&str, &str, Label)] = &[
     ("authenticator", "secret", authenticator::SECRET),
     ("authenticator_setup", "secret", authenticator::PENDING),
+    ("idp", "private_key", idp::PRIVATE_KEY),
     ("mailbox", "password", mailbox::PASSWORD),
     ("outbox", "body", outbox::BODY),
     ("password_history", "imported", history::IMPORTED),

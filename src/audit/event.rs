@@ -68,6 +68,9 @@ events! {
     OAUTH_SECRET_ROTATED "oauth_client.secret_rotated" "an OAuth client got another secret";
     OAUTH_TOKEN_ISSUED "oauth_client.token_issued" "an OAuth client got an access token";
     OAUTH_TOKEN_DENIED "oauth_client.token_denied" "an access token was denied to an OAuth client";
+    IDP_ADDED "idp.added" "an identity provider was added";
+    IDP_EDITED "idp.edited" "an identity provider was edited, enabled or disabled";
+    IDP_REMOVED "idp.removed" "an identity provider was removed";
     OUTBOX_RETRIED "outbox.retried" "an administrator had a message sent once more";
     TEMPLATE_CHANGED "template.changed" "the words of a template were changed in a language";
     TEMPLATE_RESET "template.reset" "the words of a template went back to the shipped ones in a language";
@@ -78,6 +81,7 @@ events! {
     RECOVERY_CODES_GENERATED "recovery_codes.generated" "recovery codes were generated; older ones are void";
     RECOVERY_CODES_DELETED "recovery_codes.deleted" "recovery codes were deleted";
     LOGIN_STARTED "login.started" "a first factor was right and the second is asked for";
+    LOGIN_REDIRECTED "login.redirected" "a login was sent to an identity provider";
     LOGIN_CODE_SENT "login.code_sent" "a code was accepted for delivery";
     LOGIN_CODE_FAILED "login.code_failed" "a code could not be delivered";
     LOGIN_GRANTED "login.granted" "a login was granted";

@@ -51,11 +51,12 @@ impl Settings {
     /// [`Kind::Storage`].
     pub fn load(store: &Store) -> Result<Settings> {
         let mut query = store.db().prepare_cached(
-            "SELECT code, number, text, coalesce(mailbox, provider, template),
-                    coalesce(mailbox.name, sms_provider.name, template.name)
+            "SELECT code, number, text, coalesce(mailbox, provider, template, idp),
+                    coalesce(mailbox.name, sms_provider.name, template.name, idp.name)
              FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox
                   LEFT JOIN sms_provider ON sms_provider.id = setting.provider
-                  LEFT JOIN template ON template.id = setting.template",
+                  LEFT JOIN template ON template.id = setting.template
+                  LEFT JOIN idp ON idp.id = setting.idp",
         )?;
         let mut rows = query.query([])?;
         let mut values = HashMap::new();
@@ -287,21 +288,22 @@ impl Plan for SetSettings {
                 continue;
             }
             let (mut number, mut text) = (None, None);
-            let (mut mailbox, mut provider, mut template) = (None, None, None);
+            let (mut mailbox, mut provider, mut template, mut idp) = (None, None, None, None);
             match (value, setting.shape) {
                 (Value::None, _) => continue,
                 (Value::Number(value), _) => number = Some(value),
                 (Value::Text(value), _) => text = Some(value),
                 (Value::Thing(id, _), Shape::Template { .. }) => template = Some(id),
                 (Value::Thing(id, _), Shape::Provider) => provider = Some(id),
+                (Value::Thing(id, _), Shape::Idp) => idp = Some(id),
                 (Value::Thing(id, _), _) => mailbox = Some(id),
             }
             tx.db().execute(
-                "INSERT INTO setting (code, number, text, mailbox, provider, template)
-                 VALUES (:code, :number, :text, :mailbox, :provider, :template)",
+                "INSERT INTO setting (code, number, text, mailbox, provider, template, idp)
+                 VALUES (:code, :number, :text, :mailbox, :provider, :template, :idp)",
                 named_params! {
                     ":code": setting.code, ":number": number, ":text": text, ":mailbox": mailbox,
-                    ":provider": provider, ":template": template,
+                    ":provider": provider, ":template": template, ":idp": idp,
                 },
             )?;
         }

@@ -235,11 +235,9 @@ impl Setting {
                 }
                 crate::sms_provider::sender(text).map(Value::Text)
             }
-            Shape::Idp => Err(Error::new(
-                Kind::NotFound,
-                format!("no identity provider is named `{}`", visible(text)),
-            )
-            .hint("this version has no single sign-on")),
+            Shape::Idp => {
+                crate::idp::reference(store, text).map(|(id, name)| Value::Thing(id, name))
+            }
         }
     }
 

@@ -37,6 +37,12 @@ pub(super) fn judge(assertion: Element<'_>, expected: &Expected<'_>) -> Result<A
     let name_id = name_id(subject)?;
     let statements = statements(assertion, expected)?;
     let (attributes, unread) = attributes(assertion);
+    let wanted = &expected.provider.second_factor;
+    let second_factor = wanted.is_asserted(&statements.contexts, &attributes);
+    if wanted.required && !second_factor {
+        let found = statements.contexts.join(", ");
+        return Err(Refused::found(Refusal::Context, &found));
+    }
     let end = conditions_end.map_or(confirmed_end, |end| end.min(confirmed_end));
     Ok(Asserted {
         name_id,
@@ -44,6 +50,7 @@ pub(super) fn judge(assertion: Element<'_>, expected: &Expected<'_>) -> Result<A
         remember_until: end.plus(expected.skew),
         session_index: statements.session_index,
         contexts: statements.contexts,
+        second_factor,
         attributes,
         unread,
         in_response_to: expected.request.map(str::to_owned),
@@ -200,10 +207,6 @@ fn statements(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Stateme
     }
     if !any {
         return Err(Refusal::Statement.into());
-    }
-    let required = &expected.provider.required_contexts;
-    if !required.is_empty() && !found.contexts.iter().any(|one| required.contains(one)) {
-        return Err(Refused::found(Refusal::Context, &found.contexts.join(", ")));
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Tests of what an assertion has to say, to whom and when, once its signature is right.
 
 use super::testing::{ACS, ENTITY, Made, NOW, REQUEST, Signing, judged, judged_by, word};
-use super::{Asserted, Attribute, NameId, Refused};
+use super::{Asserted, Attribute, NameId, Refused, SecondFactor};
 use crate::clock::Time;
 
 fn by(change: impl FnOnce(&mut Made)) -> Made {
@@ -34,6 +34,7 @@ fn what_was_asserted_is_told_whole() {
             contexts: vec![
                 "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport".to_owned()
             ],
+            second_factor: false,
             attributes: vec![Attribute {
                 name: "groups".to_owned(),
                 friendly_name: Some("Groups".to_owned()),
@@ -203,10 +204,23 @@ fn somebody_is_named_and_was_authenticated() {
     let mfa = "https://refeds.org/profile/mfa";
     let wanted = |made: &Made| {
         refused(judged_by(&made.xml(), Some(REQUEST), NOW, |provider, _| {
-            provider.required_contexts = vec![mfa.to_owned()];
+            provider.second_factor = SecondFactor {
+                required: true,
+                contexts: vec![mfa.to_owned()],
+                attribute: Some(("methods".to_owned(), "multiple".to_owned())),
+                ..SecondFactor::default()
+            };
         }))
     };
     assert_eq!(wanted(&Made::default()), "saml_context");
+    let methods = |value: &str| {
+        let attribute = format!(
+            r#"<saml:AttributeStatement><saml:Attribute Name="methods"><saml:AttributeValue>password</saml:AttributeValue><saml:AttributeValue>{value}</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>"#
+        );
+        by(|made| made.attributes = attribute)
+    };
+    assert_eq!(wanted(&methods("multiple")), "believed");
+    assert_eq!(wanted(&methods("multiples")), "saml_context");
     let made = by(|made| {
         made.statement = made.statement.replace(
             "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",

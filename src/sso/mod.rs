@@ -92,8 +92,35 @@ pub struct Provider {
     pub sha1: bool,
     /// Whether it may begin a login that nobody asked for here.
     pub may_begin: bool,
-    /// Classes of authentication of which one has to be asserted. None: any will do.
-    pub required_contexts: Vec<String>,
+    /// How it asserts a second factor.
+    pub second_factor: SecondFactor,
+}
+
+/// How a provider asserts that somebody gave a second factor, and whether that is wanted. Vendors differ: some name a class
+/// of authentication, others an attribute with the methods that were used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Whether it has to be asserted.
+    pub required: bool,
+    /// Whether requests name the contexts. Some providers refuse a login for it that was made with more than was asked for.
+    pub asked: bool,
+    /// Classes of authentication that assert it.
+    pub contexts: Vec<String>,
+    /// An attribute that asserts it where it has this value.
+    pub attribute: Option<(String, String)>,
+}
+
+impl SecondFactor {
+    /// Whether contexts and attributes assert it.
+    #[must_use]
+    pub fn is_asserted(&self, contexts: &[String], attributes: &[Attribute]) -> bool {
+        let told = |(name, value): &(String, String)| {
+            let mut named = attributes.iter().filter(|one| one.name == *name);
+            named.any(|one| one.values.contains(value))
+        };
+        contexts.iter().any(|one| self.contexts.contains(one))
+            || self.attribute.as_ref().is_some_and(told)
+    }
 }
 
 /// A private key of ours with its certificate.
@@ -159,6 +186,8 @@ pub struct Asserted {
     pub session_index: Option<String>,
     /// How the provider says it was authenticated.
     pub contexts: Vec<String>,
+    /// Whether it says that a second factor was given.
+    pub second_factor: bool,
     /// What else it says.
     pub attributes: Vec<Attribute>,
     /// The names of attributes whose values are no text, which were left out.
@@ -235,7 +264,7 @@ refusals! {
     Confirmation "saml_confirmation" "the assertion is not confirmed for whoever bears it";
     NameId "saml_name_id" "the assertion names nobody, or in a way that is not taken";
     Statement "saml_no_authentication" "the assertion does not say that somebody was authenticated";
-    Context "saml_context" "the provider did not authenticate in a way that is required";
+    Context "saml_context" "the provider does not say that a second factor was given, which is required";
     Certificates "saml_certificates" "the provider has no certificate to check a signature with";
 }
 

@@ -108,7 +108,8 @@ fn authn_request(
             format!(r#" Format="{}""#, escaped(format))
         });
     let mut contexts = String::new();
-    for class in &provider.required_contexts {
+    let asked = provider.second_factor.required && provider.second_factor.asked;
+    for class in provider.second_factor.contexts.iter().filter(|_| asked) {
         contexts.push_str(&format!(
             "<saml:AuthnContextClassRef>{}</saml:AuthnContextClassRef>",
             escaped(class)
@@ -196,6 +197,7 @@ mod tests {
     use flate2::read::DeflateDecoder;
     use kryptering::{HashAlgorithm, SignatureAlgorithm, SoftwareVerifier, Verifier as _};
 
+    use super::super::SecondFactor;
     use super::super::testing::{NOW, OURS, ours, pair, provider};
     use super::*;
     use crate::clock::Fixed;
@@ -244,7 +246,12 @@ mod tests {
         provider.sso.url = "https://idp.example.com/sso?tenant=a&b=%20#x".to_owned();
         provider.name_id_format =
             Some("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent".to_owned());
-        provider.required_contexts = vec!["urn:a".to_owned(), "urn:<b>".to_owned()];
+        provider.second_factor = SecondFactor {
+            required: true,
+            asked: true,
+            contexts: vec!["urn:a".to_owned(), "urn:<b>".to_owned()],
+            attribute: None,
+        };
         let wanted = Wanted {
             force: true,
             relay_state: Some("a-b_c.7"),
@@ -256,6 +263,9 @@ mod tests {
             r#"<samlp:RequestedAuthnContext Comparison="exact"><saml:AuthnContextClassRef>urn:a</saml:AuthnContextClassRef>"#,
             "<saml:AuthnContextClassRef>urn:&lt;b&gt;</saml:AuthnContextClassRef></samlp:RequestedAuthnContext>"
         )));
+        provider.second_factor.asked = false;
+        let (_, unasked) = asked(&provider, &ours(), wanted);
+        assert!(!unasked.contains("RequestedAuthnContext"));
         let url = Url::parse(&request.url).unwrap();
         let names: Vec<_> = url
             .query_pairs()

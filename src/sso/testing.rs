@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
 use super::response::{self, Expected, SKEW};
-use super::{Asserted, Binding, Endpoint, KeyPair, Ours, Provider, Refused};
+use super::{Asserted, Binding, Endpoint, KeyPair, Ours, Provider, Refused, SecondFactor};
 use crate::clock::Time;
 
 pub(crate) const PROVIDER: &str = include_str!("../../tests/keys/provider.pem");
@@ -55,7 +55,7 @@ pub(crate) fn provider() -> Provider {
         name_id_format: None,
         sha1: false,
         may_begin: false,
-        required_contexts: Vec::new(),
+        second_factor: SecondFactor::default(),
     }
 }
 

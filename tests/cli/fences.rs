@@ -35,6 +35,7 @@ const ORDER: &[&str] = &[
     "template",
     "mailbox",
     "sms_provider",
+    "idp",
     "setting",
     "method",
     "challenge",

@@ -11,7 +11,7 @@ use twofa::clock::{Source as _, System};
 use twofa::sso::certificate::Certificate;
 use twofa::sso::request::{Request, Wanted, redirect};
 use twofa::sso::response::{Expected, SKEW, judge};
-use twofa::sso::{Asserted, Binding, Endpoint, KeyPair, Ours, Provider, metadata};
+use twofa::sso::{Asserted, Binding, Endpoint, KeyPair, Ours, Provider, SecondFactor, metadata};
 use zeroize::Zeroizing;
 
 use crate::world::World;
@@ -134,7 +134,12 @@ fn pysaml2_logs_in() {
         name_id_format: Some("urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress".to_owned()),
         sha1: false,
         may_begin: false,
-        required_contexts: vec![MFA.to_owned()],
+        second_factor: SecondFactor {
+            required: true,
+            asked: true,
+            contexts: vec![MFA.to_owned()],
+            attribute: None,
+        },
     };
     for kind in ["response", "assertion", "both", "encrypted"] {
         let request = asked(&provider, &ours);
@@ -178,7 +183,7 @@ fn samlp_logs_in() {
         name_id_format: None,
         sha1: false,
         may_begin: false,
-        required_contexts: Vec::new(),
+        second_factor: SecondFactor::default(),
     };
     for kind in ["response", "assertion", "both", "encrypted"] {
         let request = asked(&provider, &ours);

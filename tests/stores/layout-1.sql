@@ -241,6 +241,111 @@ CREATE TABLE oauth_client (
 -- the clients of a user (removal)
 CREATE INDEX oauth_client_user ON oauth_client (user);
 
+-- Identity providers: whoever logs in through one proves there who they are (SAML 2.0), and gets the second factor there.
+CREATE TABLE idp (
+    id                 INTEGER PRIMARY KEY AUTOINCREMENT,
+    name               TEXT    NOT NULL,
+    name_key           TEXT    NOT NULL UNIQUE,
+    kind               TEXT    NOT NULL CHECK (kind IN ('entra', 'okta', 'onelogin', 'custom')), -- whose habits were put in when it was added
+    enabled            INTEGER NOT NULL DEFAULT 0 CHECK (enabled IN (0, 1)),
+    entity_id          TEXT    NOT NULL,                        -- its name in every message, compared letter by letter
+    sso_url            TEXT    NOT NULL,                        -- where a browser is sent (HTTP-Redirect)
+    slo_url            TEXT,
+    own_entity_id      TEXT,                                    -- our name in every message; NULL: urn:twofa:STORE_ID
+    acs_url            TEXT,                                    -- where the application takes responses; NULL: not known yet
+    name_id_format     TEXT,                                    -- that requests ask for; NULL: the provider chooses
+    login_attribute    TEXT,                                    -- the attribute that says who it is; NULL: NameID
+    may_begin          INTEGER NOT NULL DEFAULT 0 CHECK (may_begin IN (0, 1)), -- 1: logins that nobody asked for here
+    sign_requests      INTEGER NOT NULL DEFAULT 0 CHECK (sign_requests IN (0, 1)),
+    sha1               INTEGER NOT NULL DEFAULT 0 CHECK (sha1 IN (0, 1)), -- 1: signatures with SHA-1 are taken
+    require_mfa        INTEGER NOT NULL DEFAULT 0 CHECK (require_mfa IN (0, 1)), -- 1: a second factor has to be asserted
+    mfa_contexts       TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(mfa_contexts)), -- [class, …]: contexts that assert one
+    mfa_attribute      TEXT,                                    -- an attribute that asserts one …
+    mfa_value          TEXT,                                    -- … where it has this value
+    employees          TEXT    NOT NULL CHECK (employees IN ('none', 'existing', 'create')), -- which of them come through it
+    externals          TEXT    NOT NULL CHECK (externals IN ('none', 'existing', 'create')),
+    external_attribute TEXT,                                    -- a new user is an external one where this attribute …
+    external_value     TEXT,                                    -- … has this value; NULL: by what is created
+    administrators     INTEGER NOT NULL DEFAULT 0 CHECK (administrators IN (0, 1)), -- 1: they may come through it too
+    update_users       INTEGER NOT NULL DEFAULT 0 CHECK (update_users IN (0, 1)), -- 1: each login brings the mapped fields up to date
+    attribute_map      TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(attribute_map)), -- [[attribute, field], …]; of a field, the first that is there
+    groups_attribute   TEXT,                                    -- whose values idp_group maps
+    private_key        BLOB,                                    -- sealed; RSA, PKCS#8: signs requests and opens assertions
+    certificate        BLOB,                                    -- X.509 of that key, DER; no secret
+    created_at         INTEGER NOT NULL,
+    CHECK ((private_key IS NULL) = (certificate IS NULL)),
+    CHECK ((mfa_attribute IS NULL) = (mfa_value IS NULL)),
+    CHECK ((external_attribute IS NULL) = (external_value IS NULL)),
+    CHECK (enabled = 0 OR acs_url IS NOT NULL)
+) STRICT;
+
+-- What a provider signs with. Two while one takes over from the other.
+CREATE TABLE idp_certificate (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    idp           INTEGER NOT NULL REFERENCES idp (id) ON DELETE CASCADE,
+    fingerprint   TEXT    NOT NULL,                             -- SHA-256 of der, in hexadecimal digits
+    der           BLOB    NOT NULL,
+    not_before_at INTEGER NOT NULL,
+    not_after_at  INTEGER NOT NULL,
+    UNIQUE (idp, fingerprint)
+) STRICT;
+
+-- Which groups a value of idp.groups_attribute stands for.
+CREATE TABLE idp_group (
+    idp     INTEGER NOT NULL REFERENCES idp (id) ON DELETE CASCADE,
+    value   TEXT    NOT NULL,
+    "group" INTEGER NOT NULL REFERENCES "group" (id) ON DELETE CASCADE,
+    PRIMARY KEY (idp, value, "group")
+) STRICT, WITHOUT ROWID;
+-- the values that stand for a group (removal)
+CREATE INDEX idp_group_group ON idp_group ("group");
+
+-- Who came through a provider, by what it calls them.
+CREATE TABLE idp_user (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    idp           INTEGER NOT NULL REFERENCES idp (id) ON DELETE CASCADE,
+    subject       TEXT    NOT NULL,                             -- NameID; where that is another each time, what the user was found by
+    user          INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    contexts      TEXT    NOT NULL CHECK (json_valid(contexts)), -- [class, …]: how the last login was asserted to be authenticated
+    mfa           INTEGER NOT NULL CHECK (mfa IN (0, 1)),       -- whether that has a second factor
+    created       INTEGER NOT NULL CHECK (created IN (0, 1)),   -- 1: the user was added by their first login
+    last_login_at INTEGER NOT NULL,
+    UNIQUE (idp, subject)
+) STRICT;
+-- the providers of a user (login, explain, removal)
+CREATE INDEX idp_user_user ON idp_user (user);
+
+-- Logins that were sent to a provider, until it answers. Old ones go a few at a time with the next.
+CREATE TABLE sso_login (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    token      TEXT    NOT NULL UNIQUE,                         -- the CHALLENGE of the command line, and RelayState: 128 random bits
+    idp        INTEGER NOT NULL REFERENCES idp (id) ON DELETE CASCADE,
+    user       INTEGER REFERENCES user (id) ON DELETE CASCADE,  -- for whom it was begun, where that was said and is known
+    login_hash BLOB,                                            -- of the folded login as it was typed, where nobody has it
+    request    TEXT    NOT NULL,                                -- id of the request that a response has to answer
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    closed_at  INTEGER,
+    closed_as  TEXT    CHECK (closed_as IN ('answered', 'cancelled', 'void')),
+    CHECK ((closed_at IS NULL) = (closed_as IS NULL)),
+    CHECK (user IS NULL OR login_hash IS NULL)
+) STRICT;
+-- those that can be answered now (`login list`), and those that are long over
+CREATE INDEX sso_login_expires ON sso_login (expires_at);
+-- those of a user, and of a provider (removal)
+CREATE INDEX sso_login_user ON sso_login (user) WHERE user IS NOT NULL;
+CREATE INDEX sso_login_idp ON sso_login (idp);
+
+-- Assertions that counted, for as long as they could count again.
+CREATE TABLE sso_assertion (
+    idp      INTEGER NOT NULL REFERENCES idp (id) ON DELETE CASCADE,
+    id_hash  BLOB    NOT NULL,                                  -- of its id: SHA-256, not keyed, so that new keys bring nothing back to life
+    until_at INTEGER NOT NULL,                                  -- from this second on it has expired, and is refused for that
+    PRIMARY KEY (idp, id_hash)
+) STRICT, WITHOUT ROWID;
+-- those that are over
+CREATE INDEX sso_assertion_until ON sso_assertion (until_at);
+
 -- System settings that differ from their default. What can be set is the catalogue in src/setting/catalogue.rs.
 CREATE TABLE setting (
     code     TEXT    PRIMARY KEY NOT NULL,
@@ -249,13 +354,15 @@ CREATE TABLE setting (
     mailbox  INTEGER REFERENCES mailbox (id),                   -- a setting that points at a thing is a reference
     provider INTEGER REFERENCES sms_provider (id),
     template INTEGER REFERENCES template (id),
+    idp      INTEGER REFERENCES idp (id),
     CHECK ((number IS NOT NULL) + (text IS NOT NULL) + (mailbox IS NOT NULL) + (provider IS NOT NULL)
-           + (template IS NOT NULL) = 1)
+           + (template IS NOT NULL) + (idp IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
--- the settings that use a mailbox, a provider or a template (removal)
+-- the settings that use a mailbox, a provider, a template or an identity provider (removal)
 CREATE INDEX setting_mailbox ON setting (mailbox) WHERE mailbox IS NOT NULL;
 CREATE INDEX setting_provider ON setting (provider) WHERE provider IS NOT NULL;
 CREATE INDEX setting_template ON setting (template) WHERE template IS NOT NULL;
+CREATE INDEX setting_idp ON setting (idp) WHERE idp IS NOT NULL;
 
 -- Connected authenticator apps.
 CREATE TABLE authenticator (
@@ -474,10 +581,11 @@ CREATE VIEW permissions AS
     ORDER BY operation, position;
 
 CREATE VIEW settings AS
-    SELECT code, coalesce(number, text, mailbox.name, sms_provider.name, template.name) AS value
+    SELECT code, coalesce(number, text, mailbox.name, sms_provider.name, template.name, idp.name) AS value
     FROM setting LEFT JOIN mailbox ON mailbox.id = setting.mailbox
          LEFT JOIN sms_provider ON sms_provider.id = setting.provider
          LEFT JOIN template ON template.id = setting.template
+         LEFT JOIN idp ON idp.id = setting.idp
     ORDER BY code;
 
 CREATE VIEW messages AS
