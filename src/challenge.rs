@@ -423,17 +423,20 @@ fn six_digits(store: &Store) -> Result<Secret> {
     }
 }
 
+/// The purpose of a login that was sent to an identity provider.
+pub(crate) const SSO: &str = "sso";
+
 /// An open challenge as `login list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChallengeRow {
     /// Its token.
     pub challenge: String,
-    /// Login of the user it asks.
-    pub user: String,
+    /// Login of the user it asks; nobody, where an identity provider is to say who it is.
+    pub user: Option<String>,
     /// What for.
     pub purpose: &'static str,
-    /// Which method is asked for.
-    pub method: Method,
+    /// Which method is asked for; none, where an identity provider asks.
+    pub method: Option<Method>,
     /// When it was opened.
     pub created_at: Time,
     /// Until when it can be answered.

@@ -31,7 +31,7 @@ use crate::{authenticator, challenge, oauth_client, recovery};
 const BATCH: i64 = 500;
 /// How long the lock is left free behind each of them: about a quarter of the time that one takes. `SQLite` looks for a
 /// lock every 100 ms at the latest, so that a login finds it within a second or two.
-const BREATH: Duration = Duration::from_millis(5);
+const BREATH: Duration = Duration::from_millis(2);
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]

@@ -10,6 +10,7 @@ mod indexed;
 #[cfg(test)]
 pub(crate) mod random;
 pub mod recover;
+pub mod redirected;
 pub mod renew;
 pub mod retry;
 pub mod run;

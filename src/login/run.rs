@@ -587,9 +587,9 @@ pub fn cancel(session: &Session, token: &str) -> Result<(ChallengeRow, bool)> {
     })?;
     let row = ChallengeRow {
         challenge: challenge.token.clone(),
-        user: user.login,
+        user: Some(user.login),
         purpose: challenge.purpose.code(),
-        method: challenge.method,
+        method: Some(challenge.method),
         created_at: challenge.expires_at.plus(-challenge::LIFE),
         expires_at: challenge.expires_at,
     };
