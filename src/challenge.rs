@@ -226,6 +226,17 @@ fn sweep(tx: &Tx<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Draws the token of a challenge: 128 random bits, in letters and digits.
+///
+/// # Errors
+/// [`Kind::Io`] when the system gives no randomness.
+pub(crate) fn draw_token(store: &Store) -> Result<String> {
+    let mut bytes = [0u8; 16];
+    store.source().fill(&mut bytes)?;
+    let token = data_encoding::BASE32_NOPAD.encode(&bytes);
+    Ok(token.to_ascii_lowercase())
+}
+
 /// Opens a challenge.
 pub(crate) fn open(
     tx: &Tx<'_>,
@@ -234,11 +245,7 @@ pub(crate) fn open(
     method: Method,
     about: About,
 ) -> Result<Challenge> {
-    let mut bytes = [0u8; 16];
-    tx.source().fill(&mut bytes)?;
-    let token = data_encoding::BASE32_NOPAD
-        .encode(&bytes)
-        .to_ascii_lowercase();
+    let token = draw_token(tx)?;
     let now = tx.now();
     sweep(tx)?;
     let id = tx.next_id("challenge")?;

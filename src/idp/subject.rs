@@ -3,11 +3,11 @@
 //! What it called them at their first login counts before their login and address here: who is renamed on either side stays
 //! who they are, and a name that somebody else has now does not lead to them.
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, named_params};
 
 use super::Idp;
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Store, Tx};
 use crate::user::{self, User};
 
 /// The user whom `idp` calls `subject`: the one who came through it under that name, else the one whose login or email
@@ -28,6 +28,46 @@ pub(crate) fn user_of(
         .optional()?;
     match known {
         Some(id) => user::maybe(store, id),
-        None => user::lookup(store, login),
+        None => Ok(user::lookup(store, login)?.filter(|user| is_spelled(user, login))),
     }
+}
+
+/// Whether a user is called `login` but for upper and lower case. Names that merely look alike are one here and may be two
+/// at the provider, whose other user could come as this one.
+fn is_spelled(user: &User, login: &str) -> bool {
+    let names = [Some(user.login.as_str()), user.email.as_deref()];
+    let wanted = login.trim().to_lowercase();
+    names
+        .into_iter()
+        .flatten()
+        .any(|name| name.to_lowercase() == wanted)
+}
+
+/// Keeps what `idp` calls a user, and how their login was asserted to be authenticated.
+pub(crate) fn keep(tx: &Tx<'_>, idp: &Idp, user: i64, came: &Came<'_>) -> Result<()> {
+    tx.db()
+        .prepare_cached(
+            "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+             VALUES (:idp, :subject, :user, :contexts, :mfa, :created, :now)
+             ON CONFLICT (idp, subject) DO UPDATE SET contexts = excluded.contexts, mfa = excluded.mfa,
+                 last_login_at = excluded.last_login_at",
+        )?
+        .execute(named_params! {
+            ":idp": idp.id, ":subject": came.subject, ":user": user, ":contexts": serde_json::json!(came.contexts).to_string(),
+            ":mfa": came.mfa, ":created": came.created, ":now": tx.now(),
+        })?;
+    Ok(())
+}
+
+/// How somebody came through a provider.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came<'a> {
+    /// What it calls them.
+    pub(crate) subject: &'a str,
+    /// How it says they were authenticated.
+    pub(crate) contexts: &'a [String],
+    /// Whether it says that they gave a second factor.
+    pub(crate) mfa: bool,
+    /// Whether they were added by this login.
+    pub(crate) created: bool,
 }

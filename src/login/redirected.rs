@@ -6,11 +6,14 @@
 use rusqlite::{OptionalExtension as _, Row, named_params};
 use sha2::{Digest as _, Sha256};
 
+use crate::actor::Session;
+use crate::audit::{Entry, Event, Outcome, append};
 use crate::challenge::{ChallengeRow, LIFE, SSO};
 use crate::clock::Time;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::name::fold;
 use crate::store::{Store, Tx};
+use crate::user::{self, User};
 use crate::vault::{Label, same};
 
 /// The frozen name of the hash of a login that nobody has.
@@ -222,6 +225,65 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
         named_params! { ":now": store.now(), ":user": user },
         |row| Ok(read(row)?.row(row.get(9)?)),
     )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Refuses what only a challenge takes that waits for a code, where `token` is of a login that waits for a provider.
+///
+/// # Errors
+/// [`Kind::InvalidValue`]; [`Kind::NotPermitted`].
+pub fn takes_codes(session: &Session, token: &str) -> Result<()> {
+    let Some(sent) = find(&session.store, token)? else {
+        return Ok(());
+    };
+    permitted(session, &sent)?;
+    let message = "this login waits for what an identity provider answers, and no code is sent for it";
+    Err(Error::new(Kind::InvalidValue, message)
+        .hint("answer it with --saml-response-stdin, or begin anew with `twofa login start`"))
+}
+
+fn permitted(session: &Session, sent: &Redirected) -> Result<Option<User>> {
+    let user = sent.user.map(|id| user::get(&session.store, id)).transpose()?;
+    session.permit(user.as_ref())?;
+    Ok(user)
+}
+
+/// Cancels a login that was sent. `None`: none was sent with this token; `false`: it was closed already.
+///
+/// # Errors
+/// [`Kind::NotPermitted`], [`Kind::Storage`].
+pub fn cancel(session: &Session, token: &str) -> Result<Option<(ChallengeRow, bool)>> {
+    let Some(sent) = find(&session.store, token)? else {
+        return Ok(None);
+    };
+    let user = permitted(session, &sent)?;
+    let who = session.who();
+    let changed = session.store.write(|tx| {
+        let sent = get(tx, sent.id)?;
+        if sent.closed || sent.expires_at <= tx.now() {
+            return Ok(false);
+        }
+        close(tx, sent.id, Closed::Cancelled)?;
+        let mut entry = Entry::new(Event::LOGIN_CANCELLED, Outcome::Ok);
+        if let Some(user) = &user {
+            entry = entry.user(user.id, user.login.as_str());
+        }
+        append(tx, &who, &entry)?;
+        Ok(true)
+    })?;
+    Ok(Some((sent.row(user.map(|user| user.login)), changed)))
+}
+
+/// Tokens of logins that can be answered now and begin with `prefix`, at most `limit`.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>> {
+    let mut query = store.db().prepare(
+        "SELECT token FROM sso_login WHERE closed_at IS NULL AND expires_at > ?1 AND substr(token, 1, length(?2)) = ?2
+         ORDER BY expires_at DESC LIMIT ?3",
+    )?;
+    let rows = query.query_map(rusqlite::params![store.now(), prefix, limit], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -13,6 +13,10 @@ use crate::clock::Time;
 /// How far the provider's clock may be from ours, in seconds, unless a caller wants it otherwise.
 pub const SKEW: i64 = 180;
 
+/// The longest form field that is read, in bytes: base64 is a third longer than what it means, and a line break after every
+/// 64 signs is one more in 32.
+pub const LONGEST: usize = RESPONSE.bytes / 2 * 3;
+
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 
 /// What a response is held against.
@@ -78,8 +82,7 @@ fn decrypted(text: &str, expected: &Expected<'_>, covered: bool) -> Result<Asser
 }
 
 fn decoded(field: &str) -> Result<String, Refusal> {
-    // Base64 is a third longer than what it means; a line break after every 64 signs is one more in 32.
-    if field.len() > RESPONSE.bytes / 2 * 3 {
+    if field.len() > LONGEST {
         return Err(Refusal::TooLarge);
     }
     let bare: String = field.split_ascii_whitespace().collect();

@@ -243,6 +243,13 @@ pub struct PasswordFrom {
     pub password_file: Option<PathBuf>,
 }
 
+impl PasswordFrom {
+    /// Whether the command line says where the password comes from.
+    pub fn is_given(&self) -> bool {
+        self.password_stdin || self.password_file.is_some()
+    }
+}
+
 /// A new password, from standard input or a file; without either it is asked for.
 #[derive(Debug, Args)]
 pub struct NewPasswordFrom {

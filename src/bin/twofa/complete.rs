@@ -20,13 +20,14 @@ use twofa::actor::Session;
 use twofa::clock::System;
 use twofa::delivery::outbox::{self, Filter};
 use twofa::error::{Kind, Result};
+use twofa::login::redirected;
 use twofa::method::Method;
 use twofa::permission::{self, Named};
 use twofa::setting::{self, Setting, Shape};
 use twofa::store::Store;
 use twofa::user::{self, Among, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, challenge, group, mailbox, oauth_client, policy, sms_provider, template};
+use twofa::{audit, challenge, group, idp, mailbox, oauth_client, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
@@ -246,6 +247,13 @@ pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
 }
 
+/// Names of identity providers.
+pub fn idps() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("idp list", |store| begun(idp::candidates(store)?, current))
+    })
+}
+
 /// Names of OAuth clients.
 pub fn oauth_clients() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
@@ -281,7 +289,9 @@ pub fn challenges() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let prefix = current.to_string_lossy().into_owned();
         ask_as("login list", |store| {
-            challenge::candidates(store, &prefix, NEWEST)
+            let mut tokens = challenge::candidates(store, &prefix, NEWEST)?;
+            tokens.extend(redirected::candidates(store, &prefix, NEWEST)?);
+            Ok(tokens)
         })
     })
 }

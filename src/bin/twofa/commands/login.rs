@@ -1,12 +1,15 @@
 //! `login`: running logins.
 
+#[cfg(feature = "saml")]
+mod sso;
+
 use clap::{Args, Subcommand, ValueEnum};
 use twofa::actor::Session;
 use twofa::challenge::{self, ChallengeRow};
 use twofa::error::{Error, Kind, Result};
 use twofa::login::decide::Channel;
 use twofa::login::explain::{self, Explanation, Question};
-use twofa::login::run::{self, Start};
+use twofa::login::{redirected, run};
 use twofa::login::verdict::{Outcome, Verdict};
 use twofa::method::Method;
 use twofa::name::{argument, unabridged, visible};
@@ -26,17 +29,17 @@ use crate::what_if::WhatIf;
     after_help = "Examples:\n  twofa login simulate alice\n  twofa login start alice --password-stdin -o json\n  twofa login verify CHALLENGE --code 123456 -o json"
 )]
 pub enum Login {
-    /// Judge the password and ask for the second factor
+    /// Judge the password and ask for the second factor, or send to a provider
     #[command(
         after_help = "Examples:\n  twofa login start alice\n  printf '%s\\n' \"$PASSWORD\" | twofa login start alice --password-stdin"
     )]
-    Start(Begin),
+    Start(Start),
     /// Send a new code, or switch the method
     #[command(
         after_help = "Examples:\n  twofa login resend CHALLENGE\n  twofa login resend CHALLENGE --method sms -o json"
     )]
     Resend(Resend),
-    /// Judge the second factor
+    /// Judge the second factor, or what an identity provider answered
     #[command(
         after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin"
     )]
@@ -91,12 +94,24 @@ impl From<By> for Channel {
     }
 }
 
-/// Who logs in, and how.
+/// `login start`.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// Login or email address, in any case
+    #[cfg_attr(feature = "saml", arg(required_unless_present = "idp"))]
+    #[cfg_attr(not(feature = "saml"), arg(required = true))]
+    #[arg(value_name = "USER", add = complete::users())]
+    user: Option<String>,
+    #[command(flatten)]
+    begin: Begin,
+    #[cfg(feature = "saml")]
+    #[command(flatten)]
+    through: sso::Through,
+}
+
+/// How somebody logs in.
 #[derive(Debug, Args)]
 pub struct Begin {
-    /// Login or email address, in any case
-    #[arg(value_name = "USER", add = complete::users())]
-    user: String,
     #[command(flatten)]
     password: PasswordFrom,
     /// The method to ask for [default: the primary one]
@@ -128,10 +143,16 @@ pub struct Resend {
 /// `login verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    #[command(flatten)]
-    named: Named,
+    /// The challenge that `start` answered with
+    #[cfg_attr(feature = "saml", arg(required_unless_present = "idp"))]
+    #[cfg_attr(not(feature = "saml"), arg(required = true))]
+    #[arg(value_name = "CHALLENGE", add = complete::challenges())]
+    challenge: Option<String>,
     #[command(flatten)]
     code: CodeFrom,
+    #[cfg(feature = "saml")]
+    #[command(flatten)]
+    response: sso::Response,
     /// The method the code is of [default: the one that was asked for]
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
@@ -164,6 +185,9 @@ pub struct Explain {
 /// `login simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {
+    /// Login or email address, in any case
+    #[arg(value_name = "USER", add = complete::users())]
+    user: String,
     #[command(flatten)]
     begin: Begin,
     #[command(flatten)]
@@ -182,11 +206,23 @@ const COLUMNS: &[&str] = &[
 pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
     match verb {
         Login::Start(args) => {
-            let verdict = start(context, &args, false)?.1;
+            #[cfg(feature = "saml")]
+            {
+                let by_password = args.begin.password.is_given() || args.begin.method.is_some();
+                let (login, session) = (args.user.as_deref(), context.session()?);
+                if Channel::from(args.begin.channel) == Channel::Web
+                    && let Some(verdict) = sso::start(&session, login, by_password, &args.through)?
+                {
+                    return answer(context, &verdict);
+                }
+            }
+            let login = args.user.unwrap_or_default();
+            let verdict = start(context, &login, &args.begin, false)?.1;
             answer(context, &verdict)
         }
         Login::Resend(args) => {
             let session = context.session()?;
+            redirected::takes_codes(&session, &args.named.challenge)?;
             let verdict = run::resend(
                 &session,
                 &args.named.challenge,
@@ -197,7 +233,10 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
         Login::Verify(args) => verify(context, &args),
         Login::Cancel(named) => {
             let session = context.session()?;
-            let (row, changed) = run::cancel(&session, &named.challenge)?;
+            let (row, changed) = match redirected::cancel(&session, &named.challenge)? {
+                Some(sent) => sent,
+                None => run::cancel(&session, &named.challenge)?,
+            };
             let sentence = if changed {
                 "The login was cancelled."
             } else {
@@ -220,11 +259,12 @@ fn method(text: Option<&str>) -> Result<Option<Method>> {
 /// Judges the first factor. What is left of standard input may hold the code.
 fn start(
     context: &mut Context,
+    login: &str,
     args: &Begin,
     code_stdin: bool,
 ) -> Result<(Session, Verdict, Lines)> {
     let session = context.session()?;
-    run::may_start(&session, &args.user)?;
+    run::may_start(&session, login)?;
     let method = method(args.method.as_deref())?;
     let mut lines = context.lines(Wanted {
         password: args.password.password_stdin,
@@ -234,8 +274,8 @@ fn start(
     let password = context.password(&args.password, &mut lines, "Password", false)?;
     let verdict = run::start(
         &session,
-        &Start {
-            login: &args.user,
+        &run::Start {
+            login,
             password: &password,
             method,
             channel: args.channel.into(),
@@ -246,14 +286,22 @@ fn start(
 
 fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
     let session = context.session()?;
-    run::may_answer(&session, &args.named.challenge)?;
+    let challenge = args.challenge.as_deref();
+    #[cfg(feature = "saml")]
+    if args.response.saml_response_stdin {
+        let verdict = sso::verify(&session, challenge, &args.response)?;
+        return answer(context, &verdict);
+    }
+    let challenge = challenge.unwrap_or_default();
+    redirected::takes_codes(&session, challenge)?;
+    run::may_answer(&session, challenge)?;
     let method = method(args.method.as_deref())?;
     let mut lines = context.lines(Wanted {
         code: args.code.code_stdin,
         ..Wanted::default()
     })?;
     let code = context.code(&args.code, &mut lines, "Code")?;
-    let verdict = run::verify(&session, &args.named.challenge, &code, method)?;
+    let verdict = run::verify(&session, challenge, &code, method)?;
     answer(context, &verdict)
 }
 
@@ -263,7 +311,9 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
         Some(login) => Some(session.about(login)?.id),
         None => session.only_oneself()?,
     };
-    let rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
+    let mut rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
+    rows.extend(redirected::list(&session.store, user)?);
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
     Ok(Answer::list(COLUMNS, COLUMNS, rows))
 }
 
@@ -311,7 +361,8 @@ fn explained(found: &Explanation, preface: &str, width: Option<u16>) -> Result<S
 }
 
 fn simulate(context: &mut Context, args: &Simulate) -> Result<Answer> {
-    let (session, verdict, mut lines) = start(context, &args.begin, args.code.code_stdin)?;
+    let has_code = args.code.code_stdin;
+    let (session, verdict, mut lines) = start(context, &args.user, &args.begin, has_code)?;
     let Some(challenge) = verdict.challenge.clone() else {
         return answer(context, &verdict);
     };
@@ -346,6 +397,10 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
     let challenge = verdict.challenge.clone().unwrap_or_default();
     Ok(match verdict.outcome {
         Outcome::Granted => answer.say(format!("`{login}` is logged in.")),
+        #[cfg(feature = "saml")]
+        Outcome::Redirect => answer.say(sso::next(verdict)),
+        #[cfg(not(feature = "saml"))]
+        Outcome::Redirect => answer,
         Outcome::SecondFactorRequired => {
             answer.say(format!("Next: `twofa login verify {challenge} --code N`."))
         }
@@ -353,9 +408,11 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             "Connect the app, then `twofa login verify {challenge} --code N`."
         )),
         Outcome::Denied(kind) => {
-            let mut refusal = match verdict.told {
-                Some(told) => told.refusal(kind, &verdict.user),
-                None => Error::new(kind, kind.meaning()),
+            let mut refusal = match (&verdict.told, &verdict.sso) {
+                (Some(told), _) => told.refusal(kind, &verdict.user),
+                #[cfg(feature = "saml")]
+                (None, Some(told)) => sso::refusal(kind, told),
+                _ => Error::new(kind, kind.meaning()),
             };
             if kind == Kind::MethodNotUsable {
                 let codes: Vec<&str> = verdict.methods.iter().map(|method| method.code()).collect();
@@ -403,6 +460,10 @@ fn table(verdict: &Verdict) -> Result<String> {
             _ => continue,
         };
         text.push_str(&format!("{:<13}{shown}\n", name.replace('_', " ")));
+    }
+    #[cfg(feature = "saml")]
+    if let Some(told) = &verdict.sso {
+        text.push_str(&sso::table(told));
     }
     if let Some(enrolment) = &verdict.enrolment {
         text.push('\n');

@@ -1,0 +1,164 @@
+//! `login start` and `login verify` through an identity provider.
+
+use std::io::Read as _;
+
+use clap::Args;
+use twofa::actor::Session;
+use twofa::error::{Error, Kind, Result};
+use twofa::login::sso::{self, Send, To};
+use twofa::login::verdict::{Sso, Verdict};
+use twofa::name::{argument, unabridged, visible};
+use twofa::sso::response::LONGEST;
+
+use crate::complete;
+use crate::ui;
+
+/// Whether a login goes through a provider, and through which.
+#[derive(Debug, Args)]
+pub struct Through {
+    /// Log in through this identity provider [default: the user's own]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["password_stdin", "password_file", "method"], add = complete::idps())]
+    pub idp: Option<String>,
+    /// Have the provider ask again whoever is logged in there
+    #[arg(long)]
+    pub force_authn: bool,
+}
+
+/// Where the answer of a provider comes from.
+#[derive(Debug, Args)]
+pub struct Response {
+    /// Read the provider's answer, the form field SAMLResponse, from standard input
+    #[arg(long, conflicts_with_all = ["code", "code_stdin", "method"])]
+    pub saml_response_stdin: bool,
+    /// The provider that began this login by itself
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "saml_response_stdin",
+        conflicts_with = "challenge",
+        add = complete::idps()
+    )]
+    pub idp: Option<String>,
+}
+
+/// Sends a login to a provider; `None`: it goes by password.
+pub fn start(
+    session: &Session,
+    login: Option<&str>,
+    by_password: bool,
+    through: &Through,
+) -> Result<Option<Verdict>> {
+    if by_password {
+        return Ok(None);
+    }
+    let Some(idp) = sso::way(session, login, through.idp.as_deref())? else {
+        if through.force_authn {
+            let message = "--force-authn is of a login through an identity provider";
+            return Err(Error::new(Kind::Usage, message).hint("--idp NAME names one"));
+        }
+        return Ok(None);
+    };
+    let send = Send {
+        login,
+        idp: &idp,
+        force: through.force_authn,
+    };
+    sso::send(session, &send).map(Some)
+}
+
+/// Judges what a provider answered.
+pub fn verify(session: &Session, challenge: Option<&str>, response: &Response) -> Result<Verdict> {
+    let to = match (challenge, &response.idp) {
+        (Some(challenge), _) => To::Challenge(challenge),
+        (None, Some(idp)) => To::Nothing(idp),
+        (None, None) => {
+            let message = "the challenge is missing that the provider answers";
+            return Err(Error::new(Kind::Usage, message)
+                .hint("`login start` gave it; --idp NAME is for a login that the provider began"));
+        }
+    };
+    sso::may_answer(session, to)?;
+    sso::verify(session, to, &response_of_stdin()?)
+}
+
+/// The whole of standard input, up to what is longer than any response: that it is too long is for the log to say.
+fn response_of_stdin() -> Result<String> {
+    let mut bytes = Vec::new();
+    ui::input()
+        .take(LONGEST as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            let message = "cannot read the response for --saml-response-stdin";
+            Error::new(Kind::Io, message).because(error)
+        })?;
+    if bytes.trim_ascii().is_empty() {
+        let message = "standard input has no response for --saml-response-stdin";
+        return Err(Error::new(Kind::MissingAnswer, message));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What the provider said, for people.
+pub fn table(told: &Sso) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        text.push_str(&format!("{name:<13}{}\n", unabridged(value)));
+    };
+    line("idp", &told.idp);
+    for (name, value) in [
+        ("redirect url", &told.redirect_url),
+        ("name id", &told.name_id),
+    ] {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    if !told.contexts.is_empty() {
+        line("contexts", &told.contexts.join(", "));
+    }
+    if let Some(asserted) = told.second_factor {
+        line("2nd factor", if asserted { "asserted" } else { "not asserted" });
+    }
+    text
+}
+
+/// What is said beside a login that goes on at a provider.
+pub fn next(verdict: &Verdict) -> String {
+    let challenge = verdict.challenge.as_deref().unwrap_or_default();
+    format!(
+        "Send the browser there, then `twofa login verify {challenge} --saml-response-stdin`."
+    )
+}
+
+/// Why a provider's answer lets nobody in.
+pub fn refusal(kind: Kind, told: &Sso) -> Error {
+    let sentence = told.sentence.clone().unwrap_or_default();
+    let error = Error::new(kind, sentence);
+    match told.refusal {
+        Some(word) if word.starts_with("saml_") => error.hint(format!(
+            "`twofa idp test {} --saml-response-stdin` tells more",
+            argument(&told.idp)
+        )),
+        Some("sso_unknown_user") => error.hint(format!(
+            "add them, or let the provider: `twofa idp edit {} --employees create`",
+            argument(&told.idp)
+        )),
+        Some("sso_administrator") => error.hint(format!(
+            "`twofa idp edit {} --administrators yes` would let them",
+            argument(&told.idp)
+        )),
+        Some("sso_disabled") => {
+            error.hint(format!("`twofa idp enable {}`", argument(&told.idp)))
+        }
+        _ => error,
+    }
+}
+
+/// Who it is, in a sentence: the login, or nobody yet.
+pub fn whom(login: &str) -> String {
+    if login.is_empty() {
+        "whoever comes".to_owned()
+    } else {
+        format!("`{}`", visible(login))
+    }
+}
