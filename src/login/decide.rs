@@ -250,6 +250,12 @@ pub(crate) fn after_first(
     second_factor_with(system, person.into(), asked, trail)
 }
 
+/// Whether a user has to log in through an identity provider.
+#[must_use]
+pub(crate) fn must_use_sso(system: &System, person: &Person) -> bool {
+    system.no_internal_passwords && person.user.kind == Type::Employee && !person.administrator
+}
+
 /// Judges what a provider is believed to say: that this user logged in there. `administrators`: whether it may speak for
 /// those; `takes`: which users of this type it may. Whatever else a login asks for, the provider has asked.
 #[must_use]

@@ -7,6 +7,8 @@ pub mod facts;
 pub mod first;
 #[cfg(test)]
 mod indexed;
+#[cfg(feature = "saml")]
+mod provision;
 #[cfg(test)]
 pub(crate) mod random;
 pub mod recover;
@@ -15,6 +17,8 @@ pub mod renew;
 pub mod retry;
 pub mod run;
 pub mod second;
+#[cfg(feature = "saml")]
+pub mod sso;
 pub(crate) mod trail;
 pub(crate) mod tries;
 pub mod verdict;

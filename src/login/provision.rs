@@ -103,7 +103,8 @@ fn groups(
     let Some(attribute) = &idp.groups_attribute else {
         return Ok(None);
     };
-    let elsewhere = asserted.unread.contains(attribute) || named(asserted, ELSEWHERE).next().is_some();
+    let elsewhere =
+        asserted.unread.contains(attribute) || named(asserted, ELSEWHERE).next().is_some();
     if elsewhere {
         return Ok(None);
     }
@@ -290,7 +291,9 @@ fn join(
     let changing = Operation::CanChangeAdminOperationGrantee;
     let changeable = permission::is_always_had(tx, changing)?;
     let mut warnings = Vec::new();
-    let direct: BTreeSet<i64> = permission::direct_groups(tx, user.id)?.into_iter().collect();
+    let direct: BTreeSet<i64> = permission::direct_groups(tx, user.id)?
+        .into_iter()
+        .collect();
     for (group, name) in managed {
         let is_wanted = wanted.contains(group);
         if is_wanted == direct.contains(group) {
@@ -311,9 +314,17 @@ fn join(
             continue;
         }
         let (event, old, new) = if is_wanted {
-            (Event::GROUP_MEMBER_ADDED, Value::Null, Value::from(user.login.as_str()))
+            (
+                Event::GROUP_MEMBER_ADDED,
+                Value::Null,
+                Value::from(user.login.as_str()),
+            )
         } else {
-            (Event::GROUP_MEMBER_REMOVED, Value::from(user.login.as_str()), Value::Null)
+            (
+                Event::GROUP_MEMBER_REMOVED,
+                Value::from(user.login.as_str()),
+                Value::Null,
+            )
         };
         let entry = Entry::new(event, Outcome::Ok)
             .subject(name.as_str())

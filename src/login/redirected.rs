@@ -237,13 +237,17 @@ pub fn takes_codes(session: &Session, token: &str) -> Result<()> {
         return Ok(());
     };
     permitted(session, &sent)?;
-    let message = "this login waits for what an identity provider answers, and no code is sent for it";
+    let message =
+        "this login waits for what an identity provider answers, and no code is sent for it";
     Err(Error::new(Kind::InvalidValue, message)
         .hint("answer it with --saml-response-stdin, or begin anew with `twofa login start`"))
 }
 
 fn permitted(session: &Session, sent: &Redirected) -> Result<Option<User>> {
-    let user = sent.user.map(|id| user::get(&session.store, id)).transpose()?;
+    let user = sent
+        .user
+        .map(|id| user::get(&session.store, id))
+        .transpose()?;
     session.permit(user.as_ref())?;
     Ok(user)
 }
@@ -283,7 +287,9 @@ pub fn candidates(store: &Store, prefix: &str, limit: i64) -> Result<Vec<String>
         "SELECT token FROM sso_login WHERE closed_at IS NULL AND expires_at > ?1 AND substr(token, 1, length(?2)) = ?2
          ORDER BY expires_at DESC LIMIT ?3",
     )?;
-    let rows = query.query_map(rusqlite::params![store.now(), prefix, limit], |row| row.get(0))?;
+    let rows = query.query_map(rusqlite::params![store.now(), prefix, limit], |row| {
+        row.get(0)
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

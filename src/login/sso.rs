@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::decide;
-use super::facts::Person;
+use super::facts::{Person, System};
 use super::provision::{self, NotAdded};
 use super::redirected::{self, Closed, For, Redirected};
 use super::run::{self, unknown_login};
@@ -21,7 +21,6 @@ use crate::error::{Error, Kind, Result};
 use crate::idp::subject::{self, user_of};
 use crate::idp::{self, Idp, Stored, trust};
 use crate::name::visible;
-use crate::permission;
 use crate::plan::Warning;
 use crate::sso::request::{Wanted, redirect};
 use crate::sso::response::{Expected, SKEW, judge};
@@ -47,28 +46,36 @@ pub struct Send<'a> {
 /// The provider through which a login goes for which no password was given; `None`: it goes by password.
 ///
 /// # Errors
-/// [`Kind::NotFound`] for `named`; [`Kind::Storage`].
-pub fn way(store: &Store, login: Option<&str>, named: Option<&str>) -> Result<Option<Idp>> {
+/// [`Kind::BlankLogin`], [`Kind::NotPermitted`]; [`Kind::NotFound`] for `named`; [`Kind::Storage`].
+pub fn way(session: &Session, login: Option<&str>, named: Option<&str>) -> Result<Option<Idp>> {
+    let store = &session.store;
+    match login {
+        Some(login) => run::may_start(session, login)?,
+        None => session.permit(None)?,
+    }
     if let Some(name) = named {
         return idp::find(store, name).map(Some);
     }
-    let Some(user) = login.map(|login| user::lookup(store, login)).transpose()?.flatten() else {
+    let known = login.map(|login| user::lookup(store, login)).transpose()?;
+    let Some(user) = known.flatten() else {
         return Ok(None);
     };
-    decide::way_of(store, &user)
+    let (system, person) = (System::load(store)?, Person::load(store, user)?);
+    let has_to = decide::must_use_sso(&system, &person);
+    if !has_to && (person.user.has_password || person.through.is_none()) {
+        return Ok(None);
+    }
+    let own = person.through.as_ref().map(|through| through.id);
+    let default = system.default_for(person.user.kind).map(|idp| idp.id);
+    own.or(default).map(|id| idp::get(store, id)).transpose()
 }
 
 /// Sends a login to a provider.
 ///
 /// # Errors
-/// [`Kind::BlankLogin`], [`Kind::NotPermitted`]; [`Kind::InvalidValue`] when the provider is not enabled; storage and key
-/// errors.
+/// [`Kind::NotPermitted`]; [`Kind::InvalidValue`] when the provider is not enabled; storage and key errors.
 pub fn send(session: &Session, send: &Send<'_>) -> Result<Verdict> {
     let (store, who, idp) = (&session.store, session.who(), send.idp);
-    match send.login {
-        Some(login) => run::may_start(session, login)?,
-        None => session.permit(None)?,
-    }
     if !idp.enabled {
         return Err(idp::disabled(&idp.name));
     }
@@ -80,7 +87,11 @@ pub fn send(session: &Session, send: &Send<'_>) -> Result<Verdict> {
     };
     let request = redirect(&provider, &ours, wanted, store.source())?;
     let (sent, user) = store.write(|tx| {
-        let user = send.login.map(|login| user::lookup(tx, login)).transpose()?.flatten();
+        let user = send
+            .login
+            .map(|login| user::lookup(tx, login))
+            .transpose()?
+            .flatten();
         if let Err(denied) = session.permit_in(tx, user.as_ref().map(|user| user.id))? {
             return Ok(Err(denied));
         }
@@ -278,9 +289,17 @@ impl From<Refused> for Denied {
 impl From<NotAdded> for Denied {
     fn from(not: NotAdded) -> Denied {
         let sentence = match not.why {
-            "sso_unknown_user" => format!("nobody here is called `{}`, and the provider may not add them", visible(&not.found)),
-            "sso_other_user" => "the provider logged somebody else in than this login was begun for".to_owned(),
-            _ => format!("whoever the provider logged in cannot be added: {}", not.found),
+            "sso_unknown_user" => format!(
+                "nobody here is called `{}`, and the provider may not add them",
+                visible(&not.found)
+            ),
+            "sso_other_user" => {
+                "the provider logged somebody else in than this login was begun for".to_owned()
+            }
+            _ => format!(
+                "whoever the provider logged in cannot be added: {}",
+                not.found
+            ),
         };
         Denied::new(Kind::SsoRefused, not.why, sentence).found(not.found)
     }
@@ -420,11 +439,16 @@ impl Answer<'_> {
         if other {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
-            return self.deny(denied.found(user.login.as_str()), Some(&user), Some(asserted));
+            return self.deny(
+                denied.found(user.login.as_str()),
+                Some(&user),
+                Some(asserted),
+            );
         }
         let person = Person::load(tx, user.clone())?;
-        let administers = permission::in_administrators(tx, user.id, user.kind)?;
-        let taken = decide::after_sso(&person, self.idp, administers, tx.now(), &mut ());
+        let takes = self.idp.takes(user.kind);
+        let administrators = self.idp.administrators;
+        let taken = decide::after_sso(&person, administrators, takes, tx.now(), &mut ());
         if let decide::Next::Denied(kind, why) = taken {
             let sentence = refusal(kind, why);
             let denied = Denied::new(kind, why, sentence);

@@ -1,5 +1,7 @@
 //! What a login comes to: the one document of `login start`, `verify` and `simulate`.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use super::first::Told;
@@ -62,6 +64,48 @@ impl Serialize for Outcome {
     }
 }
 
+/// The part of an identity provider in a login. Its keys are never left out; what it said stands there only once it is
+/// believed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Sso {
+    /// The provider's name.
+    pub idp: String,
+    /// Where the browser is sent.
+    pub redirect_url: Option<String>,
+    /// What the provider calls whoever logged in.
+    pub name_id: Option<String>,
+    /// What kind of name that is.
+    pub name_id_format: Option<String>,
+    /// The session there, for a logout.
+    pub session_index: Option<String>,
+    /// How it says they were authenticated.
+    pub contexts: Vec<String>,
+    /// Whether it says that they gave a second factor.
+    pub second_factor: Option<bool>,
+    /// What else it says of them.
+    pub attributes: BTreeMap<String, Vec<String>>,
+    /// Whether they were added by this login.
+    pub created: bool,
+    /// Why its answer lets nobody in: the word of the audit log.
+    pub refusal: Option<&'static str>,
+    /// What stood there instead. Nobody vouches for it.
+    pub found: Option<String>,
+    /// The refusal in words.
+    #[serde(skip)]
+    pub sentence: Option<String>,
+}
+
+impl Sso {
+    /// Of this provider, with everything else empty.
+    #[must_use]
+    pub(crate) fn of(idp: &str) -> Sso {
+        Sso {
+            idp: idp.to_owned(),
+            ..Sso::default()
+        }
+    }
+}
+
 /// The document. Its keys are never left out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
@@ -83,6 +127,8 @@ pub struct Verdict {
     pub expires_at: Option<Time>,
     /// The app to connect.
     pub enrolment: Option<Enrolment>,
+    /// The identity provider, and what it said.
+    pub sso: Option<Sso>,
     /// What is worth saying beside it.
     pub warnings: Vec<Warning>,
     /// What the words tell, where the first factor was refused.
@@ -104,6 +150,7 @@ impl Verdict {
             destination: None,
             expires_at: None,
             enrolment: None,
+            sso: None,
             warnings: Vec::new(),
             told: None,
         }

@@ -9,8 +9,8 @@ use twofa::challenge::{self, ChallengeRow};
 use twofa::error::{Error, Kind, Result};
 use twofa::login::decide::Channel;
 use twofa::login::explain::{self, Explanation, Question};
-use twofa::login::{redirected, run};
 use twofa::login::verdict::{Outcome, Verdict};
+use twofa::login::{redirected, run};
 use twofa::method::Method;
 use twofa::name::{argument, unabridged, visible};
 use twofa::user;
@@ -407,7 +407,6 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
         Outcome::EnrolmentRequired => answer.say(format!(
             "Connect the app, then `twofa login verify {challenge} --code N`."
         )),
-        Outcome::Redirect => answer.say("The login goes on at the identity provider."),
         Outcome::Denied(kind) => {
             let mut refusal = match (&verdict.told, &verdict.sso) {
                 (Some(told), _) => told.refusal(kind, &verdict.user),

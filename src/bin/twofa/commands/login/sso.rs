@@ -7,7 +7,7 @@ use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
 use twofa::login::sso::{self, Send, To};
 use twofa::login::verdict::{Sso, Verdict};
-use twofa::name::{argument, unabridged, visible};
+use twofa::name::{argument, unabridged};
 use twofa::sso::response::LONGEST;
 
 use crate::complete;
@@ -117,7 +117,10 @@ pub fn table(told: &Sso) -> String {
         line("contexts", &told.contexts.join(", "));
     }
     if let Some(asserted) = told.second_factor {
-        line("2nd factor", if asserted { "asserted" } else { "not asserted" });
+        line(
+            "2nd factor",
+            if asserted { "asserted" } else { "not asserted" },
+        );
     }
     text
 }
@@ -125,9 +128,7 @@ pub fn table(told: &Sso) -> String {
 /// What is said beside a login that goes on at a provider.
 pub fn next(verdict: &Verdict) -> String {
     let challenge = verdict.challenge.as_deref().unwrap_or_default();
-    format!(
-        "Send the browser there, then `twofa login verify {challenge} --saml-response-stdin`."
-    )
+    format!("Send the browser there, then `twofa login verify {challenge} --saml-response-stdin`.")
 }
 
 /// Why a provider's answer lets nobody in.
@@ -147,18 +148,7 @@ pub fn refusal(kind: Kind, told: &Sso) -> Error {
             "`twofa idp edit {} --administrators yes` would let them",
             argument(&told.idp)
         )),
-        Some("sso_disabled") => {
-            error.hint(format!("`twofa idp enable {}`", argument(&told.idp)))
-        }
+        Some("sso_disabled") => error.hint(format!("`twofa idp enable {}`", argument(&told.idp))),
         _ => error,
-    }
-}
-
-/// Who it is, in a sentence: the login, or nobody yet.
-pub fn whom(login: &str) -> String {
-    if login.is_empty() {
-        "whoever comes".to_owned()
-    } else {
-        format!("`{}`", visible(login))
     }
 }
