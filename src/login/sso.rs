@@ -557,3 +557,8 @@ fn refusal(kind: Kind, why: &str) -> String {
         _ => kind.meaning().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod tests;

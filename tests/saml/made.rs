@@ -9,16 +9,16 @@ use bergshamra_keys::key::{Key, KeyData, KeyUsage};
 use data_encoding::BASE64;
 use kryptering::{EcCurve, KeyAlgorithm};
 
-pub const PROVIDER: &str = include_str!("../keys/provider.pem");
-pub const STRANGER: &str = include_str!("../keys/stranger.pem");
-pub const OURS: &str = include_str!("../keys/ours.pem");
-pub const CURVE: &str = include_str!("../keys/curve.pem");
+pub(crate) const PROVIDER: &str = include_str!("../keys/provider.pem");
+pub(crate) const STRANGER: &str = include_str!("../keys/stranger.pem");
+pub(crate) const OURS: &str = include_str!("../keys/ours.pem");
+pub(crate) const CURVE: &str = include_str!("../keys/curve.pem");
 
-pub const ENTITY: &str = "https://idp.example.com/metadata";
-pub const ACS: &str = "https://sp.example.org/acs";
-pub const REQUEST: &str = "_request";
-pub const ASSERTION_ID: &str = "_assertion";
-pub const RESPONSE_ID: &str = "_response";
+pub(crate) const ENTITY: &str = "https://idp.example.com/metadata";
+pub(crate) const ACS: &str = "https://sp.example.org/acs";
+pub(crate) const REQUEST: &str = "_request";
+pub(crate) const ASSERTION_ID: &str = "_assertion";
+pub(crate) const RESPONSE_ID: &str = "_response";
 
 /// What stands between the lines of a file of `tests/keys` that name `label`.
 fn decoded(pem: &str, label: &str) -> Vec<u8> {
@@ -29,26 +29,26 @@ fn decoded(pem: &str, label: &str) -> Vec<u8> {
 }
 
 /// The private key of such a file, PKCS#8 in DER.
-pub fn private(pem: &str) -> Vec<u8> {
+pub(crate) fn private(pem: &str) -> Vec<u8> {
     decoded(pem, "PRIVATE KEY")
 }
 
 /// What a signature is made of.
 #[derive(Clone)]
-pub struct Signing {
-    pub key: &'static str,
-    pub uri: Option<&'static str>,
-    pub method: &'static str,
-    pub digest: &'static str,
-    pub canonical: &'static str,
-    pub transforms: String,
-    pub key_info: String,
-    pub object: String,
+pub(crate) struct Signing {
+    pub(crate) key: &'static str,
+    pub(crate) uri: Option<&'static str>,
+    pub(crate) method: &'static str,
+    pub(crate) digest: &'static str,
+    pub(crate) canonical: &'static str,
+    pub(crate) transforms: String,
+    pub(crate) key_info: String,
+    pub(crate) object: String,
 }
 
-pub const ENVELOPED: &str =
+pub(crate) const ENVELOPED: &str =
     r#"<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>"#;
-pub const EXCLUSIVE: &str =
+pub(crate) const EXCLUSIVE: &str =
     r#"<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>"#;
 
 impl Default for Signing {
@@ -108,25 +108,28 @@ impl Signing {
 
 /// A response before it is signed.
 #[derive(Clone)]
-pub struct Made {
-    pub response: Option<Signing>,
-    pub assertion: Option<Signing>,
-    pub status: &'static str,
+pub(crate) struct Made {
+    /// The id of the assertion.
+    pub(crate) id: String,
+    pub(crate) response: Option<Signing>,
+    pub(crate) assertion: Option<Signing>,
+    pub(crate) status: &'static str,
     /// What stands on the response, after its id.
-    pub head: String,
-    pub issuer: String,
-    pub name_id: String,
-    pub confirmation: String,
-    pub conditions: String,
-    pub statement: String,
-    pub attributes: String,
+    pub(crate) head: String,
+    pub(crate) issuer: String,
+    pub(crate) name_id: String,
+    pub(crate) confirmation: String,
+    pub(crate) conditions: String,
+    pub(crate) statement: String,
+    pub(crate) attributes: String,
     /// What follows the assertion within the response.
-    pub after: String,
+    pub(crate) after: String,
 }
 
 impl Default for Made {
     fn default() -> Self {
         Made {
+            id: ASSERTION_ID.to_owned(),
             response: None,
             assertion: Some(Signing::default()),
             status: r#"<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/>"#,
@@ -149,17 +152,17 @@ const HERE: &str = "<!--signature-->";
 
 impl Made {
     /// The response, signed.
-    pub fn xml(&self) -> String {
+    pub(crate) fn xml(&self) -> String {
         let assertion = format!(
             concat!(
                 r#"<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{}" Version="2.0" IssueInstant="2026-01-31T12:00:00Z">"#,
                 r#"<saml:Issuer>{}</saml:Issuer>{}<saml:Subject>{}{}</saml:Subject>{}{}{}</saml:Assertion>"#
             ),
-            ASSERTION_ID,
+            self.id,
             self.issuer,
             self.assertion
                 .as_ref()
-                .map_or_else(String::new, |one| one.template(ASSERTION_ID)),
+                .map_or_else(String::new, |one| one.template(&self.id)),
             self.name_id,
             self.confirmation,
             self.conditions,
@@ -187,7 +190,7 @@ impl Made {
     }
 
     /// The response with its assertion, signed or not, encrypted for us; the response is signed afterwards.
-    pub fn encrypted(&self, cipher: &str, transport: &str) -> String {
+    pub(crate) fn encrypted(&self, cipher: &str, transport: &str) -> String {
         let inner = Made {
             response: None,
             ..self.clone()
