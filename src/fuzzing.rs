@@ -24,6 +24,7 @@ use crate::delivery;
 use crate::init::{Init, init};
 use crate::mailbox;
 use crate::name;
+use crate::oauth_client::token::check;
 use crate::plan::Plan as _;
 use crate::policy;
 use crate::secret::Secret;
@@ -158,6 +159,29 @@ pub const PARSERS: &[Parser] = &[
         name: "smpp",
         seeds: &[b"\x00\x00\x00\x15\x80\x00\x00\x09\x00\x00\x00\x00\x00\x00\x00\x01SMSC\x00"],
         run: delivery::fuzz_smpp,
+    },
+    Parser {
+        name: "token",
+        seeds: &[b"eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJ1cm46dHdvZmE6YSJ9.AAAA", b"eyJhbGciOiJub25lIn0.e30."],
+        run: token,
+    },
+    #[cfg(feature = "saml")]
+    Parser {
+        name: "saml_response",
+        seeds: saml::RESPONSES,
+        run: saml::response,
+    },
+    #[cfg(feature = "saml")]
+    Parser {
+        name: "saml_metadata",
+        seeds: saml::METADATA,
+        run: saml::metadata,
+    },
+    #[cfg(feature = "saml")]
+    Parser {
+        name: "certificate",
+        seeds: saml::CERTIFICATES,
+        run: saml::certificate,
     },
 ];
 
@@ -421,5 +445,14 @@ fn http_rule(bytes: &[u8]) {
     }
 }
 
+fn token(bytes: &[u8]) {
+    STORE.with(|(_, store)| {
+        let token = Secret::new(text(bytes).to_owned());
+        assert!(check(store, &token, None).is_err(), "forged");
+    });
+}
+
+#[cfg(feature = "saml")]
+mod saml;
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,13 @@ fn what_was_asserted_is_told_whole() {
     );
 }
 
+/// What the fuzzer begins with is what the others begin with.
+#[test]
+fn the_response_in_the_file_is_the_good_one() {
+    let file = include_str!("../../tests/saml/signed.xml");
+    assert_eq!(file.trim_end(), Made::default().xml());
+}
+
 #[test]
 fn it_is_for_us_and_from_the_provider() {
     let other = "https://elsewhere.example.net/acs";

@@ -74,10 +74,15 @@ mod login_explain;
 mod login_method;
 mod login_resend;
 mod login_simulate;
+#[cfg(feature = "saml")]
+mod login_sso;
 mod login_start;
 mod login_tries;
 mod login_verify;
 mod login_words;
+#[cfg(feature = "saml")]
+#[path = "../saml/made.rs"]
+mod made;
 mod mail_server;
 mod mailbox;
 mod mailbox_edit;

@@ -434,6 +434,12 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
                     "an integration gets in by OAuth: `twofa oauth-client add NAME --user LOGIN`",
                 );
             }
+            if kind == Kind::SsoRequired {
+                refusal = refusal.hint(format!(
+                    "`twofa login start {}`, without a password, sends them to their identity provider",
+                    argument(&verdict.user)
+                ));
+            }
             if matches!(kind, Kind::PasswordExpired | Kind::PasswordMustChange) {
                 refusal = refusal.hint(format!(
                     "`twofa password change {}`",

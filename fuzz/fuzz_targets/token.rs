@@ -1,0 +1,4 @@
+//! See `twofa::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twofa::fuzzing::run("token", bytes));
