@@ -9,7 +9,7 @@ use crate::world::{Run, World};
 pub const WRONG: &str = "000000";
 
 /// The keys of a login's document, in their order.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "outcome",
     "reason",
     "user",
@@ -19,6 +19,7 @@ pub const KEYS: [&str; 10] = [
     "destination",
     "expires_at",
     "enrolment",
+    "sso",
     "warnings",
 ];
 
@@ -211,7 +212,7 @@ fn formats_other_than_a_document_work_too() {
 $ twofa login start alice --password-stdin -o ndjson
 ? 18
 --- stdout
-{"outcome":"second_factor_required","reason":"second_factor_required","user":"alice","challenge":"5dozipjwnsvoppvxa3dk4zuo74","method":"email","methods":["email"],"destination":"a***e@example.com","expires_at":"2026-01-01T00:01:00Z","enrolment":null,"warnings":[]}
+{"outcome":"second_factor_required","reason":"second_factor_required","user":"alice","challenge":"5dozipjwnsvoppvxa3dk4zuo74","method":"email","methods":["email"],"destination":"a***e@example.com","expires_at":"2026-01-01T00:01:00Z","enrolment":null,"sso":null,"warnings":[]}
 --- stderr
 Next: `twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code N`.
 
@@ -223,8 +224,8 @@ Next: `twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code N`.
 $ twofa login start alice --password-stdin -o csv
 ? 10
 --- stdout
-outcome,reason,user,challenge,method,methods,destination,expires_at,enrolment,warnings
-denied,first_factor_wrong,alice,,,,,,,
+outcome,reason,user,challenge,method,methods,destination,expires_at,enrolment,sso,warnings
+denied,first_factor_wrong,alice,,,,,,,,
 --- stderr
 error: the login was refused
 
@@ -337,6 +338,7 @@ $ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code 231284 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -360,6 +362,7 @@ $ twofa login resend 5dozipjwnsvoppvxa3dk4zuo74 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr

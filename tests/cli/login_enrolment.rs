@@ -49,6 +49,7 @@ $ twofa login start alice --password-stdin -o json
     "secret": "5DOZIPJWNSVOPPVXA3DK4ZUO74FCK76F",
     "expires_at": "2026-01-01T00:02:00Z"
   },
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -77,6 +78,7 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 098439 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -162,6 +164,7 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "tries_left",
@@ -193,6 +196,7 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "setup_void",
@@ -222,6 +226,7 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 098439 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -276,6 +281,7 @@ $ twofa login verify srlgl2u5kshlgfr52zh4o5hb4m --code 790116 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -309,6 +315,7 @@ $ twofa login verify ijmneh5iwcexoxrftku75p6zma --code 874696 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -395,6 +402,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
     "secret": "DXYMWVP4E467QLLUM3FVLKHXIRRHQAZ7",
     "expires_at": "2026-01-01T00:02:00Z"
   },
+  "sso": null,
   "warnings": []
 }
 --- stderr

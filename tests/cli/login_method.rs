@@ -80,6 +80,7 @@ $ twofa login start alice --method Authenticator app --password-stdin -o json
   "destination": null,
   "expires_at": "2026-01-01T00:20:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -102,6 +103,7 @@ $ twofa login start bob --method totp --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -153,6 +155,7 @@ $ twofa login start bob --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -192,6 +195,7 @@ $ twofa login verify ww4utcsdjnrzbrd567o6c7th54 --code 607824 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "tries_left",
@@ -225,6 +229,7 @@ $ twofa login verify ww4utcsdjnrzbrd567o6c7th54 --code 982550 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -335,6 +340,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 --method sms -o js
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -364,6 +370,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 325019 --method totp -o j
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -412,6 +419,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code xgbnw-7xrdm -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -434,6 +442,7 @@ $ twofa login verify n4sfnf5mvpc2mhl4eaoeimn6pi --code xgbnw-7xrdm -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "tries_left",

@@ -48,6 +48,7 @@ $ twofa login resend qtv3klsi4djhl6ivmtch7gakoi -o json
   "destination": "a***e@example.com",
   "expires_at": "2026-01-01T00:05:30Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -75,6 +76,7 @@ $ twofa login resend qtv3klsi4djhl6ivmtch7gakoi -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -117,6 +119,7 @@ $ twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method email -o json
   "destination": "a***e@example.com",
   "expires_at": "2026-01-01T00:01:30Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -143,6 +146,7 @@ $ twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method totp -o json
   "destination": null,
   "expires_at": "2026-01-01T00:20:30Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -172,6 +176,7 @@ $ twofa login resend ww4utcsdjnrzbrd567o6c7th54 --method sms -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -261,6 +266,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr

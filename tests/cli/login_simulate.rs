@@ -42,6 +42,7 @@ $ twofa login simulate alice --password-stdin -o json
   "destination": "a***e@example.com",
   "expires_at": "2026-01-01T00:01:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -65,6 +66,7 @@ $ twofa login simulate alice --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -109,6 +111,7 @@ $ twofa login simulate alice --method totp --password-stdin --code-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -133,6 +136,7 @@ $ twofa login simulate alice --method totp --password-stdin --code-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "tries_left",

@@ -40,6 +40,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -105,6 +106,7 @@ $ twofa login start eve --password-stdin -o json
   "destination": "e***e@example.net",
   "expires_at": "2026-01-01T00:01:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -140,6 +142,7 @@ $ twofa login start nobody --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -150,7 +153,7 @@ error: the login was refused
     let expected = |login: &str| {
         json!({
             "outcome": "denied", "reason": "first_factor_wrong", "user": login, "challenge": null, "method": null,
-            "methods": [], "destination": null, "expires_at": null, "enrolment": null, "warnings": [],
+            "methods": [], "destination": null, "expires_at": null, "enrolment": null, "sso": null, "warnings": [],
         })
     };
     for (login, password) in [
@@ -270,6 +273,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": null,
   "expires_at": "2026-01-01T00:15:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -324,6 +328,7 @@ $ twofa login start carl --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -366,6 +371,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -396,6 +402,7 @@ $ twofa login start alice --channel forms --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr

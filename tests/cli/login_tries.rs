@@ -26,6 +26,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": [
     {
       "kind": "tries_left",
@@ -59,6 +60,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 000000 -o json
   "destination": null,
   "expires_at": "2026-01-01T00:15:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -82,6 +84,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
   "destination": null,
   "expires_at": "2026-01-01T00:15:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -222,6 +225,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -243,6 +247,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -283,6 +288,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 -o json
   "destination": null,
   "expires_at": "2026-01-01T00:15:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr

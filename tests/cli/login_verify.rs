@@ -25,6 +25,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": "a***e@example.com",
   "expires_at": "2026-01-01T00:01:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -53,6 +54,7 @@ $ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code 231284 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -73,6 +75,7 @@ $ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code 231284 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -145,6 +148,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -185,6 +189,7 @@ $ twofa login verify qtv3klsi4djhl6ivmtch7gakoi --code 991103 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -233,6 +238,7 @@ $ twofa login verify bvulkurxm2tbsmwtbd6s4z3uty --code 000000 -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
