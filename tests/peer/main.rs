@@ -38,6 +38,8 @@ mod qr;
 mod remains;
 #[cfg(feature = "saml")]
 mod saml;
+#[cfg(feature = "saml")]
+mod saml_cli;
 mod schema;
 mod scripted;
 mod sendmail;

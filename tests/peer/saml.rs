@@ -17,12 +17,12 @@ use zeroize::Zeroizing;
 use crate::world::World;
 use crate::{peer, succeeds};
 
-const PROVIDER: &str = include_str!("../keys/provider.pem");
-const OURS: &str = include_str!("../keys/ours.pem");
-const MFA: &str = "https://refeds.org/profile/mfa";
+pub const PROVIDER: &str = include_str!("../keys/provider.pem");
+pub const OURS: &str = include_str!("../keys/ours.pem");
+pub const MFA: &str = "https://refeds.org/profile/mfa";
 
 /// What stands between the lines of a file of `tests/keys` that name `label`, with these lines.
-fn part<'t>(pem: &'t str, label: &str) -> &'t str {
+pub fn part<'t>(pem: &'t str, label: &str) -> &'t str {
     let begin = pem.find(&format!("-----BEGIN {label}-----")).unwrap();
     let last = format!("-----END {label}-----\n");
     let end = pem.find(&last).unwrap() + last.len();
@@ -58,7 +58,7 @@ fn directory(world: &World, ours: &Ours) -> PathBuf {
     at
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/peer")
         .join(name)
