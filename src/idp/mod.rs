@@ -7,6 +7,8 @@
 //! administrators only where that is said. What it calls a user is kept with them from their first login on.
 
 #[cfg(feature = "saml")]
+pub(crate) mod subject;
+#[cfg(feature = "saml")]
 pub(crate) mod trust;
 
 use std::collections::BTreeMap;

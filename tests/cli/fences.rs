@@ -42,6 +42,7 @@ const ORDER: &[&str] = &[
     "permission",
     "group",
     "user",
+    "idp::subject",
     "password",
     "recovery",
     "authenticator",
