@@ -354,6 +354,51 @@ pub const VERBS: &[Verb] = &[
         Opens::Write,
         false,
     ),
+    #[cfg(feature = "saml")]
+    row("idp add", Op(CanManageAdministration), Opens::Write, false),
+    #[cfg(feature = "saml")]
+    row("idp list", Op(CanManageAdministration), Opens::Read, false),
+    #[cfg(feature = "saml")]
+    row("idp show", Op(CanManageAdministration), Opens::Read, false),
+    #[cfg(feature = "saml")]
+    row("idp edit", Op(CanManageAdministration), Opens::Write, false),
+    #[cfg(feature = "saml")]
+    row(
+        "idp remove",
+        Op(CanManageAdministration),
+        Opens::Write,
+        true,
+    ),
+    #[cfg(feature = "saml")]
+    row(
+        "idp enable",
+        Op(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    #[cfg(feature = "saml")]
+    row(
+        "idp disable",
+        Op(CanManageAdministration),
+        Opens::Write,
+        true,
+    ),
+    #[cfg(feature = "saml")]
+    row(
+        "idp default",
+        Op(CanManageAdministration),
+        Opens::Write,
+        false,
+    ),
+    #[cfg(feature = "saml")]
+    row(
+        "idp metadata",
+        Op(CanManageAdministration),
+        Opens::Read,
+        false,
+    ),
+    #[cfg(feature = "saml")]
+    row("idp test", Op(CanManageAdministration), Opens::Read, false),
     row(
         "oauth-client add",
         Op(CanManageAdministration),

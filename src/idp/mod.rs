@@ -7,9 +7,26 @@
 //! administrators only where that is said. What it calls a user is kept with them from their first login on.
 
 #[cfg(feature = "saml")]
+pub mod checkup;
+#[cfg(feature = "saml")]
+pub mod edit;
+#[cfg(feature = "saml")]
+mod rehearsal;
+#[cfg(feature = "saml")]
+mod row;
+#[cfg(feature = "saml")]
+pub mod rules;
+#[cfg(feature = "saml")]
 pub(crate) mod subject;
 #[cfg(feature = "saml")]
 pub(crate) mod trust;
+#[cfg(feature = "saml")]
+pub mod vendor;
+#[cfg(feature = "saml")]
+mod wanted;
+
+#[cfg(feature = "saml")]
+pub use self::row::{FIELDS, IdpRow};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +34,7 @@ use std::fmt;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, Row};
 use serde::{Serialize, Serializer};
+#[cfg(feature = "saml")]
 use zeroize::Zeroizing;
 
 use crate::clock::Time;
@@ -285,6 +303,7 @@ impl Idp {
     ///
     /// # Errors
     /// [`Kind::KeyMissing`] and the like.
+    #[cfg(feature = "saml")]
     pub(crate) fn private_key(&self, store: &Store) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let Some(own) = &self.own else {
             return Ok(None);
@@ -354,6 +373,7 @@ pub fn find(store: &Store, name: &str) -> Result<Idp> {
 }
 
 /// The provider of a row id, if it is still there.
+#[cfg(feature = "saml")]
 pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<Idp>> {
     let mut query = store
         .db()
@@ -365,6 +385,7 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<Idp>> {
 ///
 /// # Errors
 /// [`Kind::NotFound`] when it was removed meanwhile.
+#[cfg(feature = "saml")]
 pub(crate) fn get(store: &Store, id: i64) -> Result<Idp> {
     maybe(store, id)?.ok_or_else(|| {
         Error::new(
@@ -386,9 +407,32 @@ pub fn candidates(store: &Store) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Our metadata, for a provider.
+///
+/// # Errors
+/// [`Kind::InvalidValue`] as long as nobody said where responses are taken; storage and key errors.
+#[cfg(feature = "saml")]
+pub fn our_metadata(store: &Store, idp: &Idp) -> Result<String> {
+    trust::our_metadata(store, idp)
+}
+
 /// What a setting that names a provider refers to.
 pub(crate) fn reference(store: &Store, name: &str) -> Result<(i64, String)> {
     find(store, name).map(|idp| (idp.id, idp.name))
+}
+
+/// Refuses the provider of a row id as the default, unless users can come through it.
+pub(crate) fn can_be_default(store: &Store, id: i64) -> Result<()> {
+    let mut of = store
+        .db()
+        .prepare_cached("SELECT name, enabled FROM idp WHERE id = ?1")?;
+    let (name, enabled): (String, bool) =
+        of.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if enabled {
+        Ok(())
+    } else {
+        Err(disabled(&name))
+    }
 }
 
 /// The certificates that a provider signs with, the one that lasts longest first.

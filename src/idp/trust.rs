@@ -79,3 +79,11 @@ pub(crate) fn ours(store: &Store, idp: &Idp) -> Result<Ours> {
         decryption: pair,
     })
 }
+
+/// Our metadata, for the provider: who we are, where responses are taken, and what to encrypt them for.
+///
+/// # Errors
+/// As [`ours`].
+pub(crate) fn our_metadata(store: &Store, idp: &Idp) -> Result<String> {
+    ours(store, idp).map(|ours| crate::sso::metadata::print(&ours))
+}

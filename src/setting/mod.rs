@@ -275,6 +275,10 @@ impl Plan for SetSettings {
                 Some(value) => value.clone(),
                 None => setting.preset(store)?,
             };
+            // One that is there stays, for a file that declares it declares what is.
+            if let (Value::Thing(id, _), Shape::Idp, false) = (&want, setting.shape, have == want) {
+                crate::idp::can_be_default(store, *id)?;
+            }
             changes.extend(change(setting, &have, &want));
         }
         Ok(changes)

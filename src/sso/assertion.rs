@@ -90,13 +90,13 @@ fn within(element: Element<'_>, expected: &Expected<'_>) -> Result<Option<Time>,
     if let Some(begin) = time(element, "NotBefore")?
         && expected.now.plus(expected.skew) < begin
     {
-        return Err(Refusal::NotYetValid.into());
+        return Err(Refused::found(Refusal::NotYetValid, &begin.to_string()));
     }
     let end = time(element, "NotOnOrAfter")?;
     if let Some(end) = end
         && expected.now >= end.plus(expected.skew)
     {
-        return Err(Refusal::Expired.into());
+        return Err(Refused::found(Refusal::Expired, &end.to_string()));
     }
     Ok(end)
 }
@@ -195,7 +195,7 @@ fn statements(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Stateme
         if let Some(end) = time(statement, "SessionNotOnOrAfter")?
             && expected.now >= end.plus(expected.skew)
         {
-            return Err(Refusal::SessionOver.into());
+            return Err(Refused::found(Refusal::SessionOver, &end.to_string()));
         }
         if found.session_index.is_none() {
             found.session_index = statement.attribute("SessionIndex").map(str::to_owned);

@@ -103,7 +103,42 @@ impl Certificate {
     /// SHA-256 over its DER, in lower-case hexadecimal digits: what vendors show as its thumbprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(&self.der))
+        Certificate::fingerprint_of(&self.der)
+    }
+
+    /// The fingerprint of what may be one.
+    #[must_use]
+    pub fn fingerprint_of(der: &[u8]) -> String {
+        HEXLOWER.encode(&Sha256::digest(der))
+    }
+
+    /// Its key for people: what it is, and how long.
+    #[must_use]
+    pub fn key_in_words(&self) -> String {
+        let Ok(parsed) = x509_cert::Certificate::from_der(&self.der) else {
+            return "no key".to_owned();
+        };
+        let key = &parsed
+            .tbs_certificate
+            .subject_public_key_info
+            .subject_public_key;
+        // A point of a curve is a byte and two coordinates (SEC 1, section 2.3.3).
+        match (key.raw_bytes().len(), modulus_bits(key.raw_bytes())) {
+            (65, 0) => "P-256".to_owned(),
+            (97, 0) => "P-384".to_owned(),
+            (133, 0) => "P-521".to_owned(),
+            (_, bits) => format!("RSA, {bits} bits"),
+        }
+    }
+
+    /// Its public key as it stands there (`SubjectPublicKeyInfo` in DER).
+    pub(super) fn public_key(&self) -> Result<Vec<u8>> {
+        let parsed = x509_cert::Certificate::from_der(&self.der)
+            .map_err(|_| unread("it is not X.509 in DER"))?;
+        let public = &parsed.tbs_certificate.subject_public_key_info;
+        public
+            .to_der()
+            .map_err(|_| unread("its key cannot be read"))
     }
 
     /// Its public key.
@@ -174,7 +209,9 @@ mod tests {
             format!("{pem:?}"),
             format!("Certificate({})", pem.fingerprint())
         );
-        assert!(Certificate::from_text(CURVE).is_ok());
+        assert_eq!(pem.key_in_words(), "RSA, 2048 bits");
+        let curve = Certificate::from_text(CURVE).unwrap();
+        assert_eq!(curve.key_in_words(), "P-256");
     }
 
     #[test]

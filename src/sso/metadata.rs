@@ -23,6 +23,9 @@ const FILE: Limits = Limits {
     strict: false,
 };
 
+/// The longest file that is read, in bytes.
+pub const LONGEST: usize = FILE.bytes;
+
 /// How many certificates of a provider are taken.
 const MOST_CERTIFICATES: usize = 16;
 

@@ -33,6 +33,7 @@ mod hostile;
 #[cfg(test)]
 mod judgement;
 pub mod metadata;
+pub mod pair;
 pub mod request;
 pub mod response;
 mod signature;

@@ -10,12 +10,12 @@ use super::xml::{self, Element, RESPONSE, ns};
 use super::{Asserted, Ours, Provider, Refusal, Refused, assertion, decrypt, signature};
 use crate::clock::Time;
 
+/// The longest form field that is read, in bytes: base64 is a third longer than what it means; a line break after every 64
+/// signs is one more in 32.
+pub const LONGEST: usize = RESPONSE.bytes / 2 * 3;
+
 /// How far the provider's clock may be from ours, in seconds, unless a caller wants it otherwise.
 pub const SKEW: i64 = 180;
-
-/// The longest form field that is read, in bytes: base64 is a third longer than what it means, and a line break after every
-/// 64 signs is one more in 32.
-pub const LONGEST: usize = RESPONSE.bytes / 2 * 3;
 
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 
@@ -55,6 +55,15 @@ pub fn judge(field: &str, expected: &Expected<'_>) -> Result<Asserted, Refused> 
     };
     let plain = decrypt::decrypt(&text, encrypted, root, expected.ours.decryption.as_ref())?;
     decrypted(&plain, expected, root_is_signed(root))
+}
+
+/// The request that a response says it answers, for whoever has no other way to know. Nobody vouches for it.
+#[must_use]
+pub fn answered(field: &str) -> Option<String> {
+    let text = decoded(field).ok()?;
+    let document = xml::parse(&text, RESPONSE).ok()?;
+    let root = Element::root(&document)?;
+    root.attribute("InResponseTo").map(str::to_owned)
 }
 
 /// Judges what an encrypted assertion turned out to be.

@@ -49,7 +49,9 @@ fn pysaml2_logs_in_through_the_command_line() {
         succeeds(command.arg(&at).args(arguments))
     };
     world.write("idp.xml", &run(&["metadata"]));
-    world.ok("idp add py --metadata idp.xml --key-pair ours.pem --acs-url https://sp.example.org/acs");
+    world.ok(
+        "idp add py --metadata idp.xml --key-pair ours.pem --acs-url https://sp.example.org/acs",
+    );
     world.ok("idp edit py --sign-requests yes --require-mfa-context yes --name-id-format email");
     std::fs::write(at.join("sp.xml"), world.ok("idp metadata py").stdout).unwrap();
     world.ok("idp enable py");
@@ -92,11 +94,18 @@ fn samlp_logs_in_through_the_command_line() {
          --certificate provider/cert.pem --key-pair ours.pem --sign-requests yes --acs-url https://sp.example.org/acs");
     world.ok("idp enable node");
     for kind in ["response", "assertion", "both", "encrypted"] {
-        let verdict = login(&world, "login start alice --idp node", 0, |url| answer(url, kind));
+        let verdict = login(&world, "login start alice --idp node", 0, |url| {
+            answer(url, kind)
+        });
         assert_eq!(verdict["user"], "alice", "{kind}");
     }
     // Encrypted for a key that is not ours any more.
     world.ok("idp edit node --sign-requests no --no-key-pair");
     let begun = world.run("login start alice --idp node").json(18);
-    assert!(!begun["sso"]["redirect_url"].as_str().unwrap().contains("Signature="));
+    assert!(
+        !begun["sso"]["redirect_url"]
+            .as_str()
+            .unwrap()
+            .contains("Signature=")
+    );
 }

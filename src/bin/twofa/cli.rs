@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use twofa::vault::Form;
 
+#[cfg(feature = "saml")]
+use crate::commands::idp;
 use crate::commands::{
     audit, authenticator, backup, completions, coverage, doctor, group, help, init, key, login,
     mailbox, man, method, oauth_client, outbox, password, permission, policy, recovery_codes,
@@ -47,6 +49,12 @@ pub const STREAMS: &[(&str, &str)] = &[
     ("authenticator connect", "out"),
     ("coverage", "policy"),
     ("diff", "file"),
+    #[cfg(feature = "saml")]
+    ("idp add", "metadata"),
+    #[cfg(feature = "saml")]
+    ("idp edit", "metadata"),
+    #[cfg(feature = "saml")]
+    ("idp metadata", "out"),
     ("login explain", "policy"),
     ("template set", "html_file"),
     ("template set", "text_file"),
@@ -190,6 +198,9 @@ pub enum Command {
     Outbox(outbox::Outbox),
     #[command(subcommand)]
     Login(login::Login),
+    #[cfg(feature = "saml")]
+    #[command(subcommand)]
+    Idp(idp::Idp),
     #[command(subcommand)]
     OauthClient(oauth_client::OauthClient),
     Apply(policy::Apply),

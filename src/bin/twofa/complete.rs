@@ -37,6 +37,8 @@ use crate::process;
 pub use self::storeless::{
     accounts, lives, mappings, outcomes, times, times_past, times_to_come, waits,
 };
+#[cfg(feature = "saml")]
+pub use self::storeless::{mapped, name_id_formats};
 
 /// The variable that turns the program into a completer.
 const VARIABLE: &str = "TWOFA_COMPLETE";
@@ -247,18 +249,75 @@ pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
 }
 
+/// Names of OAuth clients.
+pub fn oauth_clients() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("oauth-client list", |store| {
+            begun(oauth_client::candidates(store)?, current)
+        })
+    })
+}
+
 /// Names of identity providers.
+#[cfg(feature = "saml")]
 pub fn idps() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         ask_as("idp list", |store| begun(idp::candidates(store)?, current))
     })
 }
 
-/// Names of OAuth clients.
-pub fn oauth_clients() -> ArgValueCompleter {
+/// The identity provider of the line.
+#[cfg(feature = "saml")]
+fn idp_of_line(store: &Store) -> Result<Option<idp::Idp>> {
+    given("name")
+        .map(|name| idp::find(store, &name.to_string_lossy()))
+        .transpose()
+}
+
+/// Fingerprints of the certificates of the provider of the line.
+#[cfg(feature = "saml")]
+pub fn fingerprints() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        ask_as("oauth-client list", |store| {
-            begun(oauth_client::candidates(store)?, current)
+        ask_as("idp list", |store| {
+            let Some(idp) = idp_of_line(store)? else {
+                return Ok(Vec::new());
+            };
+            let stored = idp::certificates(store, idp.id)?;
+            begun(
+                stored.into_iter().map(|one| one.fingerprint).collect(),
+                current,
+            )
+        })
+    })
+}
+
+/// Values that stand for groups at the provider of the line.
+#[cfg(feature = "saml")]
+pub fn group_values() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("idp list", |store| {
+            let Some(idp) = idp_of_line(store)? else {
+                return Ok(Vec::new());
+            };
+            begun(idp::groups(store, idp.id)?.into_keys().collect(), current)
+        })
+    })
+}
+
+/// Groups, behind a value and an equals sign.
+#[cfg(feature = "saml")]
+pub fn valued_groups() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        let Some((value, prefix)) = typed.rsplit_once('=') else {
+            return Vec::new();
+        };
+        ask(|store| {
+            let groups = group::beginning(store, prefix, MOST)?;
+            Ok(groups
+                .iter()
+                .map(|name| format!("{value}={name}"))
+                .collect())
         })
     })
 }
@@ -394,8 +453,12 @@ fn ask_values(setting: &'static Setting, current: &OsStr) -> Vec<CompletionCandi
                 .map(|row| row.name);
             begun(names.collect(), current)
         }),
+        Shape::Idp => ask(|store| {
+            let enabled = idp::list(store)?.into_iter().filter(|idp| idp.enabled);
+            begun(enabled.map(|idp| idp.name).collect(), current)
+        }),
         // What it is, and what it was in the beginning.
-        Shape::Int { .. } | Shape::Text { .. } | Shape::SmsSender | Shape::Idp => ask(|store| {
+        Shape::Int { .. } | Shape::Text { .. } | Shape::SmsSender => ask(|store| {
             let row = setting::show(store, setting)?;
             let mut values: Vec<String> = [row.value, row.default]
                 .into_iter()

@@ -289,7 +289,7 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
     let challenge = args.challenge.as_deref();
     #[cfg(feature = "saml")]
     if args.response.saml_response_stdin {
-        let verdict = sso::verify(&session, challenge, &args.response)?;
+        let verdict = sso::verify(context, &session, challenge, &args.response)?;
         return answer(context, &verdict);
     }
     let challenge = challenge.unwrap_or_default();

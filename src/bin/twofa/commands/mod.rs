@@ -8,6 +8,8 @@ pub mod coverage;
 pub mod doctor;
 pub mod group;
 pub mod help;
+#[cfg(feature = "saml")]
+pub mod idp;
 pub mod init;
 pub mod key;
 pub mod login;
@@ -49,6 +51,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Password(verb) => password::run(context, verb),
         Command::Mailbox(verb) => mailbox::run(context, verb),
         Command::SmsProvider(verb) => sms_provider::run(context, verb),
+        #[cfg(feature = "saml")]
+        Command::Idp(verb) => idp::run(context, verb),
         Command::OauthClient(verb) => oauth_client::run(context, verb),
         Command::Outbox(verb) => outbox::run(context, verb),
         Command::Template(verb) => template::run(context, verb),

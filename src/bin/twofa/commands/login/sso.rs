@@ -1,17 +1,15 @@
 //! `login start` and `login verify` through an identity provider.
 
-use std::io::Read as _;
-
 use clap::Args;
 use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
 use twofa::login::sso::{self, Send, To};
 use twofa::login::verdict::{Sso, Verdict};
 use twofa::name::{argument, unabridged};
-use twofa::sso::response::LONGEST;
 
+use crate::commands::idp::response as whole;
 use crate::complete;
-use crate::ui;
+use crate::session::Context;
 
 /// Whether a login goes through a provider, and through which.
 #[derive(Debug, Args)]
@@ -67,7 +65,12 @@ pub fn start(
 }
 
 /// Judges what a provider answered.
-pub fn verify(session: &Session, challenge: Option<&str>, response: &Response) -> Result<Verdict> {
+pub fn verify(
+    context: &Context,
+    session: &Session,
+    challenge: Option<&str>,
+    response: &Response,
+) -> Result<Verdict> {
     let to = match (challenge, &response.idp) {
         (Some(challenge), _) => To::Challenge(challenge),
         (None, Some(idp)) => To::Nothing(idp),
@@ -78,24 +81,7 @@ pub fn verify(session: &Session, challenge: Option<&str>, response: &Response) -
         }
     };
     sso::may_answer(session, to)?;
-    sso::verify(session, to, &response_of_stdin()?)
-}
-
-/// The whole of standard input, up to what is longer than any response: that it is too long is for the log to say.
-fn response_of_stdin() -> Result<String> {
-    let mut bytes = Vec::new();
-    ui::input()
-        .take(LONGEST as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| {
-            let message = "cannot read the response for --saml-response-stdin";
-            Error::new(Kind::Io, message).because(error)
-        })?;
-    if bytes.trim_ascii().is_empty() {
-        let message = "standard input has no response for --saml-response-stdin";
-        return Err(Error::new(Kind::MissingAnswer, message));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    sso::verify(session, to, &whole(context)?)
 }
 
 /// What the provider said, for people.

@@ -1,0 +1,466 @@
+//! `idp`: identity providers, which log users in and vouch for them.
+
+mod checked;
+mod given;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Subcommand, ValueHint};
+use serde_json::Value;
+use twofa::change::Committed;
+use twofa::error::{Error, Kind, Result};
+use twofa::files::PrivateFile;
+use twofa::guard::Allowance;
+use twofa::idp::edit::{Certificates, Fields, PutIdp, RemoveIdp, default_to};
+use twofa::idp::{self, FIELDS, Idp as Stored, IdpRow, Vendor, our_metadata};
+use twofa::name::{argument, counted, visible};
+use twofa::setting;
+use twofa::store::Store;
+
+use self::checked::Test;
+pub use self::checked::response;
+use self::given::{Given, Gone, Understood, certificates};
+use crate::answer::{Answer, Row, only, row};
+use crate::cli::Format;
+use crate::complete;
+use crate::session::Context;
+
+/// Manage identity providers (SAML 2.0)
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  twofa idp add corp --metadata entra.xml \\\n      --acs-url https://app.example.com/saml/acs\n  twofa idp metadata corp --out twofa.xml\n  twofa idp test corp\n  twofa idp enable corp"
+)]
+pub enum Idp {
+    /// Add a provider; nobody comes through it until it is enabled
+    Add(Box<Add>),
+    /// List providers
+    #[command(after_help = "Examples:\n  twofa idp list\n  twofa idp list -o json")]
+    List,
+    /// Show one provider
+    #[command(after_help = "Examples:\n  twofa idp show corp\n  twofa idp show corp -o json")]
+    Show(Named),
+    /// Change a provider
+    Edit(Box<Edit>),
+    /// Remove a provider; the users who came through it stay
+    #[command(
+        after_help = "Examples:\n  twofa idp remove corp\n  twofa idp remove corp --if-exists --yes"
+    )]
+    Remove(Remove),
+    /// Let users log in through a provider
+    #[command(after_help = "Examples:\n  twofa idp enable corp\n  twofa idp enable corp -o json")]
+    Enable(Named),
+    /// Let nobody log in through a provider
+    #[command(after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes")]
+    Disable(Named),
+    /// Make a provider that of users who have none of their own
+    #[command(after_help = "Examples:\n  twofa idp default corp\n  twofa idp default --none")]
+    Default(DefaultIdp),
+    /// Print our metadata, for the provider
+    #[command(
+        after_help = "Examples:\n  twofa idp metadata corp\n  twofa idp metadata corp --out twofa.xml"
+    )]
+    Metadata(Metadata),
+    /// Look for what a login through a provider would fail of; nothing is sent
+    #[command(
+        after_help = "Examples:\n  twofa idp test corp\n  twofa idp test corp --saml-response-stdin < response.txt"
+    )]
+    Test(Test),
+}
+
+/// A provider by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The name, in any case
+    #[arg(value_name = "NAME", add = complete::idps())]
+    name: String,
+}
+
+const ADD: &str = "Examples:
+  twofa idp add corp --metadata entra.xml
+  twofa idp add partners --metadata okta.xml --employees none \\
+      --externals create --acs-url https://app.example.com/saml/acs
+  twofa idp add lab --entity-id https://idp.example.com/metadata \\
+      --sso-url https://idp.example.com/sso --certificate idp.pem";
+
+const EDIT: &str = "Examples:
+  twofa idp edit corp --acs-url https://app.example.com/saml/acs
+  twofa idp edit corp --metadata entra.xml
+  twofa idp edit corp --add-certificate idp.pem
+  twofa idp edit corp --group 9d2c=Helpdesk --update-users yes
+  twofa idp edit corp --make-key --sign-requests yes";
+
+/// `idp add`.
+#[derive(Debug, Args)]
+#[command(after_help = ADD)]
+pub struct Add {
+    /// Name of the new provider
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// What it signs with (PEM or DER)
+    #[arg(long = "certificate", value_name = "FILE", num_args = 1.., action = ArgAction::Append, value_hint = ValueHint::FilePath, conflicts_with = "metadata")]
+    certificates: Vec<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// `idp edit`.
+#[derive(Debug, Args)]
+#[command(after_help = EDIT)]
+pub struct Edit {
+    #[command(flatten)]
+    named: Named,
+    /// New name
+    #[arg(long = "name", value_name = "NEW", id = "new_name")]
+    new_name: Option<String>,
+    #[command(flatten)]
+    gone: Gone,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// `idp remove`.
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    named: Named,
+    /// It is fine if there is no such provider
+    #[arg(long)]
+    if_exists: bool,
+}
+
+/// `idp default`.
+#[derive(Debug, Args)]
+pub struct DefaultIdp {
+    /// The name, in any case
+    #[arg(value_name = "NAME", add = complete::idps(), required_unless_present = "none")]
+    name: Option<String>,
+    /// There is no default
+    #[arg(long, conflicts_with = "name")]
+    none: bool,
+}
+
+/// `idp metadata`.
+#[derive(Debug, Args)]
+pub struct Metadata {
+    #[command(flatten)]
+    named: Named,
+    /// Write it into a new file; - is standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+}
+
+const TABLE: &[&str] = &[
+    "name",
+    "kind",
+    "enabled",
+    "default",
+    "employees",
+    "externals",
+    "users",
+];
+
+pub fn run(context: &mut Context, verb: Idp) -> Result<Answer> {
+    match verb {
+        Idp::Add(args) => add(context, &args),
+        Idp::List => {
+            let session = context.session()?;
+            let store = &session.store;
+            let rows = idp::list(store)?;
+            let rows = rows.iter().map(|idp| IdpRow::of(store, idp));
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            Ok(Answer::list(FIELDS, TABLE, rows))
+        }
+        Idp::Show(named) => {
+            let session = context.session()?;
+            let idp = idp::find(&session.store, &named.name)?;
+            shown(context, &session.store, &idp)
+        }
+        Idp::Edit(args) => edit(context, &args),
+        Idp::Remove(args) => remove(context, &args),
+        Idp::Enable(named) => enable(context, &named, true),
+        Idp::Disable(named) => enable(context, &named, false),
+        Idp::Default(args) => default(context, &args),
+        Idp::Metadata(args) => metadata(context, &args),
+        Idp::Test(args) => checked::test(context, &args),
+    }
+}
+
+fn shown(context: &Context, store: &Store, idp: &Stored) -> Result<Answer> {
+    let mut whole = row(&IdpRow::of(store, idp)?)?;
+    if context.globals.output == Format::Table {
+        for_eyes(&mut whole);
+    }
+    Ok(Answer::thing(&whole)?.shown_without_nothing())
+}
+
+/// What maps one thing to others, as it is typed; what is empty is left out.
+fn for_eyes(whole: &mut Row) {
+    let pairs = |map: &Value, turned: bool| {
+        let one = |key: &String, value: &Value| {
+            let value = value.as_str().unwrap_or_default();
+            if turned {
+                format!("{value}={key}")
+            } else {
+                format!("{key}={value}")
+            }
+        };
+        let entries = map.as_object().into_iter().flatten();
+        let pairs = entries.flat_map(|(key, values)| {
+            let values = values.as_array().into_iter().flatten();
+            values.map(move |value| one(key, value))
+        });
+        Value::from(pairs.collect::<Vec<_>>())
+    };
+    for (name, turned) in [("attribute_map", true), ("group_map", false)] {
+        let shown = pairs(&whole[name], turned);
+        whole[name] = shown;
+    }
+    whole.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+}
+
+/// The next command on the way of a provider to its users.
+fn next(idp: &Stored) -> Option<String> {
+    let name = argument(&idp.name);
+    if idp.enabled {
+        return None;
+    }
+    Some(match &idp.acs_url {
+        None => format!(
+            "Next: `twofa idp edit {name} --acs-url URL`, where the application takes responses."
+        ),
+        Some(_) => format!(
+            "Next: `twofa idp metadata {name}` for the provider, `twofa idp test {name}`, then `twofa idp enable {name}`."
+        ),
+    })
+}
+
+/// What was made of what was typed.
+fn understood_as(idp: &Stored, given: &Given, typed: Option<&str>) -> Option<String> {
+    if typed.is_some_and(|typed| idp.entity_id == format!("{typed}/")) {
+        return Some(format!(
+            "Its entity id got the slash at its end that Entra's has: {}",
+            idp.entity_id
+        ));
+    }
+    (given.kind.is_none() && idp.vendor != Vendor::Custom)
+        .then(|| format!("By its entity id it is {}.", idp.vendor.name()))
+}
+
+fn add(context: &mut Context, args: &Add) -> Result<Answer> {
+    let session = context.session()?;
+    let Understood {
+        mut fields,
+        warnings,
+    } = args.given.understood(context, None, None)?;
+    if !args.certificates.is_empty() {
+        fields.certificates = Certificates::Are(certificates(&args.certificates)?);
+    }
+    let is_bare = matches!(fields.certificates, Certificates::Keep);
+    if is_bare && idp::find(&session.store, &args.name).is_err() {
+        return Err(Error::new(
+            Kind::MissingAnswer,
+            "a certificate of the provider is needed, to check its signatures with",
+        )
+        .hint("give --certificate FILE, or all at once with --metadata FILE"));
+    }
+    let typed = fields.entity_id.clone();
+    let plan = PutIdp {
+        id: None,
+        name: args.name.clone(),
+        vendor: args.given.kind,
+        fields,
+    };
+    let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    done.warnings.extend(warnings);
+    let idp = idp::find(&session.store, &args.name)?;
+    let (changed, name) = (done.changed(), visible(&idp.name));
+    let mut answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
+    if !changed {
+        return Ok(answer.say(format!(
+            "The identity provider `{name}` is like that already."
+        )));
+    }
+    answer = answer.say(format!(
+        "The identity provider `{name}` was added. Nobody comes through it yet."
+    ));
+    for sentence in [
+        understood_as(&idp, &args.given, typed.as_deref()),
+        next(&idp),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        answer = answer.say(sentence);
+    }
+    Ok(answer)
+}
+
+fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
+    let session = context.session()?;
+    let have = idp::find(&session.store, &args.named.name)?;
+    let Understood { fields, warnings } =
+        args.given
+            .understood(context, Some(&args.gone), Some(&have.entity_id))?;
+    let typed = fields.entity_id.clone();
+    let plan = PutIdp {
+        id: Some(have.id),
+        name: args.new_name.clone().unwrap_or(have.name),
+        vendor: args.given.kind,
+        fields,
+    };
+    let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    done.warnings.extend(warnings);
+    let idp = idp::find(&session.store, &plan.name)?;
+    let (changed, name) = (done.changed(), visible(&idp.name));
+    let sentence = if changed {
+        format!("The identity provider `{name}` was changed.")
+    } else {
+        format!("The identity provider `{name}` is like that already.")
+    };
+    let mut said = vec![sentence];
+    if changed {
+        said.extend(rolled_over(&done));
+        said.extend(understood_as(&idp, &args.given, typed.as_deref()).filter(|_| typed.is_some()));
+        said.extend(next(&idp));
+    }
+    let answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
+    Ok(said.into_iter().fold(answer, Answer::say))
+}
+
+/// Which certificates came and which went.
+fn rolled_over(done: &Committed) -> Option<String> {
+    let mut fields = done.changes.iter().flat_map(|change| &change.fields);
+    let field = fields.find(|field| field.name == "certificates")?;
+    let all = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let (old, new) = (all(&field.old), all(&field.new));
+    let short = |one: &Value| {
+        let print = one["fingerprint"].as_str().unwrap_or_default();
+        let until = one["not_after"].as_str().unwrap_or_default();
+        format!("{:.16}… (until {until})", print)
+    };
+    let list = |ones: &[Value], others: &[Value]| {
+        let differ = ones.iter().filter(|one| !others.contains(one));
+        differ.map(short).collect::<Vec<_>>().join(", ")
+    };
+    let (came, went) = (list(&new, &old), list(&old, &new));
+    let parts: Vec<String> = [("New", came), ("gone", went)]
+        .into_iter()
+        .filter(|(_, which)| !which.is_empty())
+        .map(|(word, which)| format!("{word}: {which}"))
+        .collect();
+    let have = counted(new.len() as u64, "certificate", "certificates");
+    Some(format!("It has {have}. {}.", parts.join("; ")))
+}
+
+fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
+    let session = context.session()?;
+    let name = args.named.name.as_str();
+    let have = match idp::find(&session.store, name) {
+        Ok(have) => have,
+        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
+            return Ok(Answer::thing(&only("name", name))?
+                .changed(false, Vec::new())
+                .say(format!(
+                    "There is no identity provider `{}`.",
+                    visible(name)
+                )));
+        }
+        Err(error) => return Err(error),
+    };
+    let gone = shown(context, &session.store, &have)?;
+    let plan = RemoveIdp { id: have.id };
+    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    Ok(gone.changed(done.changed(), done.warnings).say(format!(
+        "The identity provider `{}` was removed.",
+        visible(&have.name)
+    )))
+}
+
+fn enable(context: &mut Context, named: &Named, enabled: bool) -> Result<Answer> {
+    let session = context.session()?;
+    let have = idp::find(&session.store, &named.name)?;
+    let plan = PutIdp {
+        id: Some(have.id),
+        name: have.name.clone(),
+        vendor: None,
+        fields: Fields {
+            enabled: Some(enabled),
+            ..Fields::default()
+        },
+    };
+    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let idp = idp::find(&session.store, &have.name)?;
+    let row = IdpRow::of(&session.store, &idp)?;
+    let name = visible(&idp.name);
+    let already = if done.changed() { "" } else { " already" };
+    let (state, next) = if enabled {
+        let next = format!(
+            "Next: `twofa idp default {}` makes it that of users who have none of their own.",
+            argument(&idp.name)
+        );
+        ("enabled", (!row.default).then_some(next))
+    } else {
+        let next = "The setting `DefaultSsoProvider` points at it. Next: `twofa idp default OTHER`, or `--none`.";
+        ("disabled", row.default.then(|| next.to_owned()))
+    };
+    let answer = shown(context, &session.store, &idp)?
+        .changed(done.changed(), done.warnings)
+        .say(format!(
+            "The identity provider `{name}` is {state}{already}."
+        ));
+    Ok(next.into_iter().fold(answer, Answer::say))
+}
+
+fn default(context: &mut Context, args: &DefaultIdp) -> Result<Answer> {
+    let session = context.session()?;
+    let plan = default_to(args.name.as_deref());
+    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let row = setting::show(&session.store, &setting::DEFAULT_SSO)?;
+    let already = if done.changed() { "" } else { " already" };
+    let sentence = match row.value.as_str() {
+        Some(name) => format!(
+            "`{}` is the provider of users who have none of their own{already}.",
+            visible(name)
+        ),
+        None => format!("There is no default provider{already}."),
+    };
+    Ok(Answer::thing(&row)?
+        .changed(done.changed(), done.warnings)
+        .say(sentence))
+}
+
+fn metadata(context: &mut Context, args: &Metadata) -> Result<Answer> {
+    let session = context.session()?;
+    let idp = idp::find(&session.store, &args.named.name)?;
+    let text = our_metadata(&session.store, &idp)?;
+    let Some(path) = args.out.as_deref().filter(|path| path.as_os_str() != "-") else {
+        context.only(&[Format::Table])?;
+        return Ok(Answer::text(text));
+    };
+    let file = || {
+        let mut file = PrivateFile::begin(path)?;
+        file.fill(text.as_bytes())?;
+        file.finish()
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(unwritable(path, ErrorKind::AlreadyExists.into()));
+    }
+    file().map_err(|error| unwritable(path, error))?;
+    Ok(
+        Answer::thing(&only("file", path.display().to_string()))?.say(format!(
+            "Give it to the provider. Next: `twofa idp test {}`.",
+            argument(&idp.name)
+        )),
+    )
+}
+
+/// Nothing is written over.
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    if error.kind() == ErrorKind::AlreadyExists {
+        let message = format!("`{}` is there already", path.display());
+        return Error::new(Kind::Conflict, message)
+            .hint("name another file with --out, or remove this one");
+    }
+    Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
+}

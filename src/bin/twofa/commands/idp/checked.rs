@@ -1,0 +1,112 @@
+//! `idp test`: what was looked at, for eyes and for programs.
+
+use std::io::Read as _;
+
+use clap::Args;
+use twofa::error::{Error, Kind, Result};
+use twofa::idp::checkup::{Tested, look};
+use twofa::idp::{self};
+use twofa::name::{counted, unabridged};
+use twofa::sso::response::LONGEST;
+
+use super::Named;
+use crate::answer::{Answer, row, table};
+use crate::cli::Format;
+use crate::session::Context;
+
+/// `idp test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    #[command(flatten)]
+    named: Named,
+    /// Judge a response that was copied from a browser: the field SAMLResponse, read whole from standard input
+    #[arg(long)]
+    saml_response_stdin: bool,
+}
+
+pub fn test(context: &mut Context, args: &Test) -> Result<Answer> {
+    context.only(&[Format::Table, Format::Json, Format::Ndjson])?;
+    let session = context.session()?;
+    let idp = idp::find(&session.store, &args.named.name)?;
+    let response = if args.saml_response_stdin {
+        Some(response(context)?)
+    } else {
+        None
+    };
+    let tested = look(&session.store, &idp, response.as_deref())?;
+    let bad = tested.checks.iter().filter(|row| !row.ok).count() as u64;
+    let sentence = match bad {
+        0 => "Nothing is wrong.".to_owned(),
+        _ => format!("{} wrong.", counted(bad, "thing is", "things are")),
+    };
+    let exit = if tested.ok { 0 } else { Kind::Findings.exit() };
+    let text = shown(&tested)?;
+    Ok(Answer::thing(&tested)?
+        .shown_as(text)
+        .exits(exit)
+        .say(sentence))
+}
+
+/// A response, whole: one byte more than is read tells that it is too long.
+pub fn response(context: &Context) -> Result<String> {
+    let mut bytes = Vec::new();
+    context
+        .file_from_input()?
+        .take(LONGEST as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Kind::Io, "cannot read the response").because(error))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Error::new(
+            Kind::MissingAnswer,
+            "standard input has no response for --saml-response-stdin",
+        ));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The checks, each with what to do below it, then what the response says, then the address.
+fn shown(tested: &Tested) -> Result<String> {
+    let mut text = String::new();
+    for check in &tested.checks {
+        let mark = if check.ok { "ok  " } else { "BAD " };
+        text.push_str(&format!(
+            "{mark} {:<14} {}\n",
+            check.check,
+            unabridged(&check.message)
+        ));
+        if let Some(hint) = &check.hint {
+            text.push_str(&format!("{:20}{}\n", "", unabridged(hint)));
+        }
+    }
+    if let Some(response) = &tested.response {
+        let mut fields = row(response)?;
+        let attributes = fields.shift_remove("attributes");
+        let mut rows = Vec::new();
+        for (name, value) in fields {
+            rows.push(pair(&name, value));
+        }
+        for (name, values) in attributes
+            .as_ref()
+            .and_then(|all| all.as_object())
+            .into_iter()
+            .flatten()
+        {
+            rows.push(pair(name, values.clone()));
+        }
+        text.push('\n');
+        text.push_str(&table(&["said", "value"], &rows, crate::terminal_width())?);
+    }
+    if let Some(url) = &tested.url {
+        text.push_str(&format!("\nA login would begin at\n{url}\n"));
+    }
+    Ok(text)
+}
+
+fn pair(name: &str, value: serde_json::Value) -> crate::answer::Row {
+    [
+        ("said".to_owned(), name.into()),
+        ("value".to_owned(), value),
+    ]
+    .into_iter()
+    .collect()
+}

@@ -1,0 +1,366 @@
+//! A response that somebody copied out of a browser, judged as a login would judge it, and nothing of it counted.
+//!
+//! What it answers is not known any more, so that is taken as it says. Everything else is as strict as a login, and the
+//! refusal of one is explained here by what nearly fitted.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::checkup::CheckRow;
+use super::subject::user_of;
+use super::{Idp, Taken, groups};
+use crate::clock::{Time, spoken};
+use crate::error::Result;
+use crate::name::{argument, visible};
+use crate::permission;
+use crate::sso::response::{Expected, SKEW, answered, judge as judge_response};
+use crate::sso::{Asserted, Ours, Provider, Refusal, Refused};
+use crate::store::Store;
+use crate::user::{Type, User, rules};
+
+/// What a response comes to that is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rehearsed {
+    /// Who logged in, as the provider calls them.
+    pub name_id: String,
+    /// What kind of name that is.
+    pub name_id_format: Option<String>,
+    /// How the provider says they were authenticated.
+    pub contexts: Vec<String>,
+    /// Whether it says that a second factor was given.
+    pub second_factor: bool,
+    /// What else it says.
+    pub attributes: BTreeMap<String, Vec<String>>,
+    /// Attributes whose values are no text.
+    pub unread: Vec<String>,
+    /// The groups that it stands for.
+    pub groups: Vec<String>,
+    /// The name by which a user is looked up who did not come through this provider before.
+    pub login: Option<String>,
+    /// The user it leads to.
+    pub user: Option<String>,
+    /// Whether that user would be added.
+    pub added: bool,
+}
+
+/// Judges the form field `SAMLResponse`; what is told of it, and what it comes to where it is believed.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(super) fn judge(
+    store: &Store,
+    idp: &Idp,
+    provider: &Provider,
+    ours: &Ours,
+    field: &str,
+) -> Result<(Vec<CheckRow>, Option<Rehearsed>)> {
+    let asked = answered(field);
+    let lenient = Provider {
+        may_begin: true,
+        ..provider.clone()
+    };
+    let expected = Expected {
+        provider: &lenient,
+        ours,
+        request: asked.as_deref(),
+        now: store.now(),
+        skew: SKEW,
+    };
+    let asserted = match judge_response(field, &expected) {
+        Ok(asserted) => asserted,
+        Err(refused) => {
+            let (message, hint) = explained(idp, ours, store.now(), &refused);
+            return Ok((vec![CheckRow::bad("response", message, hint)], None));
+        }
+    };
+    let mut rows = vec![CheckRow::good("response", "The response is believed.")];
+    if asked.is_none() && !provider.may_begin {
+        rows.push(CheckRow::bad(
+            "idp_initiated",
+            "The provider began this login itself, which it may not do here.",
+            format!(
+                "begin at the application; or `twofa idp edit {} --idp-initiated yes`",
+                argument(&idp.name)
+            ),
+        ));
+    }
+    let rehearsed = rehearse(store, idp, &asserted, &mut rows)?;
+    Ok((rows, Some(rehearsed)))
+}
+
+fn sentence(refused: &Refused) -> String {
+    let text = refused.to_string();
+    let mut letters = text.chars();
+    let first: String = letters
+        .next()
+        .map(char::to_uppercase)
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// Why a response is refused, with what nearly fitted, and what to do.
+fn explained(idp: &Idp, ours: &Ours, now: Time, refused: &Refused) -> (String, String) {
+    let found = refused.found.as_deref().unwrap_or_default();
+    let edit = format!("twofa idp edit {}", argument(&idp.name));
+    let (wanted, hint) = match refused.why {
+        Refusal::Issuer => (
+            Some(idp.entity_id.as_str()),
+            format!(
+                "if that is the provider, `{edit} --entity-id {}`",
+                argument(found)
+            ),
+        ),
+        Refusal::Audience => (
+            Some(ours.entity_id.as_str()),
+            format!(
+                "set the audience (entity id) at the provider to {}, or `{edit} --own-entity-id {}`",
+                ours.entity_id,
+                argument(found)
+            ),
+        ),
+        Refusal::Destination | Refusal::Recipient => (
+            Some(ours.acs_url.as_str()),
+            format!(
+                "set the address (ACS, recipient) at the provider to {}, or `{edit} --acs-url {}`",
+                ours.acs_url,
+                argument(found)
+            ),
+        ),
+        Refusal::Sha1 => (
+            None,
+            format!(
+                "let the provider sign with SHA-256; as long as it cannot, `{edit} --allow-sha1 yes`"
+            ),
+        ),
+        Refusal::Signature => (
+            None,
+            format!(
+                "if the provider has a new certificate, `{edit} --metadata FILE` or --add-certificate FILE"
+            ),
+        ),
+        Refusal::NoKey | Refusal::NotDecrypted => (
+            None,
+            format!(
+                "let the provider encrypt for the certificate of our metadata; `{edit} --make-key` makes a key"
+            ),
+        ),
+        Refusal::Context => (
+            None,
+            format!(
+                "let the provider ask for a second factor; `{edit} --mfa-context URI` says what asserts one"
+            ),
+        ),
+        Refusal::Expired | Refusal::NotYetValid | Refusal::SessionOver => (
+            None,
+            "copy a fresh response, and look at the clocks of both sides".to_owned(),
+        ),
+        Refusal::Base64 | Refusal::TooLarge | Refusal::Encoding | Refusal::NotAResponse => (
+            None,
+            "it is the value of the form field SAMLResponse, whole and as it was posted".to_owned(),
+        ),
+        Refusal::Status => (None, "the log of the provider says why".to_owned()),
+        _ => (
+            None,
+            "the provider has to send it otherwise; its documentation says how".to_owned(),
+        ),
+    };
+    let mut message = sentence(refused);
+    if let Some(moment) = moment(now, refused) {
+        message = moment;
+    }
+    if let Some(wanted) = wanted.filter(|_| !found.is_empty()) {
+        message.push_str(&format!(" It should be `{wanted}`"));
+        message.push_str(difference(found, wanted));
+        message.push('.');
+    }
+    (message, hint)
+}
+
+/// How far a moment is from now.
+fn moment(now: Time, refused: &Refused) -> Option<String> {
+    let at = Time::parse(refused.found.as_deref()?, now).ok()?;
+    match refused.why {
+        Refusal::Expired | Refusal::SessionOver => Some(format!(
+            "{}: it was valid until {at}, {} ago.",
+            sentence(&refused.why.into()).trim_end_matches('.'),
+            spoken(now.since(at))
+        )),
+        Refusal::NotYetValid => Some(format!(
+            "{}: it is valid from {at} on, in {}.",
+            sentence(&refused.why.into()).trim_end_matches('.'),
+            spoken(at.since(now))
+        )),
+        _ => None,
+    }
+}
+
+/// In what little the one differs from the other.
+fn difference(found: &str, wanted: &str) -> &'static str {
+    let bare = |text: &str| text.trim_end_matches('/').to_owned();
+    if bare(found) == bare(wanted) {
+        ": only the slash at the end differs"
+    } else if found.eq_ignore_ascii_case(wanted) {
+        ": only capitals differ"
+    } else if found.split_once("://").map(|(_, rest)| rest)
+        == wanted.split_once("://").map(|(_, rest)| rest)
+        && found.contains("://")
+    {
+        ": only the scheme differs"
+    } else {
+        ""
+    }
+}
+
+/// The values of an attribute.
+fn values<'a>(asserted: &'a Asserted, name: &str) -> Vec<&'a str> {
+    let named = asserted.attributes.iter().filter(|one| one.name == name);
+    named
+        .flat_map(|one| one.values.iter().map(String::as_str))
+        .collect()
+}
+
+fn rehearse(
+    store: &Store,
+    idp: &Idp,
+    asserted: &Asserted,
+    rows: &mut Vec<CheckRow>,
+) -> Result<Rehearsed> {
+    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for one in &asserted.attributes {
+        let said = attributes.entry(one.name.clone()).or_default();
+        said.extend(one.values.iter().cloned());
+    }
+    let login = match &idp.login_attribute {
+        Some(name) => values(asserted, name)
+            .first()
+            .map(|text| (*text).to_owned()),
+        None => Some(asserted.name_id.value.clone()),
+    };
+    let mut rehearsed = Rehearsed {
+        name_id: asserted.name_id.value.clone(),
+        name_id_format: asserted.name_id.format.clone(),
+        contexts: asserted.contexts.clone(),
+        second_factor: asserted.second_factor,
+        attributes,
+        unread: asserted.unread.clone(),
+        groups: stood_for(store, idp, asserted)?,
+        login,
+        user: None,
+        added: false,
+    };
+    let user = match &rehearsed.login {
+        Some(login) => user_of(store, idp, &rehearsed.name_id, login)?,
+        None => {
+            let name = idp.login_attribute.as_deref().unwrap_or_default();
+            rows.push(CheckRow::bad(
+                "user",
+                format!(
+                    "The attribute `{}`, which says who it is, is not there.",
+                    visible(name)
+                ),
+                "let the provider send it, or name another with --login-attribute",
+            ));
+            return Ok(rehearsed);
+        }
+    };
+    let row = match user {
+        Some(user) => {
+            rehearsed.user = Some(user.login.clone());
+            known(store, idp, &user)?
+        }
+        None => unknown(idp, asserted, &mut rehearsed),
+    };
+    rows.push(row);
+    Ok(rehearsed)
+}
+
+/// The names of the groups that the values stand for.
+fn stood_for(store: &Store, idp: &Idp, asserted: &Asserted) -> Result<Vec<String>> {
+    let Some(name) = &idp.groups_attribute else {
+        return Ok(Vec::new());
+    };
+    let map = groups(store, idp.id)?;
+    let mut names: Vec<String> = values(asserted, name)
+        .into_iter()
+        .filter_map(|value| map.get(value))
+        .flat_map(|stands_for| stands_for.iter().map(|(_, name)| name.clone()))
+        .collect();
+    names.sort_by_cached_key(|name| crate::name::fold(name));
+    names.dedup();
+    Ok(names)
+}
+
+/// What a login of somebody who is here would come to.
+fn known(store: &Store, idp: &Idp, user: &User) -> Result<CheckRow> {
+    let shown = visible(&user.login);
+    let edit = format!("twofa idp edit {}", argument(&idp.name));
+    let refused = |why: &str, hint: String| {
+        CheckRow::bad("user", format!("It leads to `{shown}`, {why}."), hint)
+    };
+    if user.kind == Type::Technical {
+        return Ok(refused(
+            "a technical user, who never logs in",
+            "let the provider send another name".to_owned(),
+        ));
+    }
+    if permission::is_administrator(store, user.id)? && !idp.administrators {
+        return Ok(refused(
+            "an administrator, for whom it may not speak",
+            format!("`{edit} --administrators yes`"),
+        ));
+    }
+    if idp.takes(user.kind) == Taken::None {
+        let (word, option) = match user.kind {
+            Type::External => ("an external user", "--externals"),
+            Type::Employee | Type::Technical => ("an employee", "--employees"),
+        };
+        return Ok(refused(
+            &format!("{word}, for whom it may not speak"),
+            format!("`{edit} {option} existing`"),
+        ));
+    }
+    if !user.active {
+        return Ok(refused(
+            "who is deactivated",
+            format!("`twofa user activate {}`", argument(&user.login)),
+        ));
+    }
+    Ok(CheckRow::good("user", format!("It leads to `{shown}`.")))
+}
+
+/// What a login of somebody who is not here would come to.
+fn unknown(idp: &Idp, asserted: &Asserted, rehearsed: &mut Rehearsed) -> CheckRow {
+    let login = rehearsed.login.clone().unwrap_or_default();
+    let shown = visible(&login);
+    let edit = format!("twofa idp edit {}", argument(&idp.name));
+    let is_external = match &idp.external_when {
+        Some(said) => values(asserted, &said.attribute).contains(&said.value.as_str()),
+        None => idp.employees != Taken::Create,
+    };
+    let (kind, word, option) = if is_external {
+        (Type::External, "an external user", "--externals")
+    } else {
+        (Type::Employee, "an employee", "--employees")
+    };
+    if idp.takes(kind) != Taken::Create {
+        return CheckRow::bad(
+            "user",
+            format!("Nobody here is called `{shown}`, and it may not add {word}."),
+            format!("`twofa user add`, or `{edit} {option} create`"),
+        );
+    }
+    match rules::login(&login) {
+        Ok(_) => {
+            rehearsed.added = true;
+            CheckRow::good("user", format!("`{shown}` would be added as {word}."))
+        }
+        Err(error) => CheckRow::bad(
+            "user",
+            format!("`{shown}` cannot be added: {}.", error.message()),
+            "--login-attribute names another attribute that says who it is",
+        ),
+    }
+}
