@@ -46,7 +46,7 @@ pub fn answered(world: &World, change: impl FnOnce(&mut Made)) -> String {
 }
 
 fn begun(world: &World, line: &str) -> String {
-    let begun = world.run(line).json(18);
+    let begun = world.run(&format!("{line} -o json")).json(18);
     begun["challenge"].as_str().unwrap().to_owned()
 }
 
@@ -72,21 +72,109 @@ fn a_login_goes_to_the_provider_and_comes_back() {
     assert!(url.starts_with("https://idp.example.com/sso?SAMLRequest="));
     assert!(url.ends_with(&format!("&RelayState={challenge}")));
     shown["challenge"] = Value::Null;
-    snapbox::assert_data_eq!(serde_json::to_string_pretty(&shown).unwrap(), str![[r#""#]]);
+    snapbox::assert_data_eq!(
+        serde_json::to_string_pretty(&shown).unwrap(),
+        str![[r#"
+{
+  "outcome": "redirect",
+  "reason": "sso_redirect",
+  "user": "alice",
+  "challenge": null,
+  "method": null,
+  "methods": [],
+  "destination": null,
+  "expires_at": "2026-01-31T12:20:00Z",
+  "enrolment": null,
+  "sso": {
+    "idp": "corp",
+    "redirect_url": null,
+    "name_id": null,
+    "name_id_format": null,
+    "session_index": null,
+    "contexts": [],
+    "second_factor": null,
+    "attributes": {},
+    "created": false,
+    "refusal": null,
+    "found": null
+  },
+  "warnings": []
+}
+"#]]
+    );
     let answer = answered(&world, |_| ());
     world
         .run(&format!(
             "login verify {challenge} --saml-response-stdin -o json"
         ))
         .stdin(&answer)
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin -o json
+? 0
+--- stdout
+{
+  "outcome": "granted",
+  "reason": null,
+  "user": "alice",
+  "challenge": "5dozipjwnsvoppvxa3dk4zuo74",
+  "method": null,
+  "methods": [],
+  "destination": null,
+  "expires_at": null,
+  "enrolment": null,
+  "sso": {
+    "idp": "corp",
+    "redirect_url": null,
+    "name_id": "alice@example.com",
+    "name_id_format": "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
+    "session_index": "_session",
+    "contexts": [
+      "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+    ],
+    "second_factor": false,
+    "attributes": {
+      "groups": [
+        "Staff",
+        "Ops"
+      ]
+    },
+    "created": false,
+    "refusal": null,
+    "found": null
+  },
+  "warnings": []
+}
+--- stderr
+`alice` is logged in.
+
+"#]]);
     world
         .run(&format!("login verify {challenge} --saml-response-stdin"))
         .stdin(&answer)
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin
+? 12
+--- stdout
+outcome      denied
+reason       sso_used
+user         alice
+challenge    5dozipjwnsvoppvxa3dk4zuo74
+idp          corp
+--- stderr
+error: the login was answered or cancelled
+
+"#]]);
     world
         .run("audit list --limit 3 -o ndjson")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa audit list --limit 3 -o ndjson
+? 0
+--- stdout
+{"seq":10,"at":"2026-01-31T12:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.denied","subject":"alice","outcome":"denied","reason":"sso_used","note":null,"detail":{"idp":"corp","found":null}}
+{"seq":9,"at":"2026-01-31T12:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.granted","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"method":null,"idp":"corp","subject":"alice@example.com","contexts":["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],"second_factor":false}}
+{"seq":8,"at":"2026-01-31T12:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"login.redirected","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"idp":"corp"}}
+
+"#]]);
 }
 
 #[test]
@@ -107,7 +195,7 @@ fn people_are_told_where_to_go() {
             "challenge",
             "expires at",
             "idp",
-            "redirect url"
+            "redirect"
         ]
     );
     let challenge = world.text("SELECT token FROM sso_login");
@@ -117,19 +205,71 @@ fn people_are_told_where_to_go() {
             "Send the browser there, then `twofa login verify {challenge} --saml-response-stdin`.\n"
         )
     );
-    world.run("login list").shows(str![[r#""#]]);
+    world.run("login list").shows(str![[r#"
+$ twofa login list
+? 0
+--- stdout
+CHALLENGE                   USER  PURPOSE  METHOD  CREATED AT            EXPIRES AT
+5dozipjwnsvoppvxa3dk4zuo74  –     sso      –       2026-01-31T12:00:00Z  2026-01-31T12:20:00Z
+
+"#]]);
     world
         .run(&format!("login resend {challenge}"))
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login resend 5dozipjwnsvoppvxa3dk4zuo74
+? 4
+--- stderr
+error: this login waits for what an identity provider answers, and no code is sent for it
+ hint: answer it with --saml-response-stdin, or begin anew with `twofa login start`
+
+"#]]);
     world
         .run(&format!("login verify {challenge} --code 1"))
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --code 1
+? 4
+--- stderr
+error: this login waits for what an identity provider answers, and no code is sent for it
+ hint: answer it with --saml-response-stdin, or begin anew with `twofa login start`
+
+"#]]);
     world
         .run(&format!("login cancel {challenge}"))
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login cancel 5dozipjwnsvoppvxa3dk4zuo74
+? 0
+--- stdout
+challenge   5dozipjwnsvoppvxa3dk4zuo74
+user        –
+purpose     sso
+method      –
+created at  2026-01-31T12:00:00Z
+expires at  2026-01-31T12:20:00Z
+changed     yes
+--- stderr
+The login was cancelled.
+
+"#]]);
     world
         .run(&format!("login cancel {challenge} -o json"))
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login cancel 5dozipjwnsvoppvxa3dk4zuo74 -o json
+? 0
+--- stdout
+{
+  "challenge": "5dozipjwnsvoppvxa3dk4zuo74",
+  "user": null,
+  "purpose": "sso",
+  "method": null,
+  "created_at": "2026-01-31T12:00:00Z",
+  "expires_at": "2026-01-31T12:20:00Z",
+  "changed": false,
+  "warnings": []
+}
+--- stderr
+The login was over already.
+
+"#]]);
     let cancelled = world
         .run(&format!(
             "login verify {challenge} --saml-response-stdin -o json"
@@ -150,14 +290,80 @@ fn a_refusal_says_why_and_what_to_do() {
     let wrong = answered(&world, |made| {
         made.conditions = made.conditions.replace("sp.example.org", "sp.example.net");
     });
-    world.run(&line).stdin(&wrong).shows(str![[r#""#]]);
+    world.run(&line).stdin(&wrong).shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin
+? 11
+--- stdout
+outcome      denied
+reason       sso_refused
+user         alice
+challenge    5dozipjwnsvoppvxa3dk4zuo74
+idp          corp
+--- stderr
+error: the assertion was meant for another audience: `https://sp.example.net`
+ hint: `twofa idp test corp --saml-response-stdin` tells more
+
+"#]]);
     let unsigned = answered(&world, |made| made.assertion = None);
     world
         .run(&format!("{line} -o json"))
         .stdin(&unsigned)
-        .shows(str![[r#""#]]);
-    world.run(&line).stdin("").shows(str![[r#""#]]);
-    world.run(&line).stdin("not base64!").shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin -o json
+? 11
+--- stdout
+{
+  "outcome": "denied",
+  "reason": "sso_refused",
+  "user": "alice",
+  "challenge": "5dozipjwnsvoppvxa3dk4zuo74",
+  "method": null,
+  "methods": [],
+  "destination": null,
+  "expires_at": null,
+  "enrolment": null,
+  "sso": {
+    "idp": "corp",
+    "redirect_url": null,
+    "name_id": null,
+    "name_id_format": null,
+    "session_index": null,
+    "contexts": [],
+    "second_factor": null,
+    "attributes": {},
+    "created": false,
+    "refusal": "saml_unsigned",
+    "found": null
+  },
+  "warnings": []
+}
+--- stderr
+error: neither the response nor its assertion is signed
+ hint: `twofa idp test corp --saml-response-stdin` tells more
+{"error":{"kind":"sso_refused","message":"neither the response nor its assertion is signed","hint":"`twofa idp test corp --saml-response-stdin` tells more"}}
+
+"#]]);
+    world.run(&line).stdin("").shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin
+? 2
+--- stderr
+error: standard input has no response for --saml-response-stdin
+
+"#]]);
+    world.run(&line).stdin("not base64!").shows(str![[r#"
+$ twofa login verify 5dozipjwnsvoppvxa3dk4zuo74 --saml-response-stdin
+? 11
+--- stdout
+outcome      denied
+reason       sso_refused
+user         alice
+challenge    5dozipjwnsvoppvxa3dk4zuo74
+idp          corp
+--- stderr
+error: the response is not base64
+ hint: `twofa idp test corp --saml-response-stdin` tells more
+
+"#]]);
     let longest = "QUJD".repeat(400_000);
     let large = world
         .run(&format!("{line} -o json"))
@@ -174,7 +380,23 @@ fn a_refusal_says_why_and_what_to_do() {
     world
         .run(&format!("login verify {challenge} --saml-response-stdin"))
         .stdin(&admin)
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify ocbskksiyvnvzpjdypmpx3zovm --saml-response-stdin
+? 11
+--- stdout
+outcome      denied
+reason       sso_refused
+user         Supervisor
+challenge    ocbskksiyvnvzpjdypmpx3zovm
+idp          corp
+name id      supervisor
+contexts     urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport
+2nd factor   not asserted
+--- stderr
+error: administrators may not come through this provider
+ hint: `twofa idp edit corp --administrators yes` would let them
+
+"#]]);
     let challenge = begun(&world, "login start --idp corp");
     let nobody = answered(&world, |made| {
         made.name_id = "<saml:NameID>nobody</saml:NameID>".to_owned()
@@ -182,40 +404,123 @@ fn a_refusal_says_why_and_what_to_do() {
     world
         .run(&format!("login verify {challenge} --saml-response-stdin"))
         .stdin(&nobody)
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify whiv2gsutt7bccj37iwztwusne --saml-response-stdin
+? 11
+--- stdout
+outcome      denied
+reason       sso_refused
+challenge    whiv2gsutt7bccj37iwztwusne
+idp          corp
+name id      nobody
+contexts     urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport
+2nd factor   not asserted
+--- stderr
+error: nobody here is called `nobody`, and the provider may not add them
+ hint: add them, or let the provider: `twofa idp edit corp --employees create`
+
+"#]]);
 }
 
 #[test]
 fn what_cannot_be_begun_or_answered_is_said() {
     let world = world();
-    world.run("login start").shows(str![[r#""#]]);
-    world
-        .run("login start alice --idp crop")
-        .shows(str![[r#""#]]);
-    world
-        .run("login start alice --force-authn")
-        .shows(str![[r#""#]]);
+    world.run("login start").shows(str![[r#"
+$ twofa login start
+? 2
+--- stderr
+error: the following required arguments were not provided:
+  <USER>
+
+Usage: twofa login start --db <FILE> <USER>
+
+For more information, try '--help'.
+
+"#]]);
+    world.run("login start alice --idp crop").shows(str![[r#"
+$ twofa login start alice --idp crop
+? 3
+--- stderr
+error: no identity provider is named `crop`
+ hint: did you mean `corp`?
+
+"#]]);
+    world.run("login start alice --force-authn").shows(str![[r#"
+$ twofa login start alice --force-authn
+? 2
+--- stderr
+error: --force-authn is of a login through an identity provider
+ hint: --idp NAME names one
+
+"#]]);
     world
         .run("login start alice --idp corp --password-stdin")
         .stdin("x\n")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login start alice --idp corp --password-stdin
+? 2
+--- stderr
+error: the argument '--idp <NAME>' cannot be used with '--password-stdin'
+
+Usage: twofa login start --idp <NAME> --db <FILE> <USER>
+
+For more information, try '--help'.
+
+"#]]);
     world
         .run("login start alice --idp corp --channel forms")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login start alice --idp corp --channel forms
+? 2
+--- stderr
+error: an identity provider logs people in, and the channel `forms` is for integrations
+ hint: leave --channel away
+
+"#]]);
     world
         .run("login verify --saml-response-stdin")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify --saml-response-stdin
+? 2
+--- stderr
+error: the following required arguments were not provided:
+  <CHALLENGE>
+
+Usage: twofa login verify --saml-response-stdin --db <FILE> <CHALLENGE>
+
+For more information, try '--help'.
+
+"#]]);
     world
         .run("login verify x --saml-response-stdin")
         .stdin("eA==")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify x --saml-response-stdin
+? 3
+--- stderr
+error: there is no challenge `x`
+ hint: `twofa login list` shows the open ones; `twofa login start` makes one
+
+"#]]);
     world
         .run("login verify --idp corp --code 1")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login verify --idp corp --code 1
+? 3
+--- stderr
+error: there is no challenge ``
+ hint: `twofa login list` shows the open ones; `twofa login start` makes one
+
+"#]]);
     world.ok("idp disable corp --yes");
-    world
-        .run("login start alice --idp corp")
-        .shows(str![[r#""#]]);
+    world.run("login start alice --idp corp").shows(str![[r#"
+$ twofa login start alice --idp corp
+? 4
+--- stderr
+error: the identity provider `corp` is not enabled
+ hint: `twofa idp enable corp`
+
+"#]]);
 }
 
 #[test]
@@ -259,7 +564,16 @@ fn employees_have_to_where_their_passwords_are_off() {
     world
         .run("login start alice --password-stdin")
         .stdin("alice-pw\n")
-        .shows(str![[r#""#]]);
+        .shows(str![[r#"
+$ twofa login start alice --password-stdin
+? 0
+--- stdout
+outcome      granted
+user         alice
+--- stderr
+`alice` is logged in.
+
+"#]]);
     let wrong = world
         .run("login start alice --password-stdin -o json")
         .stdin("wrong\n")

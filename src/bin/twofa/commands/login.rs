@@ -210,9 +210,9 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
             {
                 let by_password = args.begin.password.is_given() || args.begin.method.is_some();
                 let (login, session) = (args.user.as_deref(), context.session()?);
-                if Channel::from(args.begin.channel) == Channel::Web
-                    && let Some(verdict) = sso::start(&session, login, by_password, &args.through)?
-                {
+                let channel = Channel::from(args.begin.channel);
+                let by_password = by_password || !args.through.goes(channel)?;
+                if let Some(verdict) = sso::start(&session, login, by_password, &args.through)? {
                     return answer(context, &verdict);
                 }
             }
@@ -457,7 +457,7 @@ fn table(verdict: &Verdict) -> Result<String> {
     let fields = row(verdict)?;
     for (name, value) in &fields {
         let shown = match value {
-            serde_json::Value::String(text) => unabridged(text).into_owned(),
+            serde_json::Value::String(text) if !text.is_empty() => unabridged(text).into_owned(),
             serde_json::Value::Array(items) if name == "methods" && !items.is_empty() => items
                 .iter()
                 .filter_map(|item| item.as_str())

@@ -3,6 +3,7 @@
 use clap::Args;
 use twofa::actor::Session;
 use twofa::error::{Error, Kind, Result};
+use twofa::login::decide::Channel;
 use twofa::login::sso::{self, Send, To};
 use twofa::login::verdict::{Sso, Verdict};
 use twofa::name::{argument, unabridged};
@@ -20,6 +21,23 @@ pub struct Through {
     /// Have the provider ask again whoever is logged in there
     #[arg(long)]
     pub force_authn: bool,
+}
+
+impl Through {
+    /// Whether a login of this channel may go through a provider: people come through the web.
+    pub fn goes(&self, channel: Channel) -> Result<bool> {
+        if channel == Channel::Web {
+            return Ok(true);
+        }
+        if self.idp.is_none() {
+            return Ok(false);
+        }
+        let message = format!(
+            "an identity provider logs people in, and the channel `{}` is for integrations",
+            channel.code()
+        );
+        Err(Error::new(Kind::Usage, message).hint("leave --channel away"))
+    }
 }
 
 /// Where the answer of a provider comes from.
@@ -91,10 +109,7 @@ pub fn table(told: &Sso) -> String {
         text.push_str(&format!("{name:<13}{}\n", unabridged(value)));
     };
     line("idp", &told.idp);
-    for (name, value) in [
-        ("redirect url", &told.redirect_url),
-        ("name id", &told.name_id),
-    ] {
+    for (name, value) in [("redirect", &told.redirect_url), ("name id", &told.name_id)] {
         if let Some(value) = value {
             line(name, value);
         }
