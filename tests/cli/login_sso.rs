@@ -191,7 +191,6 @@ fn people_are_told_where_to_go() {
         [
             "outcome",
             "reason",
-            "user",
             "challenge",
             "expires at",
             "idp",
@@ -506,10 +505,10 @@ error: there is no challenge `x`
         .run("login verify --idp corp --code 1")
         .shows(str![[r#"
 $ twofa login verify --idp corp --code 1
-? 3
+? 2
 --- stderr
-error: there is no challenge ``
- hint: `twofa login list` shows the open ones; `twofa login start` makes one
+error: --idp is of a login that a provider began, and takes its answer
+ hint: give that with --saml-response-stdin
 
 "#]]);
     world.ok("idp disable corp --yes");

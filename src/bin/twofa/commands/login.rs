@@ -292,6 +292,8 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
         let verdict = sso::verify(context, &session, challenge, &args.response)?;
         return answer(context, &verdict);
     }
+    #[cfg(feature = "saml")]
+    args.response.needs_response()?;
     let challenge = challenge.unwrap_or_default();
     redirected::takes_codes(&session, challenge)?;
     run::may_answer(&session, challenge)?;

@@ -57,6 +57,17 @@ pub struct Response {
     pub idp: Option<String>,
 }
 
+impl Response {
+    /// Refuses --idp where no response is given. The parser lets it pass beside what excludes a response.
+    pub fn needs_response(&self) -> Result<()> {
+        if self.idp.is_none() {
+            return Ok(());
+        }
+        let message = "--idp is of a login that a provider began, and takes its answer";
+        Err(Error::new(Kind::Usage, message).hint("give that with --saml-response-stdin"))
+    }
+}
+
 /// Sends a login to a provider; `None`: it goes by password.
 pub fn start(
     session: &Session,
