@@ -26,11 +26,11 @@ fn world() -> (World, std::path::PathBuf) {
 
 /// Sends `login` to `idp`, has it answered, and hands the answer in; the verdict, with the exit status it has to have.
 fn login(world: &World, line: &str, exit: i32, answer: impl FnOnce(&str) -> String) -> Value {
-    let begun = world.run(line).json(18);
+    let begun = world.run(&format!("{line} -o json")).json(18);
     let url = begun["sso"]["redirect_url"].as_str().unwrap();
     let answer = answer(url);
     let challenge = begun["challenge"].as_str().unwrap();
-    let verify = format!("login verify {challenge} --saml-response-stdin");
+    let verify = format!("login verify {challenge} --saml-response-stdin -o json");
     let verdict = world.run(&verify).stdin(answer.trim()).json(exit);
     let again = world.run(&verify).stdin(answer.trim()).json(12);
     assert_eq!(again["reason"], "sso_used");
@@ -69,7 +69,7 @@ fn pysaml2_logs_in_through_the_command_line() {
     let unknown = |url: &str| run(&["answer", url, "both"]);
     let verdict = login(&world, "login start --idp py", 11, unknown);
     assert_eq!(verdict["sso"]["refusal"], "sso_unknown_user");
-    world.ok("idp edit py --employees create --map urn:oid:2.5.4.42=first_name");
+    world.ok("idp edit py --employees create");
     let verdict = login(&world, "login start --idp py", 0, unknown);
     assert_eq!(verdict["sso"]["created"], true);
     let alice = world.json("user show alice@example.com");
@@ -101,7 +101,7 @@ fn samlp_logs_in_through_the_command_line() {
     }
     // Encrypted for a key that is not ours any more.
     world.ok("idp edit node --sign-requests no --no-key-pair");
-    let begun = world.run("login start alice --idp node").json(18);
+    let begun = world.run("login start alice --idp node -o json").json(18);
     assert!(
         !begun["sso"]["redirect_url"]
             .as_str()
