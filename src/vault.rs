@@ -142,6 +142,47 @@ pub struct Vault {
     keys: RefCell<Vec<Rc<DataKey>>>,
 }
 
+/// A data key as the store has it.
+struct Wrapped {
+    id: i64,
+    purpose: String,
+    ring_key: String,
+    wrapped: Vec<u8>,
+    current: bool,
+}
+
+fn wrapped_keys(db: &Connection) -> Result<Vec<Wrapped>> {
+    let mut query =
+        db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
+    let rows = query.query_map([], |row| {
+        Ok(Wrapped {
+            id: row.get(0)?,
+            purpose: row.get(1)?,
+            ring_key: row.get(2)?,
+            wrapped: row.get(3)?,
+            current: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+impl Wrapped {
+    /// The key, if the ring opens it for its own purpose.
+    fn unwrapped(&self, store_id: &str, ring: &Ring) -> Option<Zeroizing<Vec<u8>>> {
+        let purpose = Purpose::ALL
+            .into_iter()
+            .find(|known| known.code() == self.purpose)?;
+        let key = ring.key(&self.ring_key)?;
+        decrypt(key, &bound_key(store_id, purpose, self.id), &self.wrapped)
+    }
+}
+
+fn damaged_key(id: i64) -> Error {
+    let message =
+        format!("the data key {id} is damaged: the key that opens the others does not open it");
+    Error::new(Kind::Storage, message).hint("`twofa restore BACKUP` brings it back from a backup")
+}
+
 impl Vault {
     /// Makes the data keys of a new store and writes them wrapped by the ring's current key.
     ///
@@ -182,37 +223,43 @@ impl Vault {
     /// Unwraps the data keys of a store.
     ///
     /// # Errors
-    /// [`Kind::KeyWrong`] when a ring key is not in the file or does not open its data key.
+    /// [`Kind::KeyWrong`] when a ring key is not in the file or opens no data key; [`Kind::Storage`] when it opens others.
     pub(crate) fn open(db: &Connection, store_id: &str, ring: &Ring) -> Result<Vault> {
         let wrong = |what: String| {
             let from = ring.source();
             let message = format!("{} does not open this store: {what}", from.named());
             Error::new(Kind::KeyWrong, message).hint(from.right_one())
         };
-        let mut query =
-            db.prepare("SELECT id, purpose, ring_key, wrapped, current FROM data_key ORDER BY id")?;
-        let mut rows = query.query([])?;
+        let rows = wrapped_keys(db)?;
         let mut keys = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (id, purpose, ring_key): (i64, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?);
-            let wrapped: Vec<u8> = row.get(3)?;
-            let key = ring
-                .key(&ring_key)
-                .ok_or_else(|| wrong(format!("it lacks the key `{ring_key}`")))?;
+        for row in &rows {
+            let (id, purpose, ring_key) = (row.id, &row.purpose, &row.ring_key);
+            if ring.key(ring_key).is_none() {
+                return Err(wrong(format!("it lacks the key `{ring_key}`")));
+            }
             let purpose = Purpose::ALL
                 .into_iter()
-                .find(|known| known.code() == purpose)
+                .find(|known| known.code() == *purpose)
                 .ok_or_else(|| {
                     Error::new(
                         Kind::Storage,
                         format!("data key {id} has the unknown purpose `{purpose}`"),
                     )
                 })?;
-            let plain = decrypt(key, &bound_key(store_id, purpose, id), &wrapped)
-                .ok_or_else(|| wrong(format!("its key `{ring_key}` is a different one")))?;
-            let key = as_key(&plain).ok_or_else(|| wrong(format!("data key {id} is damaged")))?;
-            keys.push(DataKey::new(id, purpose, row.get(4)?, key));
+            let Some(plain) = row.unwrapped(store_id, ring) else {
+                // A key that opens others is the right one.
+                return Err(
+                    if rows.iter().any(|other| {
+                        other.ring_key == *ring_key && other.unwrapped(store_id, ring).is_some()
+                    }) {
+                        damaged_key(id)
+                    } else {
+                        wrong(format!("its key `{ring_key}` is a different one"))
+                    },
+                );
+            };
+            let key = as_key(&plain).ok_or_else(|| damaged_key(id))?;
+            keys.push(DataKey::new(id, purpose, row.current, key));
         }
         let vault = Vault {
             store_id: store_id.to_owned(),

@@ -18,7 +18,28 @@ fn a_data_key_opens_for_its_own_purpose_only() {
     )
     .unwrap();
     let error = Vault::open(db, fresh.store.id(), &ring).err().unwrap();
-    assert_eq!(error.kind(), Kind::KeyWrong);
+    assert_eq!(error.kind(), Kind::Storage);
+}
+
+/// Whoever is told of a wrong key looks for another one, and there is none.
+#[test]
+fn a_damaged_data_key_is_no_wrong_key() {
+    let fresh = fresh();
+    let ring = Ring::read(&fresh.store.place().key).unwrap();
+    let db = fresh.store.tampered();
+    let opened = || Vault::open(db, fresh.store.id(), &ring).err().unwrap();
+    let damage = "UPDATE data_key SET wrapped = zeroblob(72) WHERE purpose = 'pepper'";
+    db.execute_batch(damage).unwrap();
+    let error = opened();
+    assert_eq!(error.kind(), Kind::Storage);
+    assert!(
+        error.message().starts_with("the data key 3 is damaged"),
+        "{error}"
+    );
+    // Where it opens none, nobody knows.
+    db.execute_batch("UPDATE data_key SET wrapped = zeroblob(72)")
+        .unwrap();
+    assert_eq!(opened().kind(), Kind::KeyWrong);
 }
 
 #[test]
