@@ -147,7 +147,7 @@ struct Wrapped {
     id: i64,
     purpose: String,
     ring_key: String,
-    wrapped: Vec<u8>,
+    sealed: Vec<u8>,
     current: bool,
 }
 
@@ -159,7 +159,7 @@ fn wrapped_keys(db: &Connection) -> Result<Vec<Wrapped>> {
             id: row.get(0)?,
             purpose: row.get(1)?,
             ring_key: row.get(2)?,
-            wrapped: row.get(3)?,
+            sealed: row.get(3)?,
             current: row.get(4)?,
         })
     })?;
@@ -173,7 +173,7 @@ impl Wrapped {
             .into_iter()
             .find(|known| known.code() == self.purpose)?;
         let key = ring.key(&self.ring_key)?;
-        decrypt(key, &bound_key(store_id, purpose, self.id), &self.wrapped)
+        decrypt(key, &bound_key(store_id, purpose, self.id), &self.sealed)
     }
 }
 

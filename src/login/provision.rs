@@ -94,12 +94,14 @@ fn is_fine(fields: &Fields) -> Result<()> {
     .check()
 }
 
+/// The groups that a provider decides on, by id with their names, and those of them that it puts somebody into.
+struct Groups {
+    managed: BTreeMap<i64, String>,
+    wanted: BTreeSet<i64>,
+}
+
 /// The groups that the provider puts somebody into; `None`: it did not say.
-fn groups(
-    tx: &Tx<'_>,
-    idp: &Idp,
-    asserted: &Asserted,
-) -> Result<Option<(BTreeMap<i64, String>, BTreeSet<i64>)>> {
+fn groups(tx: &Tx<'_>, idp: &Idp, asserted: &Asserted) -> Result<Option<Groups>> {
     let Some(attribute) = &idp.groups_attribute else {
         return Ok(None);
     };
@@ -126,7 +128,7 @@ fn groups(
             }
         }
     }
-    Ok(Some((managed, wanted)))
+    Ok(Some(Groups { managed, wanted }))
 }
 
 /// Why somebody is not added.
@@ -172,8 +174,11 @@ pub(super) fn add(
     let (mut fields, mut warnings) = fields(idp, asserted);
     fields.kind = Some(kind);
     match groups(tx, idp, asserted)? {
-        Some((managed, wanted)) => {
-            let names = wanted.iter().filter_map(|group| managed.get(group));
+        Some(said) => {
+            let names = said
+                .wanted
+                .iter()
+                .filter_map(|group| said.managed.get(group));
             fields.groups = Some(names.cloned().collect());
         }
         None => warnings.extend(unread_groups(idp)),
@@ -274,28 +279,22 @@ pub(super) fn update(
         Err(error) => return Err(error),
     }
     match groups(tx, idp, asserted)? {
-        Some((managed, wanted)) => warnings.extend(join(tx, who, user, &managed, &wanted)?),
+        Some(said) => warnings.extend(join(tx, who, user, &said)?),
         None => warnings.extend(unread_groups(idp)),
     }
     Ok(warnings)
 }
 
-/// Puts a user into those of `managed` that are `wanted`, and takes them out of the others.
-fn join(
-    tx: &Tx<'_>,
-    who: &Who,
-    user: &User,
-    managed: &BTreeMap<i64, String>,
-    wanted: &BTreeSet<i64>,
-) -> Result<Vec<Warning>> {
+/// Puts a user into those groups that are wanted, and takes them out of the others that the provider decides on.
+fn join(tx: &Tx<'_>, who: &Who, user: &User, said: &Groups) -> Result<Vec<Warning>> {
     let changing = Operation::CanChangeAdminOperationGrantee;
     let changeable = permission::is_always_had(tx, changing)?;
     let mut warnings = Vec::new();
     let direct: BTreeSet<i64> = permission::direct_groups(tx, user.id)?
         .into_iter()
         .collect();
-    for (group, name) in managed {
-        let is_wanted = wanted.contains(group);
+    for (group, name) in &said.managed {
+        let is_wanted = said.wanted.contains(group);
         if is_wanted == direct.contains(group) {
             continue;
         }

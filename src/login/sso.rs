@@ -409,34 +409,34 @@ impl Answer<'_> {
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())
             .collect();
-        match values[..] {
-            [one] => Ok(one.to_owned()),
-            _ => {
-                let why = format!(
-                    "the attribute `{}`, which says who it is, has {} values",
-                    visible(attribute),
-                    values.len()
-                );
-                Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute.as_str()))
-            }
+        if let [one] = values[..] {
+            return Ok(one.to_owned());
         }
+        let why = format!(
+            "the attribute `{}`, which says who it is, has {} values",
+            visible(attribute),
+            values.len()
+        );
+        Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute.as_str()))
+    }
+
+    /// Whether the login was begun for this user, or for nobody in particular.
+    fn is_for(&self, user: &User) -> Result<bool> {
+        let Some(sent) = self.sent else {
+            return Ok(true);
+        };
+        if let Some(id) = sent.user {
+            return Ok(id == user.id);
+        }
+        let email = user.email.as_deref().unwrap_or_default();
+        sent.is_for(self.tx, &[&user.login, email])
     }
 
     /// Lets the user in, or says why not.
     fn judge_user(&self, found: Found, asserted: &Asserted) -> Result<Verdict> {
         let (tx, who) = (self.tx, self.who);
         let user = tries::settle(tx, who, found.user)?;
-        let other = match self.sent {
-            Some(sent) => match sent.user {
-                Some(id) => id != user.id,
-                None => {
-                    let email = user.email.clone().unwrap_or_default();
-                    !sent.is_for(tx, &[user.login.as_str(), email.as_str()])?
-                }
-            },
-            None => false,
-        };
-        if other {
+        if !self.is_for(&user)? {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
             return self.deny(
