@@ -141,7 +141,7 @@ pub(crate) fn within(
         let user = user::maybe(store, *id)?;
         if let Some(user) = user.filter(|user| user.active && user.kind != Type::Technical) {
             let groups = nesting.groups(permission::direct_groups(store, *id)?, user.kind);
-            let person = Person::with(store, user, false)?;
+            let person = Person::with(store, user, false, groups)?;
             each(&Passer {
                 id: *id,
                 login: &person.user.login,

@@ -8,6 +8,7 @@ use super::trail::{Step, Trail, Usability};
 use crate::challenge::Standing;
 use crate::clock::Time;
 use crate::error::Kind;
+use crate::idp::Taken;
 use crate::method::Method;
 use crate::user::{Type, User};
 
@@ -247,6 +248,47 @@ pub(crate) fn after_first(
         return Next::Denied(Kind::PasswordExpired, Kind::PasswordExpired.code());
     }
     second_factor_with(system, person.into(), asked, trail)
+}
+
+/// Judges what a provider is believed to say: that this user logged in there. `administrators`: whether it may speak for
+/// those; `takes`: which users of this type it may. Whatever else a login asks for, the provider has asked.
+#[must_use]
+pub(crate) fn after_sso(
+    person: &Person,
+    administrators: bool,
+    takes: Taken,
+    now: Time,
+    trail: &mut impl Trail,
+) -> Next {
+    let user = &person.user;
+    trail.leave(Step::Type(user.kind));
+    if user.kind == Type::Technical {
+        return Next::Denied(Kind::SsoRefused, "technical_user");
+    }
+    trail.leave(Step::Idp {
+        takes,
+        administrator: person.administrator,
+        administrators,
+    });
+    if takes == Taken::None {
+        return Next::Denied(Kind::SsoRefused, "sso_type");
+    }
+    if person.administrator && !administrators {
+        return Next::Denied(Kind::SsoRefused, "sso_administrator");
+    }
+    trail.leave(Step::Active(user.active));
+    if !user.active {
+        return Next::Denied(Kind::Deactivated, Kind::Deactivated.code());
+    }
+    let locked = person.is_locked(now);
+    trail.leave(Step::Lock {
+        until: user.locked_until,
+        holds: locked,
+    });
+    if locked {
+        return Next::Denied(Kind::Locked, Kind::Locked.code());
+    }
+    Next::Granted
 }
 
 /// What a user is asked for whose first factor was right and who may log in.

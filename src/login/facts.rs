@@ -1,12 +1,20 @@
 //! The facts a login is decided on, loaded once for a run.
+//!
+//! Of every user the same statements are asked, whether or not they have an app, codes or a provider: what it costs tells
+//! nothing.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::clock::Time;
 use crate::error::Result;
+use crate::idp::{self, Idp, Taken};
 use crate::method::{self, Method, MethodRow};
 use crate::permission;
 use crate::setting::{self, Settings};
 use crate::store::Store;
-use crate::user::User;
+use crate::user::{Type, User};
 use crate::verb::Operation;
 
 /// What holds for everybody.
@@ -44,6 +52,10 @@ pub(crate) struct System {
     pub resend_interval: i64,
     /// `SecondFactorSendLimit`, within an hour; 0: no limit.
     pub send_limit: i64,
+    /// `DisableInternalUserPasswordAuth`.
+    pub no_internal_passwords: bool,
+    /// `DefaultSsoProvider`, enabled or not.
+    pub default_sso: Option<Idp>,
 }
 
 impl System {
@@ -53,6 +65,7 @@ impl System {
     /// [`crate::error::Kind::Storage`].
     pub(crate) fn load(store: &Store) -> Result<System> {
         let settings = Settings::load(store)?;
+        let default_sso = settings.thing(&setting::DEFAULT_SSO);
         Ok(System {
             enabled: settings.flag(&setting::ENABLE_2FA),
             methods: method::list(store)?,
@@ -70,6 +83,8 @@ impl System {
             drift: settings.number(&setting::TOTP_DRIFT),
             resend_interval: settings.number(&setting::RESEND_INTERVAL),
             send_limit: settings.number(&setting::SEND_LIMIT),
+            no_internal_passwords: settings.flag(&setting::NO_INTERNAL_PASSWORDS),
+            default_sso: default_sso.map(|id| idp::get(store, id)).transpose()?,
         })
     }
 
@@ -81,6 +96,14 @@ impl System {
             .any(|row| row.code == method && row.enabled)
     }
 
+    /// The default provider, if it is enabled and takes users of a type.
+    #[must_use]
+    pub(crate) fn default_for(&self, kind: Type) -> Option<&Idp> {
+        self.default_sso
+            .as_ref()
+            .filter(|idp| idp.enabled && idp.takes(kind) != Taken::None)
+    }
+
     /// The primary method.
     #[must_use]
     pub(crate) fn primary(&self) -> Option<Method> {
@@ -89,6 +112,15 @@ impl System {
             .find(|row| row.enabled && row.primary)
             .map(|row| row.code)
     }
+}
+
+/// An identity provider that a user came through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Through {
+    /// Row id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
 }
 
 /// What holds for one user.
@@ -102,6 +134,10 @@ pub(crate) struct Person {
     pub recovery_codes: i64,
     /// Whether `CanUse2FA` allows them.
     pub can_use: bool,
+    /// Whether they are an administrator.
+    pub administrator: bool,
+    /// The provider they came through last, of those that are enabled and take their type.
+    pub through: Option<Through>,
 }
 
 impl Person {
@@ -110,24 +146,34 @@ impl Person {
     /// # Errors
     /// [`crate::error::Kind::Storage`].
     pub(crate) fn load(store: &Store, user: User) -> Result<Person> {
-        let can_use = permission::allowed(store, Operation::CanUse2FA, user.id, user.kind)?;
-        Person::with(store, user, can_use)
+        let known = permission::known(store, Operation::CanUse2FA, user.id, user.kind)?;
+        let (grantees, groups) = &*known;
+        let can_use = grantees.allow(user.id, groups, store.now());
+        Person::with(store, user, can_use, groups)
     }
 
-    /// The same, where the permission was judged already.
-    pub(crate) fn with(store: &Store, user: User, can_use: bool) -> Result<Person> {
-        let (authenticator, recovery_codes) = store
+    /// The same, where the permission was judged already, by every group they are in.
+    pub(crate) fn with(
+        store: &Store,
+        user: User,
+        can_use: bool,
+        groups: &BTreeSet<i64>,
+    ) -> Result<Person> {
+        let (authenticator, recovery_codes, administrators): (_, _, i64) = store
             .db()
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM authenticator WHERE user = ?1),
-                        (SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL)",
+                        (SELECT count(*) FROM recovery_code WHERE user = ?1 AND used_at IS NULL),
+                        (SELECT id FROM \"group\" WHERE built_in = 'administrators')",
             )?
-            .query_row([user.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([user.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(Person {
+            through: through(store, user.id, user.kind)?,
             user,
             authenticator,
             recovery_codes,
             can_use,
+            administrator: groups.contains(&administrators),
         })
     }
 
@@ -148,4 +194,21 @@ impl Person {
     pub(crate) fn is_locked(&self, now: Time) -> bool {
         self.user.locked_until.is_some_and(|until| now < until)
     }
+}
+
+/// The provider that a user of a type came through last, of those that are enabled and take it.
+fn through(store: &Store, user: i64, kind: Type) -> Result<Option<Through>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT idp.id, idp.name FROM idp_user JOIN idp ON idp.id = idp_user.idp
+         WHERE idp_user.user = ?1 AND idp.enabled = 1
+             AND CASE ?2 WHEN 'employee' THEN idp.employees WHEN 'external' THEN idp.externals ELSE 'none' END <> 'none'
+         ORDER BY idp_user.last_login_at DESC, idp_user.id DESC LIMIT 1",
+    )?;
+    let row = query.query_row(params![user, kind], |row| {
+        Ok(Through {
+            id: row.get(0)?,
+            name: row.get(1)?,
+        })
+    });
+    Ok(row.optional()?)
 }

@@ -5,6 +5,7 @@
 
 use super::decide::{Channel, First};
 use crate::clock::Time;
+use crate::idp::Taken;
 use crate::method::Method;
 use crate::user::Type;
 
@@ -35,6 +36,15 @@ pub(crate) enum Step {
         channel: Channel,
         /// Whether it may.
         open: bool,
+    },
+    /// Whether a provider may speak for this user.
+    Idp {
+        /// Which users of the type it takes.
+        takes: Taken,
+        /// Whether the user is an administrator, …
+        administrator: bool,
+        /// … and whether it may speak for those.
+        administrators: bool,
     },
     /// Whether a new password is asked for.
     MustChange(bool),

@@ -18,6 +18,8 @@ pub enum Outcome {
     SecondFactorRequired,
     /// The first factor was right; an app must be connected with it.
     EnrolmentRequired,
+    /// It goes on at an identity provider.
+    Redirect,
     /// Out, for this reason: one of the kinds with exit codes 4 and 10 to 17.
     Denied(Kind),
 }
@@ -30,19 +32,27 @@ impl Outcome {
             Outcome::Granted => "granted",
             Outcome::SecondFactorRequired => "second_factor_required",
             Outcome::EnrolmentRequired => "enrolment_required",
+            Outcome::Redirect => "redirect",
             Outcome::Denied(_) => "denied",
+        }
+    }
+
+    /// Why it is not granted.
+    #[must_use]
+    pub(crate) fn kind(self) -> Option<Kind> {
+        match self {
+            Outcome::Granted => None,
+            Outcome::SecondFactorRequired => Some(Kind::SecondFactorRequired),
+            Outcome::EnrolmentRequired => Some(Kind::EnrolmentRequired),
+            Outcome::Redirect => Some(Kind::SsoRedirect),
+            Outcome::Denied(kind) => Some(kind),
         }
     }
 
     /// The exit status.
     #[must_use]
     pub fn exit(self) -> u8 {
-        match self {
-            Outcome::Granted => 0,
-            Outcome::SecondFactorRequired => Kind::SecondFactorRequired.exit(),
-            Outcome::EnrolmentRequired => Kind::EnrolmentRequired.exit(),
-            Outcome::Denied(kind) => kind.exit(),
-        }
+        self.kind().map_or(0, Kind::exit)
     }
 }
 
@@ -84,15 +94,9 @@ impl Verdict {
     /// `outcome` for `user`, with everything else empty.
     #[must_use]
     pub(crate) fn new(outcome: Outcome, user: impl Into<String>) -> Verdict {
-        let reason = match outcome {
-            Outcome::Granted => None,
-            Outcome::SecondFactorRequired => Some(Kind::SecondFactorRequired.code()),
-            Outcome::EnrolmentRequired => Some(Kind::EnrolmentRequired.code()),
-            Outcome::Denied(kind) => Some(kind.code()),
-        };
         Verdict {
             outcome,
-            reason,
+            reason: outcome.kind().map(Kind::code),
             user: user.into(),
             challenge: None,
             method: None,

@@ -11,6 +11,7 @@ mod view;
 mod whole;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use rusqlite::OptionalExtension as _;
 
@@ -198,12 +199,25 @@ pub(crate) fn groups_of(store: &Store, user: i64, kind: Type) -> Result<BTreeSet
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub(crate) fn allowed(store: &Store, operation: Operation, user: i64, kind: Type) -> Result<bool> {
-    let known = store.kept((operation, user, kind), || {
-        let groups = groups_of(store, user, kind)?;
-        Ok((Grantees::load(store, operation)?, groups))
-    })?;
+    let known = known(store, operation, user, kind)?;
     let (grantees, groups) = &*known;
     Ok(grantees.allow(user, groups, store.now()))
+}
+
+/// What that is judged by: the list, and every group the user is in.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub(crate) fn known(
+    store: &Store,
+    operation: Operation,
+    user: i64,
+    kind: Type,
+) -> Result<Rc<(Grantees, BTreeSet<i64>)>> {
+    store.kept((operation, user, kind), || {
+        let groups = groups_of(store, user, kind)?;
+        Ok((Grantees::load(store, operation)?, groups))
+    })
 }
 
 /// Whether a user is in "System administrators", directly or through a nested group; active or not.

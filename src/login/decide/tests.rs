@@ -35,6 +35,8 @@ pub(super) fn system(enabled: [bool; 4], primary: Option<Method>) -> System {
         drift: 1,
         resend_interval: 30,
         send_limit: 30,
+        no_internal_passwords: false,
+        default_sso: None,
     }
 }
 
@@ -62,6 +64,8 @@ pub(super) fn person() -> Person {
         authenticator: true,
         recovery_codes: 10,
         can_use: true,
+        administrator: false,
+        through: None,
     }
 }
 
@@ -187,6 +191,52 @@ fn each_rule_decides_in_its_order() {
         after_first(&off, &person(), Right, Forms, None, NOW, &mut ()),
         Next::Granted
     );
+}
+
+/// What a provider says is believed of those it may speak for, and no state of the password or the second factor is asked.
+#[test]
+fn a_provider_speaks_for_whom_it_may() {
+    let with = |change: &dyn Fn(&mut Person)| {
+        let mut person = person();
+        (person.user.must_change, person.user.has_password) = (true, false);
+        change(&mut person);
+        person
+    };
+    let judge = |person: &Person, administrators, takes| {
+        after_sso(person, administrators, takes, NOW, &mut ())
+    };
+    let refused = |why| Next::Denied(Kind::SsoRefused, why);
+    let alice = with(&|_| ());
+    for takes in [Taken::Existing, Taken::Create] {
+        assert_eq!(judge(&alice, false, takes), Next::Granted);
+    }
+    assert_eq!(judge(&alice, true, Taken::None), refused("sso_type"));
+    let technical = with(&|person| person.user.kind = Type::Technical);
+    assert_eq!(
+        judge(&technical, true, Taken::Create),
+        refused("technical_user")
+    );
+    let admin = with(&|person| person.administrator = true);
+    assert_eq!(
+        judge(&admin, false, Taken::Create),
+        refused("sso_administrator")
+    );
+    assert_eq!(judge(&admin, true, Taken::Existing), Next::Granted);
+    let both = with(&|person| {
+        person.user.active = false;
+        person.user.locked_until = Some(NOW.plus(1));
+    });
+    assert_eq!(
+        judge(&both, false, Taken::Existing),
+        Next::Denied(Kind::Deactivated, "deactivated")
+    );
+    let locked = with(&|person| person.user.locked_until = Some(NOW.plus(1)));
+    assert_eq!(
+        judge(&locked, false, Taken::Existing),
+        Next::Denied(Kind::Locked, "locked")
+    );
+    let was = with(&|person| person.user.locked_until = Some(NOW));
+    assert_eq!(judge(&was, false, Taken::Existing), Next::Granted);
 }
 
 #[test]

@@ -123,17 +123,10 @@ pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explana
         steps.extend(after(&teller, method, full.as_ref())?);
     }
     let change_with = changes(&next, &steps, decided, full.as_ref());
-    let reason = match (outcome, full.as_ref()) {
-        (_, Some(full)) => Some(full.kind().code()),
-        (Outcome::Denied(kind), None) => Some(kind.code()),
-        (Outcome::SecondFactorRequired, None) => Some(Kind::SecondFactorRequired.code()),
-        (Outcome::EnrolmentRequired, None) => Some(Kind::EnrolmentRequired.code()),
-        (Outcome::Granted, None) => None,
-    };
     Ok(Explanation {
         summary: teller.summary(&next, full.as_ref())?,
         outcome,
-        reason,
+        reason: outcome.kind().map(Kind::code),
         user: user.login.clone(),
         at: store.now(),
         channel: question.channel.code(),

@@ -12,6 +12,7 @@ use super::super::verdict::masked;
 use super::Rule;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
+use crate::idp::Taken;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
 use crate::permission::{self, Access, Named};
@@ -54,6 +55,11 @@ impl Teller<'_> {
             Step::Password { set, came } => ("password", self.password(set, came)),
             Step::Lock { until, holds } => ("lock", self.lock(until, holds)),
             Step::Channel { channel, open } => ("channel", self.channel(channel, open)),
+            Step::Idp {
+                takes,
+                administrator,
+                administrators,
+            } => ("idp", self.speaks(takes, administrator && !administrators)),
             Step::MustChange(must) => ("must_change", self.must_change(must)),
             Step::PasswordAge {
                 changed_at,
@@ -158,6 +164,24 @@ impl Teller<'_> {
             by: "setting Enable2FA".into(),
             because,
             change: (!open).then(|| set_enabled(false)),
+        }
+    }
+
+    /// For whom a provider may speak.
+    fn speaks(&self, takes: Taken, refuses: bool) -> Told {
+        let who = self.who();
+        let because = if takes == Taken::None {
+            format!("No user of this type comes through it, and so {who} does not.")
+        } else if refuses {
+            format!("{who} is an administrator, and none comes through it.")
+        } else {
+            format!("{who} may come through it.")
+        };
+        Told {
+            fact: json!({ "takes": takes, "refuses_administrators": refuses }),
+            by: "idp".into(),
+            because,
+            change: None,
         }
     }
 

@@ -352,6 +352,7 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
         Outcome::EnrolmentRequired => answer.say(format!(
             "Connect the app, then `twofa login verify {challenge} --code N`."
         )),
+        Outcome::Redirect => answer.say("The login goes on at the identity provider."),
         Outcome::Denied(kind) => {
             let mut refusal = match verdict.told {
                 Some(told) => told.refusal(kind, &verdict.user),
