@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::actor::Session;
 use crate::audit::{self, Record};
-use crate::coverage::{NAMES, Numbers, Survey};
+use crate::coverage::{self, NAMES, Numbers, Survey};
 use crate::error::{Kind, Result};
-use crate::login::crowd::{self, Passer};
+use crate::login::crowd::{self, Brought, Passer};
 use crate::login::decide;
 use crate::login::facts::System;
 use crate::method::{Method, MethodRow};
@@ -80,7 +80,7 @@ pub fn status(session: &Session) -> Result<Status> {
     let (users, active, locked) = user::counts(store)?;
     let mut survey = Survey::begin(store, false)?;
     let mut ready = Ready::default();
-    crowd::each(store, "Asking who uses what", &mut |passer| {
+    crowd::each(store, Brought::Matters, coverage::WHAT, &mut |passer| {
         survey.count(passer);
         ready.count(passer);
         Ok(())
@@ -226,7 +226,8 @@ impl Ready {
 /// [`crate::error::Kind::Storage`].
 pub fn lacking(store: &Store, method: Method) -> Result<i64> {
     let mut ready = Ready::default();
-    crowd::each(store, "Asking who could use it", &mut |passer| {
+    let what = "Asking who could use it";
+    crowd::each(store, Brought::DoesNot, what, &mut |passer| {
         ready.count(passer);
         Ok(())
     })?;

@@ -9,7 +9,8 @@ use super::{Looked, Patient};
 use crate::coverage::{self, Scope};
 use crate::delivery::{Sender, open_directory};
 use crate::error::Result;
-use crate::login::crowd;
+use crate::login::crowd::{self, Brought};
+use crate::login::decide;
 use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
@@ -255,17 +256,21 @@ pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> R
 }
 
 /// Who could log in, may use 2FA and lacks what the primary method needs: active people with a password. One without a
-/// password cannot log in anyway.
+/// password cannot log in anyway, and whoever must come through a provider is asked there.
 fn lacking(store: &Store, method: Method) -> Result<Option<Tally>> {
     // Of the other methods each user needs one at the most, and which one is theirs to choose.
-    if System::load(store)?.primary() != Some(method) {
+    let system = System::load(store)?;
+    if system.primary() != Some(method) {
         return Ok(None);
     }
     let can_use = Grantees::load(store, Operation::CanUse2FA)?;
     let mut tally = Tally::default();
-    crowd::each(store, "Asking who lacks what", &mut |passer| {
+    let what = "Asking who lacks what";
+    crowd::each(store, Brought::DoesNot, what, &mut |passer| {
+        let means = passer.means(true);
         if passer.has_password
-            && !passer.means(true).serves(method)
+            && !means.serves(method)
+            && !decide::must_use_sso(&system, means)
             && can_use.allow(passer.id, passer.groups, store.now())
         {
             tally.add(passer.login);

@@ -26,7 +26,7 @@ use twofa::setting::{self, Setting, Shape};
 use twofa::store::Store;
 use twofa::user::{self, Among, Type};
 use twofa::verb::{Opens, Operation, VERBS};
-use twofa::{audit, challenge, group, mailbox, oauth_client, policy, sms_provider, template};
+use twofa::{audit, challenge, group, idp, mailbox, oauth_client, policy, sms_provider, template};
 
 use crate::cli::Cli;
 use crate::commands::help::TOPICS;
@@ -244,6 +244,13 @@ pub fn operations() -> ArgValueCompleter {
 /// Mailboxes.
 pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
+}
+
+/// Names of identity providers.
+pub fn idps() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("idp list", |store| begun(idp::candidates(store)?, current))
+    })
 }
 
 /// Names of OAuth clients.

@@ -12,7 +12,6 @@ use super::super::verdict::masked;
 use super::Rule;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::idp::Taken;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
 use crate::permission::{self, Access, Named};
@@ -29,21 +28,21 @@ pub(super) struct Teller<'a> {
 }
 
 /// What was found, by which row or setting, and the command that would change it.
-struct Told {
-    fact: Value,
-    by: String,
-    because: String,
-    change: Option<String>,
+pub(super) struct Told {
+    pub(super) fact: Value,
+    pub(super) by: String,
+    pub(super) because: String,
+    pub(super) change: Option<String>,
 }
 
 impl Teller<'_> {
     /// The user, as a sentence calls them.
-    fn who(&self) -> String {
+    pub(super) fn who(&self) -> String {
         visible(&self.person.user.login).into_owned()
     }
 
     /// The user, as an argument of a command.
-    fn login(&self) -> String {
+    pub(super) fn login(&self) -> String {
         argument(&self.person.user.login)
     }
 
@@ -55,11 +54,15 @@ impl Teller<'_> {
             Step::Password { set, came } => ("password", self.password(set, came)),
             Step::Lock { until, holds } => ("lock", self.lock(until, holds)),
             Step::Channel { channel, open } => ("channel", self.channel(channel, open)),
+            Step::Sso { must, known } => ("sso", self.sso(must, known)?),
             Step::Idp {
                 takes,
                 administrator,
                 administrators,
-            } => ("idp", self.speaks(takes, administrator && !administrators)),
+            } => (
+                "idp",
+                self.spoken_for(takes, administrator && !administrators),
+            ),
             Step::MustChange(must) => ("must_change", self.must_change(must)),
             Step::PasswordAge {
                 changed_at,
@@ -117,7 +120,9 @@ impl Teller<'_> {
     }
 
     fn password(&self, set: bool, came: First) -> Told {
-        let because = if came == First::Right {
+        let because = if !set && came == First::Right {
+            "No password is set, and none would be of use."
+        } else if came == First::Right {
             "The password is taken to be typed right."
         } else {
             "No password is set, so that none is right."
@@ -126,7 +131,7 @@ impl Teller<'_> {
             fact: json!({ "set": set }),
             by: "user password".into(),
             because: because.into(),
-            change: (!set).then(|| format!("twofa password set {}", self.login())),
+            change: (came == First::Wrong).then(|| format!("twofa password set {}", self.login())),
         }
     }
 
@@ -155,7 +160,7 @@ impl Teller<'_> {
                 other.code()
             ),
             (other, false) => format!(
-                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own: `twofa oauth-client add NAME --user LOGIN`.",
+                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own.",
                 other.code()
             ),
         };
@@ -163,25 +168,7 @@ impl Teller<'_> {
             fact: json!({ "channel": channel.code(), "open": open, "enable_2fa": on }),
             by: "setting Enable2FA".into(),
             because,
-            change: (!open).then(|| set_enabled(false)),
-        }
-    }
-
-    /// For whom a provider may speak.
-    fn speaks(&self, takes: Taken, refuses: bool) -> Told {
-        let who = self.who();
-        let because = if takes == Taken::None {
-            format!("No user of this type comes through it, and so {who} does not.")
-        } else if refuses {
-            format!("{who} is an administrator, and none comes through it.")
-        } else {
-            format!("{who} may come through it.")
-        };
-        Told {
-            fact: json!({ "takes": takes, "refuses_administrators": refuses }),
-            by: "idp".into(),
-            because,
-            change: None,
+            change: (!open).then(|| "twofa oauth-client add NAME --user LOGIN".to_owned()),
         }
     }
 
@@ -582,10 +569,16 @@ fn set_enabled(on: bool) -> String {
     format!("twofa setting set {} {value}", setting::ENABLE_2FA.code)
 }
 
-fn denied(kind: Kind, why: &str) -> &'static str {
+pub(super) fn denied(kind: Kind, why: &str) -> &'static str {
     match (kind, why) {
+        (Kind::SsoRefused, "technical_user") => "no provider speaks for technical users",
+        (Kind::SsoRefused, "sso_type") => "it takes no users of this type",
+        (Kind::SsoRefused, "sso_administrator") => "it takes no administrators",
+        (Kind::SsoRefused, _) => "nothing it says is believed",
+        (Kind::InvalidValue, _) => "it is not enabled",
+        (Kind::SsoRequired, _) => "employees have to use single sign-on",
         (_, "technical_user") => "a technical user has no login with a password",
-        (_, "inactive") => "the account is deactivated",
+        (Kind::Deactivated, _) | (_, "inactive") => "the account is deactivated",
         (_, "no_password") => "no password is set",
         (Kind::Locked, _) => "the account is locked",
         (Kind::ChannelRefused, _) => "2FA is on, and this channel takes no password",
@@ -596,11 +589,11 @@ fn denied(kind: Kind, why: &str) -> &'static str {
     }
 }
 
-const CONTINUES: &str = "continues";
+pub(super) const CONTINUES: &str = "continues";
 const DENIED: &str = "denied";
 
 impl Told {
-    fn rule(self, rule: &'static str, effect: &'static str) -> Rule {
+    pub(super) fn rule(self, rule: &'static str, effect: &'static str) -> Rule {
         Rule {
             rule,
             fact: self.fact,

@@ -159,6 +159,10 @@ pub struct Explain {
     /// The method the login wishes for [default: the primary one]
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
+    /// The identity provider the login goes through [default: the user's own, for whom it goes through one]
+    #[cfg(feature = "saml")]
+    #[arg(long, value_name = "NAME", conflicts_with = "method", add = complete::idps())]
+    idp: Option<String>,
 }
 
 /// `login simulate`.
@@ -273,10 +277,19 @@ fn explain(context: &mut Context, args: &Explain) -> Result<Answer> {
     // Whom only the policy knows is somebody else to whoever asks.
     let known = user::lookup(&session.store, &args.user)?;
     session.permit(known.as_ref())?;
+    #[cfg(feature = "saml")]
+    let idp = args.idp.as_deref();
+    #[cfg(not(feature = "saml"))]
+    let idp = None;
     let question = Question {
         channel: args.channel.into(),
         method: method(args.method.as_deref())?,
+        idp,
     };
+    if idp.is_some() && question.channel != Channel::Web {
+        let message = "a login through an identity provider comes by the channel `web`";
+        return Err(Error::new(Kind::Usage, message));
+    }
     let looked = args.what_if.look(context, session, |store| {
         let user = match &known {
             Some(known) => user::get(store, known.id)?,
@@ -377,6 +390,12 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
                 refusal = refusal.hint(
                     "an integration gets in by OAuth: `twofa oauth-client add NAME --user LOGIN`",
                 );
+            }
+            if kind == Kind::SsoRequired {
+                refusal = refusal.hint(format!(
+                    "without a password, `twofa login start {}` names where the login goes on",
+                    argument(&verdict.user)
+                ));
             }
             if matches!(kind, Kind::PasswordExpired | Kind::PasswordMustChange) {
                 refusal = refusal.hint(format!(
