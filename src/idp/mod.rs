@@ -384,6 +384,18 @@ pub fn candidates(store: &Store) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The names of those that are enabled.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn enabled(store: &Store) -> Result<Vec<String>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT name FROM idp WHERE enabled = 1 ORDER BY name_key")?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// What a setting that names a provider refers to.
 pub(crate) fn reference(store: &Store, name: &str) -> Result<(i64, String)> {
     find(store, name).map(|idp| (idp.id, idp.name))

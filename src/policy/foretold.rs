@@ -34,10 +34,14 @@ fn told(store: &Store, question: Question) -> (BTreeMap<String, Explanation>, Co
     (found, coverage(store, scope).unwrap())
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn question() -> impl Strategy<Value = Question<'static>> {
     let channel = prop_oneof![8 => Just(Channel::Web), 1 => Just(Channel::Forms)];
     let method = prop::option::weighted(0.3, prop::sample::select(Method::ALL.to_vec()));
-    (channel, method).prop_map(|(channel, method)| Question { channel, method })
+    (channel, method).prop_map(|(channel, method)| Question {
+        channel,
+        method,
+        idp: None,
+    })
 }
 
 proptest! {

@@ -56,6 +56,7 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
     let question = Question {
         channel: login.channel,
         method: login.wished,
+        idp: None,
     };
     let told = world.look("login explain", at, |store| {
         explain(store, &user::get(store, id).unwrap(), question).unwrap()
@@ -86,6 +87,20 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
+    if told.idp.is_some() {
+        return elsewhere(&told, &verdict);
+    }
+    // No password is compared where none would be of use: whether there is one matters to nobody.
+    let has_password = user::get(&world.session.store, id).unwrap().has_password;
+    if !has_password && told.outcome != verdict.outcome {
+        prop_assert_eq!(verdict.reason, Some("first_factor_wrong"));
+        prop_assert!(
+            told.steps
+                .iter()
+                .any(|rule| rule.because == "No password is set, and none would be of use.")
+        );
+        return Ok(());
+    }
     prop_assert_eq!(
         (told.outcome, told.reason, told.method, &told.methods),
         (
@@ -116,6 +131,23 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
             "second_factor_used"
         );
     }
+    Ok(())
+}
+
+/// A login that goes through a provider: no password of theirs lets them in, and what keeps out there keeps out here.
+fn elsewhere(told: &Explanation, verdict: &Verdict) -> Result<(), TestCaseError> {
+    let denied = |kind: Kind| Outcome::Denied(kind);
+    let expected = match told.outcome {
+        Outcome::Redirect => [Kind::SsoRequired, Kind::FirstFactorWrong],
+        Outcome::Denied(Kind::Deactivated) => [Kind::FirstFactorWrong; 2],
+        Outcome::Denied(Kind::Locked) => [Kind::Locked, Kind::FirstFactorWrong],
+        _ => [Kind::SsoRequired, Kind::FirstFactorWrong],
+    };
+    prop_assert!(
+        expected.map(denied).contains(&verdict.outcome),
+        "{:?}",
+        told
+    );
     Ok(())
 }
 
