@@ -201,3 +201,46 @@ fn lacking(store: &Store, provider: bool) -> Result<Option<&'static str>> {
         None
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::login::facts::Person;
+    use crate::login::random::{World, cases, made, shared};
+    use crate::store::tests::START;
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        /// Everybody at once, these one by one, and each asked alone: they agree on who is locked out now.
+        #[test]
+        fn whoever_is_locked_out_alone_is_so_among_others(
+            shared in shared(), users in prop::collection::vec(made(), 8)
+        ) {
+            let world = World::new(&shared, &users);
+            let (alone, together, each) = world.look("coverage", START, |store| {
+                let (system, mut ids, mut alone) = (System::load(store).unwrap(), Vec::new(), Vec::new());
+                user::each(store, &mut |user| {
+                    ids.push(user.id);
+                    let person = Person::load(store, user)?;
+                    if decide::is_locked_out(&system, &person) {
+                        alone.push(person.user.id);
+                    }
+                    Ok(())
+                })
+                .unwrap();
+                let out = |reach: &Reach| -> Vec<i64> {
+                    let standing = Standing::of(store, reach).unwrap();
+                    let out = standing.locked_out.keys().copied();
+                    out.filter(|id| standing.is_out(*id, store.now())).collect()
+                };
+                alone.sort_unstable();
+                (alone, out(&Reach::Everyone), out(&Reach::Users(ids)))
+            });
+            prop_assert_eq!(&alone, &together);
+            prop_assert_eq!(alone, each);
+        }
+    }
+}

@@ -310,6 +310,31 @@ impl World {
             )
             .unwrap();
         }
+        self.join(id, made);
+        store
+            .write(|tx| {
+                if made.app {
+                    let next = tx.next_id("authenticator")?;
+                    let sealed = tx.vault()?.seal(authenticator::SECRET, next, &SECRET, tx.source())?;
+                    tx.db().execute(
+                        "INSERT INTO authenticator (user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
+                         VALUES (?1, ?2, ?3, 'SHA1', 6, 30, 0, 0)",
+                        params![id, sealed, authenticator::fingerprint(tx, &SECRET)?],
+                    )?;
+                }
+                if !made.codes {
+                    return Ok(Vec::new());
+                }
+                let codes = GenerateCodes::new(id);
+                codes.write(tx)?;
+                Ok(codes.into_codes())
+            })
+            .unwrap()
+    }
+
+    /// Makes a user what they are beside that: an administrator, somebody who came through providers.
+    fn join(&self, id: i64, made: &Made) {
+        let db = self.session.store.tampered();
         if made.administrator {
             db.execute(
                 "INSERT INTO group_user SELECT id, ?1 FROM \"group\" WHERE built_in = 'administrators'",
@@ -330,25 +355,6 @@ impl World {
             )
             .unwrap();
         }
-        store
-            .write(|tx| {
-                if made.app {
-                    let next = tx.next_id("authenticator")?;
-                    let sealed = tx.vault()?.seal(authenticator::SECRET, next, &SECRET, tx.source())?;
-                    tx.db().execute(
-                        "INSERT INTO authenticator (user, secret, fingerprint, algorithm, digits, period, consumed_until_at, connected_at)
-                         VALUES (?1, ?2, ?3, 'SHA1', 6, 30, 0, 0)",
-                        params![id, sealed, authenticator::fingerprint(tx, &SECRET)?],
-                    )?;
-                }
-                if !made.codes {
-                    return Ok(Vec::new());
-                }
-                let codes = GenerateCodes::new(id);
-                codes.write(tx)?;
-                Ok(codes.into_codes())
-            })
-            .unwrap()
     }
 
     fn bytes(&self) -> [Vec<u8>; 2] {
