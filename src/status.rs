@@ -101,8 +101,8 @@ pub fn status(session: &Session) -> Result<Status> {
     let has = Has {
         mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
         providers: !crate::sms_provider::candidates(store)?.is_empty(),
-        stranded: coverage.no_method + coverage.no_provider > 0,
-        passwords: coverage.users > 0,
+        stranded: coverage.no_method + coverage.no_identity_provider > 0,
+        logins: coverage.users + coverage.sso > 0,
     };
     let key = key_trouble(store)?;
     let next = if key.as_ref().is_some_and(|key| key.kind != LOCKED) {
@@ -250,8 +250,8 @@ struct Has {
     providers: bool,
     /// Whether somebody could not log in with 2FA on.
     stranded: bool,
-    /// Whether anybody has a password.
-    passwords: bool,
+    /// Whether anybody has a password, or comes through a provider.
+    logins: bool,
 }
 
 /// The next thing an administrator would do.
@@ -287,10 +287,20 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> Str
     if !system.enabled {
         return "twofa setting set Enable2FA on".to_owned();
     }
-    if !has.passwords {
+    if !has.logins {
         return "twofa password set LOGIN".to_owned();
     }
     "twofa login simulate LOGIN".to_owned()
+}
+
+/// Whether a password is of use to a user: technical users have none, and who has to use single sign-on needs none.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn uses_password(store: &Store, user: &user::User) -> Result<bool> {
+    let person = crate::login::facts::Person::load(store, user.clone())?;
+    let system = System::load(store)?;
+    Ok(user.kind != user::Type::Technical && !decide::must_use_sso(&system, &person))
 }
 
 /// What is worth saying of a user who could not log in right now, for want of a second factor or of an identity provider.
@@ -302,7 +312,7 @@ pub fn stranded(store: &Store, user: &user::User) -> Result<Option<Warning>> {
     let system = System::load(store)?;
     if user.active && decide::way(&system, &person, user.has_password) == Way::NoProvider {
         return Ok(Some(Warning {
-            kind: "no_provider",
+            kind: "no_identity_provider",
             message: format!(
                 "`{}` has to use single sign-on, no identity provider takes them, and they cannot log in.",
                 visible(&user.login)

@@ -75,7 +75,7 @@ pub struct Numbers {
     /// Active users who log in through an identity provider, with a password or without: they are asked there.
     pub sso: u64,
     /// Those who would have to, and whom none takes: they cannot log in.
-    pub no_provider: u64,
+    pub no_identity_provider: u64,
 }
 
 /// Some of them.
@@ -83,7 +83,7 @@ pub struct Numbers {
 pub struct CoverageRow {
     /// The word scripts match on. Of those who are asked, each stands in one of `email`, `sms`, `totp`, `recovery-codes`,
     /// `connects_app` and `no_method`, and some in `falls_back` and `no_recovery_codes` as well; those who are not stand in
-    /// `password_only`, or, where they come through an identity provider, in `sso`, and in `no_provider` where they have to
+    /// `password_only`, or, where they come through an identity provider, in `sso`, and in `no_identity_provider` where they have to
     /// and none takes them. `held_up` are those whom a lock or a new password that is due keeps out before any of that; who
     /// has neither password nor provider stands in `no_password`.
     pub row: &'static str,
@@ -142,7 +142,7 @@ impl Class {
             Class::NoRecoveryCodes => "no_recovery_codes",
             Class::PasswordOnly => "password_only",
             Class::Sso => "sso",
-            Class::NoProvider => "no_provider",
+            Class::NoProvider => "no_identity_provider",
             Class::HeldUp => "held_up",
             Class::NoPassword => "no_password",
         }
@@ -157,7 +157,7 @@ impl Class {
             Class::NoRecoveryCodes => "No recovery codes",
             Class::PasswordOnly => "Not asked, the password is enough",
             Class::Sso => "Through an identity provider",
-            Class::NoProvider => "Through a provider, and none takes them",
+            Class::NoProvider => "No identity provider takes them",
             Class::HeldUp => "Locked, or a new password is due",
             Class::NoPassword => "No password, no login",
         }
@@ -283,7 +283,7 @@ impl Survey {
                 connects_app,
                 no_method,
                 sso: sum(|class| class == Class::Sso),
-                no_provider: sum(|class| class == Class::NoProvider),
+                no_identity_provider: sum(|class| class == Class::NoProvider),
             },
             rows: tops
                 .into_iter()

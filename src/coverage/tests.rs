@@ -19,7 +19,7 @@ fn class(told: &crate::login::explain::Explanation) -> &'static str {
         (Outcome::Granted, _) => "password_only",
         (Outcome::SecondFactorRequired, Some(method)) => method.code(),
         (Outcome::EnrolmentRequired, _) => "connects_app",
-        (Outcome::Denied(Kind::SsoRequired), _) => "no_provider",
+        (Outcome::Denied(Kind::SsoRequired), _) => "no_identity_provider",
         (Outcome::Denied(Kind::FirstFactorWrong), _) => "no_password",
         _ => "no_method",
     }
@@ -75,7 +75,14 @@ fn compared(world: &World, at: Time) -> Result<(), TestCaseError> {
         }
         let names = told.get(row.row).cloned().unwrap_or_default();
         prop_assert_eq!(row.count, names.len() as u64, "{}", row.row);
-        if !["password_only", "no_password", "sso", "no_provider"].contains(&row.row) {
+        if ![
+            "password_only",
+            "no_password",
+            "sso",
+            "no_identity_provider",
+        ]
+        .contains(&row.row)
+        {
             asked += row.count;
         }
         if let Some(users) = &row.users {
@@ -91,8 +98,8 @@ fn compared(world: &World, at: Time) -> Result<(), TestCaseError> {
     let none = (count("connects_app"), count("no_method"));
     prop_assert_eq!((numbers.connects_app, numbers.no_method), none);
     prop_assert_eq!(numbers.covered, asked - none.0 - none.1);
-    let there = (count("sso"), count("no_provider"));
-    prop_assert_eq!((numbers.sso, numbers.no_provider), there);
+    let there = (count("sso"), count("no_identity_provider"));
+    prop_assert_eq!((numbers.sso, numbers.no_identity_provider), there);
     Ok(())
 }
 

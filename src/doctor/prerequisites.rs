@@ -10,14 +10,15 @@ use crate::coverage::{self, Scope};
 use crate::delivery::{Sender, open_directory};
 use crate::error::Result;
 use crate::login::crowd::{self, Brought};
-use crate::login::decide;
+use crate::login::decide::{self, Way};
 use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
 use crate::permission::{self, Access, Grantees};
 use crate::store::Store;
+use crate::user::Type;
 use crate::verb::Operation;
-use crate::{mailbox, sms_provider};
+use crate::{idp, mailbox, sms_provider};
 
 /// What the methods need to send.
 pub(super) fn methods(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
@@ -205,10 +206,44 @@ fn lacks(path: &Path, needs: u32) -> bool {
     }
 }
 
+/// Who has to come through an identity provider, and is taken by none.
+fn identity_providers(store: &Store, system: &System, out: &mut Findings<'_>) -> Result<()> {
+    let mut tally = Tally::default();
+    let what = "Asking who comes through a provider";
+    crowd::each(store, Brought::Matters, what, &mut |passer| {
+        let way = decide::way(system, passer.means(false), passer.has_password);
+        if way == Way::NoProvider {
+            tally.add(passer.login);
+        }
+        Ok(())
+    })?;
+    if tally.count == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "{} to use single sign-on, and no identity provider takes them: {}.",
+        counted(tally.count, "user has", "users have"),
+        tally.listed()
+    );
+    let names = idp::taking(store, Type::Employee)?;
+    let mend = if names.is_empty() {
+        "twofa setting set DisableInternalUserPasswordAuth off".to_owned()
+    } else {
+        format!("twofa setting set DefaultSsoProvider {}", only(&names))
+    };
+    out.add("no_identity_provider", tally.count, message)
+        .names(&tally.names)
+        .mend(mend);
+    Ok(())
+}
+
 /// Who must answer with a second factor, has none, and could connect no app: they cannot log in.
 pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
     let system = System::load(store)?;
+    if system.no_internal_passwords {
+        identity_providers(store, &system, out)?;
+    }
     if !system.enabled {
         return Ok(Looked::Whole);
     }

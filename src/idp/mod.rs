@@ -396,6 +396,16 @@ pub(crate) fn enabled(store: &Store) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The names of those that are enabled and take users of a type.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn taking(store: &Store, kind: Type) -> Result<Vec<String>> {
+    let takes = |idp: &Idp| idp.enabled && idp.takes(kind) != Taken::None;
+    let names = list(store)?.into_iter().filter(takes);
+    Ok(names.map(|idp| idp.name).collect())
+}
+
 /// What a setting that names a provider refers to.
 pub(crate) fn reference(store: &Store, name: &str) -> Result<(i64, String)> {
     find(store, name).map(|idp| (idp.id, idp.name))

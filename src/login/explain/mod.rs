@@ -4,6 +4,7 @@
 //! sent, counted, consumed or written. The moment is that of the store's clock, which may stand anywhere
 //! ([`Store::stand_still`]); the state is the one the store is in, or would be in after a policy.
 
+mod asked;
 mod sso;
 #[cfg(test)]
 mod tests;

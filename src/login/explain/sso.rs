@@ -125,11 +125,6 @@ fn changes(outcome: Outcome, steps: &[Rule]) -> Vec<String> {
         .collect()
 }
 
-/// `` `corp` `` as a sentence has it.
-fn called(idp: &Idp) -> String {
-    format!("`{}`", visible(&idp.name))
-}
-
 fn edit(idp: &Idp, how: &str) -> String {
     format!("twofa idp edit {} {how}", argument(&idp.name))
 }
@@ -172,7 +167,7 @@ impl Teller<'_> {
 
     /// Why the login goes to a provider, and to this one.
     fn sends(&self, sent: &Sent) -> Told {
-        let (who, to) = (self.who(), called(&sent.idp));
+        let (who, to) = (self.who(), visible(&sent.idp.name));
         let must = decide::must_use_sso(self.system, self.person);
         let known = decide::provider(self.system, self.person);
         let fact = fact(must, known, Some(&sent.idp.name));
@@ -221,7 +216,7 @@ impl Teller<'_> {
                 format!(
                     "{}: a password is of no use, and {} takes the login from the channel `web`.",
                     self.must(),
-                    called(idp)
+                    visible(&idp.name)
                 ),
                 Some(let_passwords()),
             ),
@@ -235,7 +230,7 @@ impl Teller<'_> {
             Some(idp) if known == Some(Known::Before) => (
                 format!(
                     "{who} came through {} before; the password is of use all the same{}.",
-                    called(idp),
+                    visible(&idp.name),
                     self.exempt()
                 ),
                 None,
@@ -272,11 +267,11 @@ impl Teller<'_> {
         };
         Ok(match nearest {
             Some(idp) if !idp.enabled => (
-                format!("{} is not enabled", called(&idp)),
+                format!("{} is not enabled", visible(&idp.name)),
                 format!("twofa idp enable {}", argument(&idp.name)),
             ),
             Some(idp) => (
-                format!("{} takes no employees", called(&idp)),
+                format!("{} takes no employees", visible(&idp.name)),
                 edit(&idp, "--employees existing"),
             ),
             None => (
@@ -307,7 +302,7 @@ impl Teller<'_> {
             because: format!(
                 "{} last came through {} at {}, which {why}.",
                 self.who(),
-                called(&idp),
+                visible(&idp.name),
                 last.last_login_at
             ),
             change: Some(change),
@@ -337,7 +332,7 @@ impl Teller<'_> {
 
     /// The same of a provider that is known, and whether it is believed at all.
     fn speaks(&self, sent: &Sent, mut rule: Rule) -> Rule {
-        let (idp, to) = (&sent.idp, called(&sent.idp));
+        let (idp, to) = (&sent.idp, visible(&sent.idp.name));
         let takes = idp.takes(self.person.user.kind);
         let option = whom(self.person.user.kind).1;
         let (because, change) = if !idp.enabled {
@@ -397,7 +392,7 @@ impl Teller<'_> {
 
     /// What a provider has to say of a second factor, and what it said last.
     fn asserts(&self, sent: &Sent) -> Told {
-        let (idp, to) = (&sent.idp, called(&sent.idp));
+        let (idp, to) = (&sent.idp, visible(&sent.idp.name));
         let mut ways: Vec<String> = idp
             .mfa_contexts
             .iter()
@@ -451,7 +446,7 @@ impl Teller<'_> {
 
     /// The verdict.
     fn through(&self, sent: &Sent, next: &Next) -> String {
-        let (who, to) = (self.who(), called(&sent.idp));
+        let (who, to) = (self.who(), visible(&sent.idp.name));
         match next {
             Next::Denied(kind, why) => {
                 format!("{who} cannot log in through {to}: {}.", denied(*kind, why))

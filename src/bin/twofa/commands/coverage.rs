@@ -77,7 +77,7 @@ pub fn run(context: &mut Context, args: &CoverageArgs) -> Result<Answer> {
     let mut stranded = found
         .rows
         .iter()
-        .filter(|row| ["no_method", "no_provider"].contains(&row.row));
+        .filter(|row| ["no_method", "no_identity_provider"].contains(&row.row));
     let first = stranded.find_map(|row| row.users.as_ref()?.first());
     Ok(match first {
         Some(login) => answer.say(format!("Next: `twofa login explain {}`.", argument(login))),
@@ -156,15 +156,15 @@ fn elsewhere(numbers: &Numbers) -> String {
             are(numbers.sso)
         ));
     }
-    if numbers.no_provider > 0 {
-        let has = if numbers.no_provider == 1 {
+    if numbers.no_identity_provider > 0 {
+        let has = if numbers.no_identity_provider == 1 {
             "has"
         } else {
             "have"
         };
         lines.push_str(&format!(
             "\n{} {has} to use single sign-on, no identity provider takes them, and they cannot log in.",
-            counted(numbers.no_provider, "user", "users")
+            counted(numbers.no_identity_provider, "user", "users")
         ));
     }
     lines

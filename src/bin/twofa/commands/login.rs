@@ -393,7 +393,7 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             }
             if kind == Kind::SsoRequired {
                 refusal = refusal.hint(format!(
-                    "without a password, `twofa login start {}` names where the login goes on",
+                    "`twofa login start {0}` without a password sends them there, and `twofa login explain {0}` tells more",
                     argument(&verdict.user)
                 ));
             }

@@ -95,13 +95,10 @@ fn sso(standing: &Standing) -> Vec<String> {
         })
         .collect();
     if !names.is_empty() {
-        let noun = if names.len() == 1 {
-            "The identity provider"
-        } else {
-            "The identity providers"
-        };
-        let vouch = if names.len() == 1 { "vouches" } else { "vouch" };
-        lines.push(format!("{noun} {} {vouch} for users.", names.join(", ")));
+        lines.push(format!(
+            "Identity providers that are enabled: {}.",
+            names.join(", ")
+        ));
     } else if standing.no_internal_passwords {
         lines.push("No identity provider is enabled.".to_owned());
     }
