@@ -431,6 +431,7 @@ fn six_digits(store: &Store) -> Result<Secret> {
 }
 
 /// The purpose of a login that was sent to an identity provider.
+#[cfg(feature = "saml")]
 pub(crate) const SSO: &str = "sso";
 
 /// An open challenge as `login list` shows it.

@@ -1,15 +1,16 @@
 //! What must never happen, whatever else is allowed.
 //!
 //! Three guards stand behind every change: the store keeps an active administrator, somebody can still change who may,
-//! and nobody who must use 2FA is newly left without any way to log in, unless the command says that this is meant. They
-//! are judged on the state before and after the change, under the write lock, by the decision that judges logins.
+//! and nobody who must use 2FA, or single sign-on, is newly left without any way to log in, unless the command says that
+//! this is meant. They are judged on the state before and after the change, under the write lock, by the decision that judges logins.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
+use crate::login::crowd::{self, Brought};
+use crate::login::decide::{self, Next, Way};
 use crate::login::facts::System;
-use crate::login::{crowd, decide};
 use crate::method::Method;
 use crate::name::{counted, visible};
 use crate::permission::{self, Grantees, active_administrators};
@@ -41,6 +42,8 @@ pub(crate) struct Standing {
     moments: Vec<Time>,
     /// The users within reach who have no way to log in, with the moments from which on that is so.
     locked_out: BTreeMap<i64, BTreeSet<Time>>,
+    /// Those of them whom no identity provider takes, and who have to come through one.
+    without_provider: BTreeSet<i64>,
 }
 
 impl Standing {
@@ -54,20 +57,33 @@ impl Standing {
             changeable: permission::is_always_had(store, changing)?,
             moments: Vec::new(),
             locked_out: BTreeMap::new(),
+            without_provider: BTreeSet::new(),
         };
         let system = System::load(store)?;
-        if !system.enabled || *reach == Reach::Nobody {
+        let asks_more = system.enabled || system.no_internal_passwords;
+        if !asks_more || *reach == Reach::Nobody {
             return Ok(standing);
         }
         let can_use = Grantees::load(store, Operation::CanUse2FA)?;
         standing.moments = can_use.moments(store.now()).collect();
         let (moments, out) = (&standing.moments, &mut standing.locked_out);
-        crowd::within(store, reach, "Asking who could log in", &mut |passer| {
+        let without_provider = &mut standing.without_provider;
+        let brought = Brought::by(&system);
+        let what = "Asking who could log in";
+        crowd::within(store, reach, brought, what, &mut |passer| {
             let uses = |at: &Time| can_use.allow(passer.id, passer.groups, *at);
             let when: BTreeSet<Time> = moments.iter().copied().filter(uses).collect();
             // Whether it is the 2FA of today or of next week: the methods are those of now.
-            if passer.has_password && decide::has_no_way(&system, passer.means(!when.is_empty())) {
-                out.insert(passer.id, when);
+            let means = passer.means(!when.is_empty());
+            match decide::way(&system, means, passer.has_password) {
+                Way::Password(Next::Denied(..)) => {
+                    out.insert(passer.id, when);
+                }
+                Way::NoProvider => {
+                    out.insert(passer.id, moments.iter().copied().collect());
+                    without_provider.insert(passer.id);
+                }
+                Way::Password(_) | Way::Provider | Way::Nothing => {}
             }
             Ok(())
         })?;
@@ -156,23 +172,75 @@ pub(crate) fn check(
             counted(count, "user", "users")
         ),
     )
-    .hint(match lacking_sender(store)? {
-        Some(first) => format!("{first} first, or say --allow-lockout={count} if it is meant"),
-        None => format!("give them a method first, or say --allow-lockout={count} if it is meant"),
-    })
+    .hint(
+        match lacking(
+            store,
+            newly.iter().any(|id| after.without_provider.contains(id)),
+        )? {
+            Some(first) => format!("{first} first, or say --allow-lockout={count} if it is meant"),
+            None => {
+                format!("give them a method first, or say --allow-lockout={count} if it is meant")
+            }
+        },
+    )
     .with("count", count)
     .with("users", names))
 }
 
-/// What to do where a method is enabled and nothing sends its codes: then it is that which is missing, and not the users'
-/// methods.
-fn lacking_sender(store: &Store) -> Result<Option<&'static str>> {
+/// What to do where nobody vouches for some of them, or a method is enabled and nothing sends its codes: then it is that
+/// which is missing, and not the users' methods.
+fn lacking(store: &Store, provider: bool) -> Result<Option<&'static str>> {
     let system = System::load(store)?;
-    Ok(if system.is_enabled(Method::Email) && !system.mailbox {
+    Ok(if provider {
+        Some("no identity provider takes them: `twofa idp default NAME`")
+    } else if system.is_enabled(Method::Email) && !system.mailbox {
         Some("email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME`")
     } else if system.is_enabled(Method::Sms) && !system.provider {
         Some("SMS is enabled and no provider is set: `twofa setting set SmsProvider NAME`")
     } else {
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::login::facts::Person;
+    use crate::login::random::{World, cases, made, shared};
+    use crate::store::tests::START;
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        /// Everybody at once, these one by one, and each asked alone: they agree on who is locked out now.
+        #[test]
+        fn whoever_is_locked_out_alone_is_so_among_others(
+            shared in shared(), users in prop::collection::vec(made(), 8)
+        ) {
+            let world = World::new(&shared, &users);
+            let (alone, together, each) = world.look("coverage", START, |store| {
+                let (system, mut ids, mut alone) = (System::load(store).unwrap(), Vec::new(), Vec::new());
+                user::each(store, &mut |user| {
+                    ids.push(user.id);
+                    let person = Person::load(store, user)?;
+                    if decide::is_locked_out(&system, &person) {
+                        alone.push(person.user.id);
+                    }
+                    Ok(())
+                })
+                .unwrap();
+                let out = |reach: &Reach| -> Vec<i64> {
+                    let standing = Standing::of(store, reach).unwrap();
+                    let out = standing.locked_out.keys().copied();
+                    out.filter(|id| standing.is_out(*id, store.now())).collect()
+                };
+                alone.sort_unstable();
+                (alone, out(&Reach::Everyone), out(&Reach::Users(ids)))
+            });
+            prop_assert_eq!(&alone, &together);
+            prop_assert_eq!(alone, each);
+        }
+    }
 }

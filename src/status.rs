@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::actor::Session;
 use crate::audit::{self, Record};
-use crate::coverage::{NAMES, Numbers, Survey};
+use crate::coverage::{self, NAMES, Numbers, Survey};
 use crate::error::{Kind, Result};
-use crate::login::crowd::{self, Passer};
-use crate::login::decide;
+use crate::idp;
+use crate::login::crowd::{self, Brought, Passer};
+use crate::login::decide::{self, Way};
 use crate::login::facts::System;
 use crate::method::{Method, MethodRow};
 use crate::name::{argument, visible};
@@ -52,6 +53,12 @@ pub struct Status {
     pub mailbox: Option<String>,
     /// The SMS provider codes are sent through.
     pub sms_provider: Option<String>,
+    /// `DisableInternalUserPasswordAuth`: employees have to use single sign-on.
+    pub no_internal_passwords: bool,
+    /// The identity providers that are enabled, by name.
+    pub identity_providers: Vec<String>,
+    /// The one of users who have none of their own.
+    pub default_sso: Option<String>,
     /// Administrator actions that went unconfirmed by `--override` within the last seven days.
     pub overrides: i64,
     /// The newest events, newest first; `null` to who may not read the audit log.
@@ -80,7 +87,7 @@ pub fn status(session: &Session) -> Result<Status> {
     let (users, active, locked) = user::counts(store)?;
     let mut survey = Survey::begin(store, false)?;
     let mut ready = Ready::default();
-    crowd::each(store, "Asking who uses what", &mut |passer| {
+    crowd::each(store, Brought::Matters, coverage::WHAT, &mut |passer| {
         survey.count(passer);
         ready.count(passer);
         Ok(())
@@ -94,8 +101,8 @@ pub fn status(session: &Session) -> Result<Status> {
     let has = Has {
         mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
         providers: !crate::sms_provider::candidates(store)?.is_empty(),
-        stranded: coverage.no_method > 0,
-        passwords: coverage.users > 0,
+        stranded: coverage.no_method + coverage.no_identity_provider > 0,
+        logins: coverage.users + coverage.sso > 0,
     };
     let key = key_trouble(store)?;
     let next = if key.as_ref().is_some_and(|key| key.kind != LOCKED) {
@@ -118,6 +125,9 @@ pub fn status(session: &Session) -> Result<Status> {
         methods,
         mailbox: name(&setting::MAILBOX_2FA),
         sms_provider: name(&setting::SMS_PROVIDER),
+        no_internal_passwords: system.no_internal_passwords,
+        identity_providers: idp::enabled(store)?,
+        default_sso: name(&setting::DEFAULT_SSO),
         overrides,
         last_events: told(session, Operation::CanViewSysOperationAudit, || {
             newest(store)
@@ -226,7 +236,8 @@ impl Ready {
 /// [`crate::error::Kind::Storage`].
 pub fn lacking(store: &Store, method: Method) -> Result<i64> {
     let mut ready = Ready::default();
-    crowd::each(store, "Asking who could use it", &mut |passer| {
+    let what = "Asking who could use it";
+    crowd::each(store, Brought::DoesNot, what, &mut |passer| {
         ready.count(passer);
         Ok(())
     })?;
@@ -239,8 +250,8 @@ struct Has {
     providers: bool,
     /// Whether somebody could not log in with 2FA on.
     stranded: bool,
-    /// Whether anybody has a password.
-    passwords: bool,
+    /// Whether anybody has a password, or comes through a provider.
+    logins: bool,
 }
 
 /// The next thing an administrator would do.
@@ -276,31 +287,50 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> Str
     if !system.enabled {
         return "twofa setting set Enable2FA on".to_owned();
     }
-    if !has.passwords {
+    if !has.logins {
         return "twofa password set LOGIN".to_owned();
     }
     "twofa login simulate LOGIN".to_owned()
 }
 
-/// What is worth saying of a user who could not log in right now, for want of a second factor.
+/// Whether a password is of use to a user: technical users have none, and who has to use single sign-on needs none.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn uses_password(store: &Store, user: &user::User) -> Result<bool> {
+    let person = crate::login::facts::Person::load(store, user.clone())?;
+    let system = System::load(store)?;
+    Ok(user.kind != user::Type::Technical && !decide::must_use_sso(&system, &person))
+}
+
+/// What is worth saying of a user who could not log in right now, for want of a second factor or of an identity provider.
 ///
 /// # Errors
 /// [`crate::error::Kind::Storage`].
 pub fn stranded(store: &Store, user: &user::User) -> Result<Option<Warning>> {
     let person = crate::login::facts::Person::load(store, user.clone())?;
-    Ok(
-        decide::is_locked_out(&System::load(store)?, &person).then(|| Warning {
-            kind: "no_second_factor",
+    let system = System::load(store)?;
+    if user.active && decide::way(&system, &person, user.has_password) == Way::NoProvider {
+        return Ok(Some(Warning {
+            kind: "no_identity_provider",
             message: format!(
-                "`{}` has no usable second factor and cannot log in.",
+                "`{}` has to use single sign-on, no identity provider takes them, and they cannot log in.",
                 visible(&user.login)
             ),
-            hint: Some(format!(
-                "twofa user edit {} --email ADDRESS",
-                argument(&user.login)
-            )),
-        }),
-    )
+            hint: Some("twofa idp default NAME".to_owned()),
+        }));
+    }
+    Ok(decide::is_locked_out(&system, &person).then(|| Warning {
+        kind: "no_second_factor",
+        message: format!(
+            "`{}` has no usable second factor and cannot log in.",
+            visible(&user.login)
+        ),
+        hint: Some(format!(
+            "twofa user edit {} --email ADDRESS",
+            argument(&user.login)
+        )),
+    }))
 }
 
 #[cfg(test)]

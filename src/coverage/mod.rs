@@ -1,7 +1,8 @@
 //! Who would be asked for what, and who would stand before a closed door: before 2FA is turned on, and after.
 //!
 //! Everybody who logs in with a password is judged by the decision that judges logins, as if `Enable2FA` were on: that is
-//! what an admin wants to know before they turn it on. It reads the store once, in one pass, and holds numbers and the
+//! what an admin wants to know before they turn it on. Whoever comes through an identity provider is asked there, and is
+//! counted apart. It reads the store once, in one pass, and holds numbers and the
 //! first few names, never everybody.
 
 mod share;
@@ -18,11 +19,11 @@ use self::tops::Tops;
 use crate::clock::Time;
 use crate::error::Result;
 use crate::group;
-use crate::login::crowd::{self, Passer};
-use crate::login::decide::{self, Means, Next};
+use crate::login::crowd::{self, Brought, Passer};
+use crate::login::decide::{self, Means, Next, Way};
 use crate::login::facts::System;
 use crate::method::Method;
-use crate::permission::{Grantees, built_in, built_in_group};
+use crate::permission::Grantees;
 use crate::store::Store;
 use crate::verb::Operation;
 
@@ -71,6 +72,10 @@ pub struct Numbers {
     pub connects_app: u64,
     /// Those who have none, and cannot log in.
     pub no_method: u64,
+    /// Active users who log in through an identity provider, with a password or without: they are asked there.
+    pub sso: u64,
+    /// Those who would have to, and whom none takes: they cannot log in.
+    pub no_identity_provider: u64,
 }
 
 /// Some of them.
@@ -78,8 +83,9 @@ pub struct Numbers {
 pub struct CoverageRow {
     /// The word scripts match on. Of those who are asked, each stands in one of `email`, `sms`, `totp`, `recovery-codes`,
     /// `connects_app` and `no_method`, and some in `falls_back` and `no_recovery_codes` as well; those who are not stand in
-    /// `password_only`. Of both, `held_up` are those whom a lock or a new password that is due keeps out before any of that;
-    /// who has no password stands in `no_password`.
+    /// `password_only`, or, where they come through an identity provider, in `sso`, and in `no_identity_provider` where they have to
+    /// and none takes them. `held_up` are those whom a lock or a new password that is due keeps out before any of that; who
+    /// has neither password nor provider stands in `no_password`.
     pub row: &'static str,
     /// The same for people.
     pub name: &'static str,
@@ -104,12 +110,14 @@ enum Class {
     FallsBack,
     NoRecoveryCodes,
     PasswordOnly,
+    Sso,
+    NoProvider,
     HeldUp,
     NoPassword,
 }
 
 impl Class {
-    const ALL: [Class; 11] = [
+    const ALL: [Class; 13] = [
         Class::Asked(Method::Email),
         Class::Asked(Method::Sms),
         Class::Asked(Method::Totp),
@@ -119,6 +127,8 @@ impl Class {
         Class::FallsBack,
         Class::NoRecoveryCodes,
         Class::PasswordOnly,
+        Class::Sso,
+        Class::NoProvider,
         Class::HeldUp,
         Class::NoPassword,
     ];
@@ -131,6 +141,8 @@ impl Class {
             Class::FallsBack => "falls_back",
             Class::NoRecoveryCodes => "no_recovery_codes",
             Class::PasswordOnly => "password_only",
+            Class::Sso => "sso",
+            Class::NoProvider => "no_identity_provider",
             Class::HeldUp => "held_up",
             Class::NoPassword => "no_password",
         }
@@ -144,6 +156,8 @@ impl Class {
             Class::FallsBack => "Fall back from the primary method",
             Class::NoRecoveryCodes => "No recovery codes",
             Class::PasswordOnly => "Not asked, the password is enough",
+            Class::Sso => "Through an identity provider",
+            Class::NoProvider => "No identity provider takes them",
             Class::HeldUp => "Locked, or a new password is due",
             Class::NoPassword => "No password, no login",
         }
@@ -153,10 +167,17 @@ impl Class {
     fn is_asked(self) -> bool {
         !matches!(
             self,
-            Class::PasswordOnly | Class::HeldUp | Class::NoPassword
+            Class::PasswordOnly
+                | Class::Sso
+                | Class::NoProvider
+                | Class::HeldUp
+                | Class::NoPassword
         )
     }
 }
+
+/// What whoever watches is told.
+pub(crate) const WHAT: &str = "Asking who uses what";
 
 /// Looks at everybody, at the moment of the store's clock.
 ///
@@ -169,7 +190,7 @@ pub fn coverage(store: &Store, scope: Scope<'_>) -> Result<Coverage> {
         .group
         .map(|name| group::find(store, name))
         .transpose()?;
-    crowd::each(store, "Asking who uses what", &mut |passer| {
+    crowd::each(store, Brought::Matters, WHAT, &mut |passer| {
         if group
             .as_ref()
             .is_none_or(|group| passer.groups.contains(&group.id))
@@ -187,10 +208,9 @@ pub(crate) struct Survey {
     system: System,
     enabled: bool,
     can_use: Grantees,
-    administrators: i64,
     now: Time,
-    /// People differ in few ways: each is judged once.
-    judged: HashMap<Means, Vec<Class>>,
+    /// People differ in few ways: each is judged once, with a password and without.
+    judged: HashMap<(Means, bool), Judged>,
     /// One for each class.
     tops: [Tops; Class::ALL.len()],
     users: u64,
@@ -210,7 +230,6 @@ impl Survey {
                 ..known
             },
             can_use: Grantees::load(store, Operation::CanUse2FA)?,
-            administrators: built_in_group(store, built_in::ADMINISTRATORS)?,
             now: store.now(),
             judged: HashMap::new(),
             tops: Class::ALL.map(|_| Tops::new((!all).then_some(NAMES))),
@@ -220,22 +239,22 @@ impl Survey {
 
     /// Counts somebody in.
     pub(crate) fn count(&mut self, passer: &Passer<'_>) {
-        let is_administrator = passer.groups.contains(&self.administrators);
-        let classes: &[Class] = if passer.has_password {
-            self.users += 1;
-            let can_use = self.can_use.allow(passer.id, passer.groups, self.now);
-            let means = passer.means(can_use);
-            let system = &self.system;
-            self.judged
-                .entry(means)
-                .or_insert_with(|| classes(system, means))
-        } else {
-            &[Class::NoPassword]
+        self.users += u64::from(passer.has_password);
+        let can_use = self.can_use.allow(passer.id, passer.groups, self.now);
+        let (means, system) = (passer.means(can_use), &self.system);
+        let judged = self
+            .judged
+            .entry((means, passer.has_password))
+            .or_insert_with(|| Judged::of(system, means, passer.has_password));
+        let is_held_up = match judged.way {
+            Way::Password(_) => passer.is_held_up(system, self.now),
+            // A password that is due is nothing to whoever does not use it.
+            Way::Provider => passer.is_locked(self.now),
+            Way::NoProvider | Way::Nothing => false,
         };
-        let is_held_up = passer.has_password && passer.is_held_up(&self.system, self.now);
         for (class, top) in Class::ALL.iter().zip(&mut self.tops) {
-            if classes.contains(class) || is_held_up && *class == Class::HeldUp {
-                top.count(passer.login, is_administrator);
+            if judged.classes.contains(class) || is_held_up && *class == Class::HeldUp {
+                top.count(passer.login, passer.administrator);
             }
         }
     }
@@ -263,6 +282,8 @@ impl Survey {
                 percent: share::percent(covered, asked),
                 connects_app,
                 no_method,
+                sso: sum(|class| class == Class::Sso),
+                no_identity_provider: sum(|class| class == Class::NoProvider),
             },
             rows: tops
                 .into_iter()
@@ -287,13 +308,30 @@ fn row(class: Class, top: Tops, asked: u64) -> CoverageRow {
     }
 }
 
-/// What somebody comes to: one way of being asked, or none, and what is worth knowing beside it.
-fn classes(system: &System, means: Means) -> Vec<Class> {
-    let asked = match decide::second_factor(system, means) {
-        Next::Granted => return vec![Class::PasswordOnly],
-        Next::Ask(method) | Next::NotUsable(method) => Class::Asked(method),
-        Next::Enrol => Class::ConnectsApp,
-        Next::Denied(..) => Class::NoMethod,
+/// What somebody comes to.
+struct Judged {
+    way: Way,
+    classes: Vec<Class>,
+}
+
+impl Judged {
+    fn of(system: &System, means: Means, has_password: bool) -> Judged {
+        let way = decide::way(system, means, has_password);
+        let classes = classes(system, means, &way);
+        Judged { way, classes }
+    }
+}
+
+/// One way of being asked, or none, and what is worth knowing beside it.
+fn classes(system: &System, means: Means, way: &Way) -> Vec<Class> {
+    let asked = match way {
+        Way::Password(Next::Granted) => return vec![Class::PasswordOnly],
+        Way::Password(Next::Ask(method) | Next::NotUsable(method)) => Class::Asked(*method),
+        Way::Password(Next::Enrol) => Class::ConnectsApp,
+        Way::Password(Next::Denied(..)) => Class::NoMethod,
+        Way::Provider => return vec![Class::Sso],
+        Way::NoProvider => return vec![Class::NoProvider],
+        Way::Nothing => return vec![Class::NoPassword],
     };
     let mut classes = vec![asked];
     let primary = system.primary();

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::*;
+use crate::error::Kind;
 use crate::login::explain::{Question, explain};
 use crate::login::random::{World, cases, made, moment, shared};
 use crate::login::verdict::Outcome;
@@ -18,6 +19,8 @@ fn class(told: &crate::login::explain::Explanation) -> &'static str {
         (Outcome::Granted, _) => "password_only",
         (Outcome::SecondFactorRequired, Some(method)) => method.code(),
         (Outcome::EnrolmentRequired, _) => "connects_app",
+        (Outcome::Denied(Kind::SsoRequired), _) => "no_identity_provider",
+        (Outcome::Denied(Kind::FirstFactorWrong), _) => "no_password",
         _ => "no_method",
     }
 }
@@ -43,10 +46,12 @@ fn asked_one_by_one(world: &World, at: Time) -> BTreeMap<&'static str, Vec<Strin
             if !user.active || user.kind == user::Type::Technical {
                 return Ok(());
             }
-            let class = if user.has_password {
-                class(&explain(store, &user, Question::default())?)
+            let told = explain(store, &user, Question::default())?;
+            // What it comes to there is the provider's affair, and what keeps an administrator out of it.
+            let class = if told.idp.is_some() {
+                "sso"
             } else {
-                "no_password"
+                class(&told)
             };
             found.entry(class).or_default().push(user.login);
             Ok(())
@@ -70,7 +75,14 @@ fn compared(world: &World, at: Time) -> Result<(), TestCaseError> {
         }
         let names = told.get(row.row).cloned().unwrap_or_default();
         prop_assert_eq!(row.count, names.len() as u64, "{}", row.row);
-        if !["password_only", "no_password"].contains(&row.row) {
+        if ![
+            "password_only",
+            "no_password",
+            "sso",
+            "no_identity_provider",
+        ]
+        .contains(&row.row)
+        {
             asked += row.count;
         }
         if let Some(users) = &row.users {
@@ -86,6 +98,8 @@ fn compared(world: &World, at: Time) -> Result<(), TestCaseError> {
     let none = (count("connects_app"), count("no_method"));
     prop_assert_eq!((numbers.connects_app, numbers.no_method), none);
     prop_assert_eq!(numbers.covered, asked - none.0 - none.1);
+    let there = (count("sso"), count("no_identity_provider"));
+    prop_assert_eq!((numbers.sso, numbers.no_identity_provider), there);
     Ok(())
 }
 

@@ -168,8 +168,12 @@ pub static CHECKS: &[Check] = &[
     ),
     check(
         "second_factors",
-        "people who have nothing to answer with, and cannot log in",
-        &[("no_second_factor", E), ("nobody_asked", W)],
+        "people who have nothing to answer with, or nobody to go to, and cannot log in",
+        &[
+            ("no_identity_provider", E),
+            ("no_second_factor", E),
+            ("nobody_asked", W),
+        ],
         prerequisites::second_factors,
     ),
     check(

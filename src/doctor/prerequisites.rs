@@ -9,14 +9,16 @@ use super::{Looked, Patient};
 use crate::coverage::{self, Scope};
 use crate::delivery::{Sender, open_directory};
 use crate::error::Result;
-use crate::login::crowd;
+use crate::login::crowd::{self, Brought};
+use crate::login::decide::{self, Way};
 use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
 use crate::permission::{self, Access, Grantees};
 use crate::store::Store;
+use crate::user::Type;
 use crate::verb::Operation;
-use crate::{mailbox, sms_provider};
+use crate::{idp, mailbox, sms_provider};
 
 /// What the methods need to send.
 pub(super) fn methods(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
@@ -204,10 +206,44 @@ fn lacks(path: &Path, needs: u32) -> bool {
     }
 }
 
+/// Who has to come through an identity provider, and is taken by none.
+fn identity_providers(store: &Store, system: &System, out: &mut Findings<'_>) -> Result<()> {
+    let mut tally = Tally::default();
+    let what = "Asking who comes through a provider";
+    crowd::each(store, Brought::Matters, what, &mut |passer| {
+        let way = decide::way(system, passer.means(false), passer.has_password);
+        if way == Way::NoProvider {
+            tally.add(passer.login);
+        }
+        Ok(())
+    })?;
+    if tally.count == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "{} to use single sign-on, and no identity provider takes them: {}.",
+        counted(tally.count, "user has", "users have"),
+        tally.listed()
+    );
+    let names = idp::taking(store, Type::Employee)?;
+    let mend = if names.is_empty() {
+        "twofa setting set DisableInternalUserPasswordAuth off".to_owned()
+    } else {
+        format!("twofa setting set DefaultSsoProvider {}", only(&names))
+    };
+    out.add("no_identity_provider", tally.count, message)
+        .names(&tally.names)
+        .mend(mend);
+    Ok(())
+}
+
 /// Who must answer with a second factor, has none, and could connect no app: they cannot log in.
 pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> Result<Looked> {
     let store = patient.store;
     let system = System::load(store)?;
+    if system.no_internal_passwords {
+        identity_providers(store, &system, out)?;
+    }
     if !system.enabled {
         return Ok(Looked::Whole);
     }
@@ -255,17 +291,21 @@ pub(super) fn second_factors(patient: &Patient<'_>, out: &mut Findings<'_>) -> R
 }
 
 /// Who could log in, may use 2FA and lacks what the primary method needs: active people with a password. One without a
-/// password cannot log in anyway.
+/// password cannot log in anyway, and whoever must come through a provider is asked there.
 fn lacking(store: &Store, method: Method) -> Result<Option<Tally>> {
     // Of the other methods each user needs one at the most, and which one is theirs to choose.
-    if System::load(store)?.primary() != Some(method) {
+    let system = System::load(store)?;
+    if system.primary() != Some(method) {
         return Ok(None);
     }
     let can_use = Grantees::load(store, Operation::CanUse2FA)?;
     let mut tally = Tally::default();
-    crowd::each(store, "Asking who lacks what", &mut |passer| {
+    let what = "Asking who lacks what";
+    crowd::each(store, Brought::DoesNot, what, &mut |passer| {
+        let means = passer.means(true);
         if passer.has_password
-            && !passer.means(true).serves(method)
+            && !means.serves(method)
+            && !decide::must_use_sso(&system, means)
             && can_use.allow(passer.id, passer.groups, store.now())
         {
             tally.add(passer.login);

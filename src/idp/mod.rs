@@ -373,7 +373,6 @@ pub fn find(store: &Store, name: &str) -> Result<Idp> {
 }
 
 /// The provider of a row id, if it is still there.
-#[cfg(feature = "saml")]
 pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<Idp>> {
     let mut query = store
         .db()
@@ -385,7 +384,6 @@ pub(crate) fn maybe(store: &Store, id: i64) -> Result<Option<Idp>> {
 ///
 /// # Errors
 /// [`Kind::NotFound`] when it was removed meanwhile.
-#[cfg(feature = "saml")]
 pub(crate) fn get(store: &Store, id: i64) -> Result<Idp> {
     maybe(store, id)?.ok_or_else(|| {
         Error::new(
@@ -414,6 +412,28 @@ pub fn candidates(store: &Store) -> Result<Vec<String>> {
 #[cfg(feature = "saml")]
 pub fn our_metadata(store: &Store, idp: &Idp) -> Result<String> {
     trust::our_metadata(store, idp)
+}
+
+/// The names of those that are enabled.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn enabled(store: &Store) -> Result<Vec<String>> {
+    let mut query = store
+        .db()
+        .prepare_cached("SELECT name FROM idp WHERE enabled = 1 ORDER BY name_key")?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The names of those that are enabled and take users of a type.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn taking(store: &Store, kind: Type) -> Result<Vec<String>> {
+    let takes = |idp: &Idp| idp.enabled && idp.takes(kind) != Taken::None;
+    let names = list(store)?.into_iter().filter(takes);
+    Ok(names.map(|idp| idp.name).collect())
 }
 
 /// What a setting that names a provider refers to.

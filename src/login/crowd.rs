@@ -1,6 +1,6 @@
 //! Everybody at once: what the second factor of each person is decided on, in one pass over the store.
 //!
-//! People, their memberships, apps and codes are read side by side in the order of their ids, so that a million of them
+//! People, their memberships, apps, codes and providers are read side by side in the order of their ids, so that a million of them
 //! take as long as the rows do, and no more memory than one. The passes belong to one another: they see one state of the
 //! store.
 
@@ -12,7 +12,7 @@ use super::decide::{self, Means};
 use super::facts::{Person, System};
 use crate::clock::Time;
 use crate::error::Result;
-use crate::permission::{self, Nesting};
+use crate::permission::{self, Nesting, built_in, built_in_group};
 use crate::plan::Reach;
 use crate::store::Store;
 use crate::user::{self, Type};
@@ -33,6 +33,8 @@ pub(crate) struct Passer<'a> {
     pub(crate) password_changed_at: Option<Time>,
     /// Every group they are in, through nesting and by type.
     pub(crate) groups: &'a BTreeSet<i64>,
+    /// Whether they are an administrator.
+    pub(crate) administrator: bool,
     /// What they could use; whether they must, nobody was asked yet.
     means: Means,
 }
@@ -46,12 +48,38 @@ impl Passer<'_> {
         }
     }
 
+    /// Whether they are locked at a moment.
+    pub(crate) fn is_locked(&self, now: Time) -> bool {
+        self.locked_until.is_some_and(|until| now < until)
+    }
+
     /// Whether a login with the right password is held up at a moment before any second factor: by a lock, or by a new
     /// password that is due.
     pub(crate) fn is_held_up(&self, system: &System, now: Time) -> bool {
-        self.locked_until.is_some_and(|until| now < until)
+        self.is_locked(now)
             || self.must_change
             || decide::is_older(system, self.password_changed_at, now)
+    }
+}
+
+/// Whether it matters who came through a provider. Where it does not, everybody is handed out as if nobody had, and that is
+/// not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// It does.
+    Matters,
+    /// It does not.
+    DoesNot,
+}
+
+impl Brought {
+    /// It matters where employees have to use single sign-on.
+    pub(crate) fn by(system: &System) -> Brought {
+        if system.no_internal_passwords {
+            Brought::Matters
+        } else {
+            Brought::DoesNot
+        }
     }
 }
 
@@ -62,6 +90,7 @@ impl Passer<'_> {
 /// [`crate::error::Kind::Storage`], and what `each` returns.
 pub(crate) fn each(
     store: &Store,
+    brought: Brought,
     what: &str,
     each: &mut dyn FnMut(&Passer<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -79,12 +108,21 @@ pub(crate) fn each(
     let mut codes =
         db.prepare("SELECT user, id FROM recovery_code WHERE used_at IS NULL ORDER BY user")?;
     let mut members = db.prepare("SELECT user, \"group\" FROM group_user ORDER BY user")?;
+    let mut logins = match brought {
+        Brought::Matters => Some(db.prepare("SELECT user, idp FROM idp_user ORDER BY user")?),
+        Brought::DoesNot => None,
+    };
+    let administrators = built_in_group(store, built_in::ADMINISTRATORS)?;
     store.watched(what, u64::try_from(most).ok(), |at| {
         // As long as the first of them runs, what the others read is of the same state.
         let mut users = users.query([])?;
         let mut apps = Ahead::of(apps.query([])?)?;
         let mut codes = Ahead::of(codes.query([])?)?;
         let mut members = Ahead::of(members.query([])?)?;
+        let mut logins = match &mut logins {
+            Some(logins) => Some((Ahead::of(logins.query([])?)?, Takers::load(store)?)),
+            None => None,
+        };
         while let Some(row) = users.next()? {
             let id = row.get(0)?;
             let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
@@ -97,6 +135,12 @@ pub(crate) fn each(
             let mut direct: Vec<i64> = Vec::new();
             members.take(id, |group| direct.push(group))?;
             direct.sort_unstable();
+            let groups = nesting.groups(direct, kind);
+            let administrator = groups.contains(&administrators);
+            let mut brought = false;
+            if let Some((logins, takers)) = &mut logins {
+                logins.take(id, |idp| brought |= takers.take(kind, idp))?;
+            }
             each(&Passer {
                 id,
                 login,
@@ -104,10 +148,13 @@ pub(crate) fn each(
                 locked_until: row.get(6)?,
                 must_change: row.get(7)?,
                 password_changed_at: row.get(8)?,
-                groups: nesting.groups(direct, kind),
+                groups,
+                administrator,
                 means: Means {
                     kind,
                     can_use: false,
+                    administrator,
+                    brought,
                     address: user::address(email, login).is_some(),
                     phone: row.get(3)?,
                     authenticator: apps.has(id)?,
@@ -128,12 +175,13 @@ pub(crate) fn each(
 pub(crate) fn within(
     store: &Store,
     reach: &Reach,
+    brought: Brought,
     what: &str,
     each: &mut dyn FnMut(&Passer<'_>) -> Result<()>,
 ) -> Result<()> {
     let ids = match reach {
         Reach::Nobody => return Ok(()),
-        Reach::Everyone => return self::each(store, what, each),
+        Reach::Everyone => return self::each(store, brought, what, each),
         Reach::Users(ids) => ids,
     };
     let mut nesting = Nesting::load(store)?;
@@ -150,11 +198,42 @@ pub(crate) fn within(
                 must_change: person.user.must_change,
                 password_changed_at: person.user.password_changed_at,
                 groups,
+                administrator: person.administrator,
                 means: (&person).into(),
             })?;
         }
     }
     Ok(())
+}
+
+/// The providers that are enabled, by whom they take.
+struct Takers {
+    employees: BTreeSet<i64>,
+    externals: BTreeSet<i64>,
+}
+
+impl Takers {
+    fn load(store: &Store) -> Result<Takers> {
+        let of = |column: &str| -> Result<BTreeSet<i64>> {
+            let sql = format!("SELECT id FROM idp WHERE enabled = 1 AND {column} <> 'none'");
+            let mut query = store.db().prepare(&sql)?;
+            let ids = query.query_map([], |row| row.get(0))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
+        };
+        Ok(Takers {
+            employees: of("employees")?,
+            externals: of("externals")?,
+        })
+    }
+
+    /// Whether users of a type come through a provider.
+    fn take(&self, kind: Type, idp: i64) -> bool {
+        match kind {
+            Type::Employee => self.employees.contains(&idp),
+            Type::External => self.externals.contains(&idp),
+            Type::Technical => false,
+        }
+    }
 }
 
 /// Rows of a user and a number, in the order of users, read beside these.

@@ -4,7 +4,7 @@
 //! all call it, so none of them can disagree with another.
 
 use super::facts::{Person, System};
-use super::trail::{Step, Trail, Usability};
+use super::trail::{Known, Step, Trail, Usability};
 use crate::challenge::Standing;
 use crate::clock::Time;
 use crate::error::Kind;
@@ -43,6 +43,10 @@ pub(crate) struct Means {
     pub(crate) kind: Type,
     /// Whether `CanUse2FA` allows them.
     pub(crate) can_use: bool,
+    /// Whether they are an administrator.
+    pub(crate) administrator: bool,
+    /// Whether they came through a provider that is enabled and takes their type.
+    pub(crate) brought: bool,
     /// Whether there is an address for codes by email.
     pub(crate) address: bool,
     /// Whether there is a phone for codes by SMS.
@@ -58,6 +62,8 @@ impl From<&Person> for Means {
         Means {
             kind: person.user.kind,
             can_use: person.can_use,
+            administrator: person.administrator,
+            brought: person.through.is_some(),
             address: person.address().is_some(),
             phone: person.phone().is_some(),
             authenticator: person.authenticator,
@@ -131,7 +137,69 @@ pub(crate) fn offers_connection(system: &System, means: impl Into<Means>) -> boo
     uses(system, means) && system.primary() == Some(Method::Totp) && !means.authenticator
 }
 
-/// Whether a login of this user asks for a second factor.
+/// Whether a password of this user is of no use: it is an employee's, who is no administrator, and employees use single
+/// sign-on.
+#[must_use]
+pub(crate) fn must_use_sso(system: &System, means: impl Into<Means>) -> bool {
+    let means = means.into();
+    system.no_internal_passwords && means.kind == Type::Employee && !means.administrator
+}
+
+/// How the provider of a user is known, if one that is enabled takes them.
+#[must_use]
+pub(crate) fn provider(system: &System, means: impl Into<Means>) -> Option<Known> {
+    let means = means.into();
+    if means.brought {
+        return Some(Known::Before);
+    }
+    system.default_for(means.kind).map(|_| Known::ByDefault)
+}
+
+/// The provider through which somebody logs in who gives no password, by its row id; `None`: they have to give one.
+#[must_use]
+pub(crate) fn goes_through(system: &System, person: &Person) -> Option<i64> {
+    let has_none = !person.user.has_password && person.through.is_some();
+    if has_none || must_use_sso(system, person) {
+        system.provider_of(person)
+    } else {
+        None
+    }
+}
+
+/// How an active user gets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// With the password, and then this.
+    Password(Next),
+    /// Through a provider.
+    Provider,
+    /// Through a provider only, and none takes them.
+    NoProvider,
+    /// There is no password, and no provider that they came through.
+    Nothing,
+}
+
+/// How an active user gets in, who has a password or has none.
+#[must_use]
+pub(crate) fn way(system: &System, means: impl Into<Means>, has_password: bool) -> Way {
+    let means = means.into();
+    if must_use_sso(system, means) {
+        return match provider(system, means) {
+            Some(_) => Way::Provider,
+            None => Way::NoProvider,
+        };
+    }
+    if has_password {
+        return Way::Password(second_factor(system, means));
+    }
+    if means.brought {
+        Way::Provider
+    } else {
+        Way::Nothing
+    }
+}
+
+/// Whether 2FA applies to this user: a password login of theirs asks for a second factor, and so does what stands for one.
 #[must_use]
 pub(crate) fn uses(system: &System, means: impl Into<Means>) -> bool {
     uses_with(system, means.into(), &mut ())
@@ -147,16 +215,12 @@ fn uses_with(system: &System, means: Means, trail: &mut impl Trail) -> bool {
     may
 }
 
-/// Whether this user must use 2FA, can log in otherwise, and has no way to: what the lock-out guard counts.
+/// Whether this user is kept out by what the lock-out guard counts: a second factor that is asked for and cannot be
+/// answered, or single sign-on with nobody to go to.
 #[must_use]
 pub(crate) fn is_locked_out(system: &System, person: &Person) -> bool {
-    person.user.active && person.user.has_password && has_no_way(system, person)
-}
-
-/// Whether there is nothing to answer with where a second factor is asked for, and no app to connect.
-#[must_use]
-pub(crate) fn has_no_way(system: &System, means: impl Into<Means>) -> bool {
-    matches!(second_factor(system, means), Next::Denied(..))
+    let way = way(system, person, person.user.has_password);
+    person.user.active && matches!(way, Way::NoProvider | Way::Password(Next::Denied(..)))
 }
 
 /// What the first factor came to.
@@ -234,6 +298,14 @@ pub(crate) fn after_first(
     if !open {
         return Next::Denied(Kind::ChannelRefused, Kind::ChannelRefused.code());
     }
+    let must = must_use_sso(system, person);
+    if system.no_internal_passwords || person.through.is_some() {
+        let known = provider(system, person);
+        trail.leave(Step::Sso { must, known });
+    }
+    if must {
+        return Next::Denied(Kind::SsoRequired, Kind::SsoRequired.code());
+    }
     trail.leave(Step::MustChange(user.must_change));
     if user.must_change {
         return Next::Denied(Kind::PasswordMustChange, Kind::PasswordMustChange.code());
@@ -248,12 +320,6 @@ pub(crate) fn after_first(
         return Next::Denied(Kind::PasswordExpired, Kind::PasswordExpired.code());
     }
     second_factor_with(system, person.into(), asked, trail)
-}
-
-/// Whether a user has to log in through an identity provider.
-#[must_use]
-pub(crate) fn must_use_sso(system: &System, person: &Person) -> bool {
-    system.no_internal_passwords && person.user.kind == Type::Employee && !person.administrator
 }
 
 /// Judges what a provider is believed to say: that this user logged in there. `administrators`: whether it may speak for

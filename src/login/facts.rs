@@ -104,6 +104,13 @@ impl System {
             .filter(|idp| idp.enabled && idp.takes(kind) != Taken::None)
     }
 
+    /// The provider of a user, by row id: the one they came through, else the default one.
+    #[must_use]
+    pub(crate) fn provider_of(&self, person: &Person) -> Option<i64> {
+        let before = person.through.as_ref().map(|through| through.id);
+        before.or_else(|| self.default_for(person.user.kind).map(|idp| idp.id))
+    }
+
     /// The primary method.
     #[must_use]
     pub(crate) fn primary(&self) -> Option<Method> {

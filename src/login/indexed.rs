@@ -37,6 +37,9 @@ const LARGE: &[&str] = &[
     "outbox",
     "audit",
     "audit_tombstone",
+    "idp_user",
+    "sso_login",
+    "sso_assertion",
 ];
 
 const PASSWORD: &str = "correct horse";
@@ -83,7 +86,12 @@ fn filled() -> Fresh {
                 "UPDATE method SET enabled = 1 WHERE code <> 'sms';
                  UPDATE method SET is_primary = 1 WHERE code = 'totp';
                  INSERT INTO setting (code, number) VALUES ('Enable2FA', 1);
-                 INSERT INTO setting (code, mailbox) SELECT '2FAmailbox', id FROM mailbox;",
+                 INSERT INTO setting (code, mailbox) SELECT '2FAmailbox', id FROM mailbox;
+                 INSERT INTO idp (name, name_key, kind, enabled, entity_id, sso_url, acs_url, employees, externals, created_at)
+                     VALUES ('corp', 'corp', 'custom', 1, 'e', 'https://idp.example/', 'https://app.example/', 'existing', 'none', 0);
+                 INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+                     SELECT idp.id, 'b', user.id, '[]', 0, 0, 0 FROM idp, user WHERE login = 'bob';
+                 INSERT INTO setting (code, idp) SELECT 'DefaultSsoProvider', id FROM idp;",
             )?;
             Ok(())
         })
@@ -209,6 +217,17 @@ fn every_login(session: &mut Session, clock: &Fixed) {
             verify(session, &token, &"aaaaa-aaaaa".into(), None);
         }
     }
+    // Who has to come through a provider, and did or did not so far.
+    session
+        .store
+        .write(|tx| Ok(tx.db().execute(NO_PASSWORDS, [])?))
+        .unwrap();
+    for login in ["alice", "carol"] {
+        assert_eq!(
+            start(session, login, PASSWORD, None).outcome,
+            Outcome::Denied(Kind::SsoRequired)
+        );
+    }
     assert!(!user::find(&session.store, "bob").unwrap().active);
     assert!(user::find(&session.store, "Supervisor").unwrap().active);
     challenge::list(&session.store, None).unwrap();
@@ -303,8 +322,12 @@ fn leave_alone_what_holds_for_everybody(statements: &BTreeSet<String>) {
         "group",
         "group_user",
         "group_group",
+        "idp",
+        "idp_certificate",
+        "idp_group",
     ];
-    for sql in statements.iter().filter(|sql| *sql != THE_TESTS_OWN) {
+    let own = [THE_TESTS_OWN, NO_PASSWORDS];
+    for sql in statements.iter().filter(|sql| !own.contains(&sql.as_str())) {
         let words: Vec<&str> = sql.split_whitespace().take(3).collect();
         let written = match words.as_slice() {
             ["INSERT" | "DELETE", _, table] | ["UPDATE", table, ..] => table.trim_matches('"'),
@@ -315,6 +338,9 @@ fn leave_alone_what_holds_for_everybody(statements: &BTreeSet<String>) {
 }
 
 const THE_TESTS_OWN: &str = "INSERT INTO setting (code, number) VALUES ('UserLockoutDuration', 0)";
+
+const NO_PASSWORDS: &str =
+    "INSERT INTO setting (code, number) VALUES ('DisableInternalUserPasswordAuth', 1)";
 
 /// Statements that begin to read a table in the order of an index and stop after a fixed number of rows.
 const BOUNDED: &[&str] = &["ORDER BY key LIMIT 200", " LIMIT :few"];

@@ -12,6 +12,7 @@ mod provision;
 #[cfg(test)]
 pub(crate) mod random;
 pub mod recover;
+#[cfg(feature = "saml")]
 pub mod redirected;
 pub mod renew;
 pub mod retry;

@@ -41,6 +41,19 @@ pub(crate) struct Made {
     app: bool,
     codes: bool,
     group: Option<i64>,
+    administrator: bool,
+    /// Through which of the providers they came, and how long ago.
+    logins: Vec<(usize, i64)>,
+}
+
+/// An identity provider.
+#[derive(Debug, Clone)]
+struct Provider {
+    enabled: bool,
+    employees: bool,
+    externals: bool,
+    administrators: bool,
+    certificate: bool,
 }
 
 /// What holds for everybody.
@@ -58,6 +71,9 @@ pub(crate) struct Shared {
     /// Whom the rows of `CanUse2FA` name: a group of one's own, the employees, a user; whether they allow; until when.
     grantees: Vec<(usize, bool, Option<i64>)>,
     nested: bool,
+    no_internal_passwords: bool,
+    providers: Vec<Provider>,
+    default_sso: Option<usize>,
 }
 
 /// Moments at which something may change, and their neighbours.
@@ -81,9 +97,20 @@ prop_compose! {
         locked_until in prop::option::weighted(0.3, moment()), failures in 0i64..6,
         email in any::<bool>(), login_is_address in prop::bool::weighted(0.2), phone in any::<bool>(),
         app in any::<bool>(), codes in any::<bool>(), group in prop::option::of(0i64..2),
+        administrator in prop::bool::weighted(0.2),
+        logins in prop::collection::vec((0usize..2, 0i64..3), 0..3),
     ) -> Made {
         Made { kind, active, password, must_change, changed_at, locked_until, failures, email,
-               login_is_address, phone, app, codes, group }
+               login_is_address, phone, app, codes, group, administrator, logins }
+    }
+}
+
+prop_compose! {
+    fn vouching()(
+        enabled in prop::bool::weighted(0.7), employees in prop::bool::weighted(0.7), externals in any::<bool>(),
+        administrators in any::<bool>(), certificate in prop::bool::weighted(0.9),
+    ) -> Provider {
+        Provider { enabled, employees, externals, administrators, certificate }
     }
 }
 
@@ -95,9 +122,11 @@ prop_compose! {
         attempts in prop_oneof![Just(0), Just(3), Just(5)], lockout in prop_oneof![Just(0), Just(15)],
         send_limit in prop_oneof![Just(0), Just(1), Just(30)],
         grantees in prop::collection::vec((0usize..4, prop::bool::weighted(0.7), prop::option::weighted(0.3, moment())), 0..4),
-        nested in any::<bool>(),
+        nested in any::<bool>(), no_internal_passwords in prop::bool::weighted(0.4),
+        providers in prop::collection::vec(vouching(), 2), default_sso in prop::option::of(0usize..2),
     ) -> Shared {
-        Shared { enabled, methods, primary, mailbox, provider, max_age, attempts, lockout, send_limit, grantees, nested }
+        Shared { enabled, methods, primary, mailbox, provider, max_age, attempts, lockout, send_limit, grantees, nested,
+                 no_internal_passwords, providers, default_sso }
     }
 }
 
@@ -165,6 +194,10 @@ impl World {
             ("SecondFactorAttemptCount", shared.attempts),
             ("UserLockoutDuration", shared.lockout),
             ("SecondFactorSendLimit", shared.send_limit),
+            (
+                "DisableInternalUserPasswordAuth",
+                i64::from(shared.no_internal_passwords),
+            ),
         ] {
             db.execute(number, params![code, value]).unwrap();
         }
@@ -182,6 +215,7 @@ impl World {
             db.execute_batch("INSERT INTO group_group VALUES (12, 11)")
                 .unwrap();
         }
+        self.provide(shared);
         self.codes = users
             .iter()
             .enumerate()
@@ -198,6 +232,44 @@ impl World {
             db.execute(
                 &format!("INSERT INTO grantee (operation, position, {column}, access, until_at) VALUES ('CanUse2FA', ?1, {whom}, ?2, ?3)"),
                 params![position, if *allow { "allow" } else { "deny" }, until.map(|until| START.plus(until))],
+            )
+            .unwrap();
+        }
+    }
+
+    /// Adds the providers; their ids are 1 and 2.
+    fn provide(&self, shared: &Shared) {
+        let db = self.session.store.tampered();
+        let takes = |some| if some { "existing" } else { "none" };
+        for (id, provider) in (1i64..).zip(&shared.providers) {
+            let name = format!("p{id}");
+            db.execute(
+                "INSERT INTO idp (id, name, name_key, kind, enabled, entity_id, sso_url, acs_url, employees, externals,
+                     administrators, created_at)
+                 VALUES (?1, ?2, ?2, 'custom', ?3, 'e', 'https://idp.example/', 'https://app.example/', ?4, ?5, ?6, 0)",
+                params![
+                    id,
+                    name,
+                    provider.enabled,
+                    takes(provider.employees),
+                    takes(provider.externals),
+                    provider.administrators
+                ],
+            )
+            .unwrap();
+            if provider.certificate {
+                db.execute(
+                    "INSERT INTO idp_certificate (idp, fingerprint, der, not_before_at, not_after_at) VALUES (?1, 'f', x'', 0, 1)",
+                    [id],
+                )
+                .unwrap();
+            }
+        }
+        if let Some(at) = shared.default_sso {
+            let default = i64::try_from(at).unwrap() + 1;
+            db.execute(
+                "INSERT INTO setting (code, idp) VALUES ('DefaultSsoProvider', ?1)",
+                [default],
             )
             .unwrap();
         }
@@ -238,6 +310,7 @@ impl World {
             )
             .unwrap();
         }
+        self.join(id, made);
         store
             .write(|tx| {
                 if made.app {
@@ -257,6 +330,31 @@ impl World {
                 Ok(codes.into_codes())
             })
             .unwrap()
+    }
+
+    /// Makes a user what they are beside that: an administrator, somebody who came through providers.
+    fn join(&self, id: i64, made: &Made) {
+        let db = self.session.store.tampered();
+        if made.administrator {
+            db.execute(
+                "INSERT INTO group_user SELECT id, ?1 FROM \"group\" WHERE built_in = 'administrators'",
+                [id],
+            )
+            .unwrap();
+        }
+        for (at, (provider, ago)) in made.logins.iter().enumerate() {
+            db.execute(
+                "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+                 VALUES (?1, ?2, ?3, '[]', 0, 0, ?4)",
+                params![
+                    i64::try_from(*provider).unwrap() + 1,
+                    format!("{id}/{at}"),
+                    id,
+                    START.plus(-ago)
+                ],
+            )
+            .unwrap();
+        }
     }
 
     fn bytes(&self) -> [Vec<u8>; 2] {

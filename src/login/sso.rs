@@ -61,13 +61,8 @@ pub fn way(session: &Session, login: Option<&str>, named: Option<&str>) -> Resul
         return Ok(None);
     };
     let (system, person) = (System::load(store)?, Person::load(store, user)?);
-    let has_to = decide::must_use_sso(&system, &person);
-    if !has_to && (person.user.has_password || person.through.is_none()) {
-        return Ok(None);
-    }
-    let own = person.through.as_ref().map(|through| through.id);
-    let default = system.default_for(person.user.kind).map(|idp| idp.id);
-    own.or(default).map(|id| idp::get(store, id)).transpose()
+    let own = decide::goes_through(&system, &person);
+    own.map(|id| idp::get(store, id)).transpose()
 }
 
 /// Sends a login to a provider.

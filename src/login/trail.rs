@@ -37,6 +37,13 @@ pub(crate) enum Step {
         /// Whether it may.
         open: bool,
     },
+    /// Whether the password is of no use: asked where that is possible, or the user came through a provider.
+    Sso {
+        /// Whether it is.
+        must: bool,
+        /// How the user's provider is known, if one takes them.
+        known: Option<Known>,
+    },
     /// Whether a provider may speak for this user.
     Idp {
         /// Which users of the type it takes.
@@ -72,6 +79,15 @@ pub(crate) enum Step {
     },
     /// Whether an app may be connected instead: nothing is usable.
     Connect(bool),
+}
+
+/// How the provider of a user is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// They came through it.
+    Before,
+    /// It is the default one.
+    ByDefault,
 }
 
 /// Whether a method could be used, or the first thing that is missing.

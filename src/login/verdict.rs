@@ -95,6 +95,7 @@ pub struct Sso {
     pub sentence: Option<String>,
 }
 
+#[cfg(feature = "saml")]
 impl Sso {
     /// Of this provider, with everything else empty.
     #[must_use]

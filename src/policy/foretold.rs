@@ -34,11 +34,26 @@ fn told(store: &Store, question: Question) -> (BTreeMap<String, Explanation>, Co
     (found, coverage(store, scope).unwrap())
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn question() -> impl Strategy<Value = Question<'static>> {
     let channel = prop_oneof![8 => Just(Channel::Web), 1 => Just(Channel::Forms)];
     let method = prop::option::weighted(0.3, prop::sample::select(Method::ALL.to_vec()));
-    (channel, method).prop_map(|(channel, method)| Question { channel, method })
+    (channel, method).prop_map(|(channel, method)| Question {
+        channel,
+        method,
+        idp: None,
+    })
 }
+
+/// What no file gives: passwords, and providers with those who came through them.
+const GIVEN: &str = "UPDATE user SET password_hash = 'x' WHERE id % 3 <> 0;
+    INSERT INTO idp (id, name, name_key, kind, enabled, entity_id, sso_url, acs_url, employees, externals, created_at)
+        VALUES (1, 'p', 'p', 'custom', 1, 'e', 'https://idp.example/', 'https://app.example/', 'existing', 'none', 0),
+               (2, 'q', 'q', 'custom', 1, 'e', 'https://idp.example/', 'https://app.example/', 'existing', 'existing', 0);
+    INSERT INTO idp_certificate (idp, fingerprint, der, not_before_at, not_after_at) VALUES (1, 'f', x'', 0, 1);
+    INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+        SELECT 1 + id % 2, id, id, '[]', 0, 0, id FROM user WHERE id % 5 < 2;
+    INSERT OR REPLACE INTO setting (code, idp) VALUES ('DefaultSsoProvider', 1);
+    INSERT OR REPLACE INTO setting (code, number) VALUES ('DisableInternalUserPasswordAuth', 1);";
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
@@ -48,7 +63,7 @@ proptest! {
         first in document(), second in document(), prune in any::<bool>(), question in question()
     ) {
         let fresh = made_of(first);
-        fresh.store.tampered().execute_batch("UPDATE user SET password_hash = 'x' WHERE id % 3 <> 0").unwrap();
+        fresh.store.tampered().execute_batch(GIVEN).unwrap();
         let second = fitting(second, &export(&fresh.store, &[]).unwrap(), prune);
         let policy = read(&second, prune).unwrap();
         let Ok(would_be) = policy.would_be(&fresh.store) else {

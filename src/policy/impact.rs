@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::login::crowd::{self, Passer};
-use crate::login::decide::{self, Means, Next};
+use crate::login::crowd::{self, Brought, Passer};
+use crate::login::decide::{self, Next, Way};
 use crate::login::facts::System;
 use crate::method::Method;
 use crate::name::{counted, visible};
@@ -22,8 +22,8 @@ const NAMES: usize = 10;
 /// Users whose next login would differ in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Impact {
-    /// The word scripts match on: `locked_out`, `connects_app`, `asked`, `other_method`, `not_asked`, `let_in`,
-    /// `barred`.
+    /// The word scripts match on: `locked_out`, `connects_app`, `asked`, `other_method`, `not_asked`, `sso`,
+    /// `let_in`, `barred`.
     pub kind: &'static str,
     /// The sentence.
     pub message: String,
@@ -44,28 +44,38 @@ enum Asked {
     App,
     /// What this user does not have.
     Impossible,
+    /// To come through an identity provider.
+    Provider,
+    /// The same, and none takes this user.
+    NoProvider,
     /// Nothing: they do not log in, for they are not active, technical or not there.
     Barred,
 }
 
-fn asked(system: &System, means: Means) -> Asked {
-    match decide::second_factor(system, means) {
-        Next::Granted => Asked::Nothing,
-        Next::Ask(method) | Next::NotUsable(method) => Asked::Code(method),
-        Next::Enrol => Asked::App,
-        Next::Denied(..) => Asked::Impossible,
-    }
+/// What a way to log in asks for. `None`: it is none.
+fn asked(way: &Way) -> Option<Asked> {
+    Some(match way {
+        Way::Password(Next::Granted) => Asked::Nothing,
+        Way::Password(Next::Ask(method) | Next::NotUsable(method)) => Asked::Code(*method),
+        Way::Password(Next::Enrol) => Asked::App,
+        Way::Password(Next::Denied(..)) => Asked::Impossible,
+        Way::Provider => Asked::Provider,
+        Way::NoProvider => Asked::NoProvider,
+        Way::Nothing => return None,
+    })
 }
 
-/// What everybody within reach who can log in with a password is asked for, by id.
+/// What everybody within reach who can log in is asked for, by id.
 fn all(store: &Store, reach: &Reach, each: &mut dyn FnMut(&Passer<'_>, Asked)) -> Result<()> {
     let system = System::load(store)?;
     let can_use = Grantees::load(store, Operation::CanUse2FA)?;
     let now = store.now();
-    crowd::within(store, reach, "Asking who could log in", &mut |passer| {
-        if passer.has_password {
-            let uses = can_use.allow(passer.id, passer.groups, now);
-            each(passer, asked(&system, passer.means(uses)));
+    let what = "Asking who could log in";
+    crowd::within(store, reach, Brought::Matters, what, &mut |passer| {
+        let uses = can_use.allow(passer.id, passer.groups, now);
+        let way = decide::way(&system, passer.means(uses), passer.has_password);
+        if let Some(asked) = asked(&way) {
+            each(passer, asked);
         }
         Ok(())
     })
@@ -94,7 +104,7 @@ pub(super) fn impact(before: &Store, after: &Store, reach: &Reach) -> Result<Vec
     })?;
     // Who is left logs in no more; whoever could not before notices nothing.
     let mut left: Vec<(i64, Asked)> = had.into_iter().collect();
-    left.retain(|(_, was)| *was != Asked::Impossible);
+    left.retain(|(_, was)| !matches!(was, Asked::Impossible | Asked::NoProvider));
     left.sort_unstable_by_key(|(id, _)| *id);
     for (id, _) in left {
         let (count, names) = moved.entry((Asked::Nothing, Asked::Barred)).or_default();
@@ -158,13 +168,13 @@ pub(super) fn rights_lost(before: &Store, after: &Store, acting: &User) -> Resul
 
 fn rank(was: Asked, now: Asked) -> u8 {
     match (was, now) {
-        (_, Asked::Impossible) => 0,
+        (_, Asked::Impossible | Asked::NoProvider) => 0,
         (Asked::Barred, _) => 6,
         (_, Asked::Barred) => 5,
         (_, Asked::App) => 1,
-        (Asked::Nothing, _) => 2,
-        (Asked::Code(_), Asked::Code(_)) => 3,
         (_, Asked::Nothing) => 4,
+        (Asked::Nothing | Asked::Provider, _) | (Asked::Code(_) | Asked::App, Asked::Provider) => 2,
+        (Asked::Code(_), Asked::Code(_)) => 3,
         _ => 6,
     }
 }
@@ -189,11 +199,15 @@ fn words(was: Asked, now: Asked, count: u64) -> (&'static str, String) {
             "locked_out",
             format!("{who} will have no usable method and cannot log in"),
         ),
+        (_, Asked::NoProvider) => (
+            "locked_out",
+            format!("{who} will have to use single sign-on, and no identity provider takes them"),
+        ),
         (_, Asked::App) => (
             "connects_app",
             format!("{who} will have to connect an authenticator app at the next login"),
         ),
-        (Asked::Nothing, Asked::Code(method)) => (
+        (Asked::Nothing | Asked::Provider, Asked::Code(method)) => (
             "asked",
             format!(
                 "{who} will be asked for a second factor, {}, from now on",
@@ -208,9 +222,13 @@ fn words(was: Asked, now: Asked, count: u64) -> (&'static str, String) {
                 old.name()
             ),
         ),
-        (Asked::Impossible | Asked::Barred, _) => (
+        (Asked::Impossible | Asked::NoProvider | Asked::Barred, _) => (
             "let_in",
             format!("{who} who cannot log in now will be able to"),
+        ),
+        (_, Asked::Provider) => (
+            "sso",
+            format!("{who} will log in through an identity provider"),
         ),
         (_, Asked::Nothing) => (
             "not_asked",

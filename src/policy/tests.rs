@@ -223,6 +223,7 @@ fn settings() -> impl Strategy<Value = Named<Scalar>> {
     let value = (any::<bool>(), 1..9i64);
     let codes = &[
         "Enable2FA",
+        "DisableInternalUserPasswordAuth",
         "SecondFactorCodeTTL",
         "TotpIssuer",
         "MinPasswordLength",
@@ -231,7 +232,7 @@ fn settings() -> impl Strategy<Value = Named<Scalar>> {
     subset(codes, value).prop_map(|named| {
         let entries = named.0.into_iter().map(|(code, (flag, number))| {
             let value = match code.as_str() {
-                "Enable2FA" => Scalar::Bool(flag),
+                "Enable2FA" | "DisableInternalUserPasswordAuth" => Scalar::Bool(flag),
                 "TotpIssuer" => Scalar::Text(format!("Issuer {number}")),
                 "UserLockoutDuration" => Scalar::Text(format!("{number}h")),
                 _ => Scalar::Int(number),

@@ -314,11 +314,19 @@ impl Plan for SetSettings {
         Ok(())
     }
 
-    fn reach(&self, _store: &Store) -> Result<Reach> {
-        let touches = [&ENABLE_2FA, &MAILBOX_2FA, &SMS_PROVIDER]
-            .into_iter()
-            .any(|setting| self.sets(setting));
-        Ok(if touches {
+    fn reach(&self, store: &Store) -> Result<Reach> {
+        let touches = [
+            &ENABLE_2FA,
+            &MAILBOX_2FA,
+            &SMS_PROVIDER,
+            &NO_INTERNAL_PASSWORDS,
+        ]
+        .into_iter()
+        .any(|setting| self.sets(setting));
+        // Where nobody has to come through a provider, it matters to nobody which is the default one.
+        let sends_elsewhere =
+            self.sets(&DEFAULT_SSO) && Settings::load(store)?.flag(&NO_INTERNAL_PASSWORDS);
+        Ok(if touches || sends_elsewhere {
             Reach::Everyone
         } else {
             Reach::Nobody

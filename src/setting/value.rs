@@ -158,8 +158,6 @@ pub struct Setting {
     pub shape: Shape,
     /// What it is until it is set.
     pub default: Preset,
-    /// What does not read it yet, if nothing does.
-    pub later: Option<&'static str>,
     /// One line.
     pub meaning: &'static str,
 }

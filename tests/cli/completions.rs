@@ -120,7 +120,7 @@ fn words_of_the_command_line() {
         ["true", "false"]
     );
     assert_eq!(
-        told(&world, "twofa audit list --event idp"),
+        told(&world, "twofa audit list --event nowhere"),
         Vec::<String>::new()
     );
     assert_eq!(

@@ -381,7 +381,7 @@ error: --override needs a reason
 $ twofa setting set Enable2FA off --yes --override --reason phone in the lake -q -o ndjson
 ? 0
 --- stdout
-{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":false,"default":false,"modified":false,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","note":null,"changed":true,"warnings":[{"kind":"unconfirmed","message":"this administrator action was not confirmed: --override.","hint":null}]}
+{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":false,"default":false,"modified":false,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","changed":true,"warnings":[{"kind":"unconfirmed","message":"this administrator action was not confirmed: --override.","hint":null}]}
 --- stderr
 warning: this administrator action was not confirmed: --override.
 

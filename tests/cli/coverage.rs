@@ -81,6 +81,8 @@ $ twofa coverage -o json
   "percent": 50.0,
   "connects_app": 0,
   "no_method": 3,
+  "sso": 0,
+  "no_identity_provider": 0,
   "rows": [
     {
       "row": "email",
@@ -177,6 +179,24 @@ $ twofa coverage -o json
       "left_out": 0
     },
     {
+      "row": "sso",
+      "name": "Through an identity provider",
+      "count": 0,
+      "percent": null,
+      "administrators": 0,
+      "users": [],
+      "left_out": 0
+    },
+    {
+      "row": "no_identity_provider",
+      "name": "No identity provider takes them",
+      "count": 0,
+      "percent": null,
+      "administrators": 0,
+      "users": [],
+      "left_out": 0
+    },
+    {
       "row": "held_up",
       "name": "Locked, or a new password is due",
       "count": 0,
@@ -216,6 +236,8 @@ no_method,No usable method,3,50.0,1,Supervisor;dan;Erin Doe,0
 falls_back,Fall back from the primary method,1,16.6,0,carol,0
 no_recovery_codes,No recovery codes,6,100.0,1,Supervisor;alice;bob;carol;dan;Erin Doe,0
 password_only,"Not asked, the password is enough",0,,0,,0
+sso,Through an identity provider,0,,0,,0
+no_identity_provider,No identity provider takes them,0,,0,,0
 held_up,"Locked, or a new password is due",0,,0,,0
 no_password,"No password, no login",1,,0,frank,0
 --- stderr

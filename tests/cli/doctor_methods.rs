@@ -5,6 +5,7 @@ use std::fs;
 use snapbox::str;
 
 use crate::doctor::{healthy, paste, provoked, report};
+use crate::sso_required::provider;
 use crate::world::World;
 
 #[test]
@@ -341,4 +342,47 @@ fn nobody_is_asked() {
 
 "#]],
     );
+}
+
+#[test]
+fn who_has_to_use_single_sign_on_and_is_taken_by_none() {
+    let world = World::with_email();
+    provoked(
+        &world,
+        "no_identity_provider",
+        |world| {
+            world.sql(
+                "INSERT INTO setting (code, number) VALUES ('DisableInternalUserPasswordAuth', 1)",
+            );
+        },
+        &[],
+        str![[r#"
+{
+  "check": "second_factors",
+  "kind": "no_identity_provider",
+  "severity": "error",
+  "message": "2 users have to use single sign-on, and no identity provider takes them: `alice`, `bob`.",
+  "count": 2,
+  "names": [
+    "alice",
+    "bob"
+  ],
+  "mend": [
+    "twofa setting set DisableInternalUserPasswordAuth off"
+  ]
+}
+
+"#]],
+    );
+    world.ok("setting set DisableInternalUserPasswordAuth on --allow-lockout");
+    provider(&world, "corp");
+    let found = report(&world, "doctor");
+    let finding = found["findings"].as_array().unwrap().iter();
+    let mut finding = finding.filter(|one| one["kind"] == "no_identity_provider");
+    let mend = "twofa setting set DefaultSsoProvider corp";
+    assert_eq!(finding.next().unwrap()["mend"], serde_json::json!([mend]));
+    world.ok("setting set DefaultSsoProvider corp");
+    let found = report(&world, "doctor");
+    let mut kinds = found["findings"].as_array().unwrap().iter();
+    assert!(kinds.all(|one| one["kind"] != "no_identity_provider"));
 }

@@ -90,6 +90,7 @@ $ twofa login explain alice -o json
   "user": "alice",
   "at": "2026-01-01T00:00:00Z",
   "channel": "web",
+  "idp": null,
   "method": null,
   "methods": [],
   "summary": "alice logs in with the password alone.",

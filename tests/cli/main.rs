@@ -120,6 +120,8 @@ mod setting;
 mod shell_words;
 mod sms_delivery;
 mod sms_provider;
+mod sso_explain;
+mod sso_required;
 mod status;
 mod store;
 #[cfg(unix)]

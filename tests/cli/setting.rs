@@ -118,7 +118,6 @@ modified  no
 minimum   1
 maximum   86400
 meaning   How long a code sent by email or SMS is valid once the server has taken it.
-note      –
 
 "#]]);
     world
@@ -137,8 +136,7 @@ $ twofa setting show MinPasswordLength -o json
   "modified": false,
   "minimum": 0,
   "maximum": 128,
-  "meaning": "How many characters a password has at the least.",
-  "note": null
+  "meaning": "How many characters a password has at the least."
 }
 
 "#]]);
@@ -228,7 +226,6 @@ modified  yes
 minimum   1
 maximum   86400
 meaning   How long a code sent by email or SMS is valid once the server has taken it.
-note      –
 changed   yes
 --- stderr
 SecondFactorCodeTTL is 300 seconds (5m).
@@ -251,7 +248,6 @@ $ twofa setting set SecondFactorCodeTTL 300 -o json
   "minimum": 1,
   "maximum": 86400,
   "meaning": "How long a code sent by email or SMS is valid once the server has taken it.",
-  "note": null,
   "changed": false,
   "warnings": []
 }
@@ -424,7 +420,6 @@ modified  yes
 minimum   –
 maximum   –
 meaning   Asks everybody who may use 2FA for a second factor at login.
-note      –
 changed   yes
 --- stderr
 Enable2FA is true.
@@ -445,7 +440,6 @@ modified  yes
 minimum   –
 maximum   –
 meaning   Asks everybody who may use 2FA for a second factor at login.
-note      –
 changed   no
 --- stderr
 Enable2FA is already true.
@@ -492,47 +486,6 @@ fn an_empty_text_is_the_default() {
     );
     assert_eq!(world.json("setting set TotpIssuer ''")["changed"], false);
     assert_eq!(world.json("setting set TotpIssuer ' '")["changed"], false);
-}
-
-#[test]
-fn what_has_no_effect_yet_warns() {
-    let world = World::new();
-    let set = world.json("setting set DisableInternalUserPasswordAuth on SecondFactorCodeTTL 90");
-    assert_eq!(
-        set["warnings"],
-        serde_json::json!([{
-            "kind": "no_effect",
-            "message": "DisableInternalUserPasswordAuth has no effect yet: it comes with single sign-on.",
-            "hint": null
-        }])
-    );
-    world
-        .run("setting set DisableInternalUserPasswordAuth on")
-        .shows(str![[r#"
-$ twofa setting set DisableInternalUserPasswordAuth on
-? 0
---- stdout
-code      DisableInternalUserPasswordAuth
-name      Disable password login of employees
-type      bool
-unit      –
-value     yes
-default   no
-modified  yes
-minimum   –
-maximum   –
-meaning   Makes employees use single sign-on; administrators still log in with password and 2FA.
-note      no effect yet: it comes with single sign-on
-changed   no
---- stderr
-warning: DisableInternalUserPasswordAuth has no effect yet: it comes with single sign-on.
-DisableInternalUserPasswordAuth is already true.
-
-"#]]);
-    assert_eq!(
-        world.json("setting reset MinPasswordLength")["warnings"],
-        serde_json::json!([])
-    );
 }
 
 #[test]

@@ -154,7 +154,7 @@ Next: `twofa password set LOGIN`.
 $ twofa status -o ndjson
 ? 0
 --- stdout
-{"store":"twofa.db","enabled":true,"users":2,"active":2,"locked":0,"locked_users":[],"coverage":{"users":0,"asked":0,"covered":0,"percent":100.0,"connects_app":0,"no_method":0},"methods":[{"code":"email","name":"Email","enabled":true,"primary":true,"ready":1,"lacks":null},{"code":"sms","name":"SMS","enabled":false,"primary":false,"ready":0,"lacks":"SmsProvider is not set"},{"code":"totp","name":"Authenticator app","enabled":false,"primary":false,"ready":0,"lacks":null},{"code":"recovery-codes","name":"Recovery codes","enabled":false,"primary":false,"ready":0,"lacks":null}],"mailbox":"trial","sms_provider":null,"overrides":0,"last_events":[{"seq":6,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"setting.changed","subject":"Enable2FA","outcome":"ok","reason":null,"note":null,"detail":{"value":{"old":false,"new":true}}},{"seq":5,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"setting.changed","subject":"2FAmailbox","outcome":"ok","reason":null,"note":null,"detail":{"value":{"old":null,"new":"trial"}}},{"seq":4,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"mailbox.added","subject":"trial","outcome":"ok","reason":null,"note":null,"detail":{"name":{"old":null,"new":"trial"},"kind":{"old":null,"new":"file"},"from":{"old":null,"new":"no-reply@example.com"},"path":{"old":null,"new":"[DIR]/mail"}}},{"seq":3,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"method.changed","subject":"email","outcome":"ok","reason":null,"note":null,"detail":{"enabled":{"old":false,"new":true},"primary":{"old":false,"new":true}}},{"seq":2,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"user.added","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"login":{"old":null,"new":"alice"},"email":{"old":null,"new":"alice@example.com"},"type":{"old":null,"new":"employee"},"language":{"old":null,"new":"en"}}}],"next":"twofa password set LOGIN","warnings":[]}
+{"store":"twofa.db","enabled":true,"users":2,"active":2,"locked":0,"locked_users":[],"coverage":{"users":0,"asked":0,"covered":0,"percent":100.0,"connects_app":0,"no_method":0,"sso":0,"no_identity_provider":0},"methods":[{"code":"email","name":"Email","enabled":true,"primary":true,"ready":1,"lacks":null},{"code":"sms","name":"SMS","enabled":false,"primary":false,"ready":0,"lacks":"SmsProvider is not set"},{"code":"totp","name":"Authenticator app","enabled":false,"primary":false,"ready":0,"lacks":null},{"code":"recovery-codes","name":"Recovery codes","enabled":false,"primary":false,"ready":0,"lacks":null}],"mailbox":"trial","sms_provider":null,"no_internal_passwords":false,"identity_providers":[],"default_sso":null,"overrides":0,"last_events":[{"seq":6,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"setting.changed","subject":"Enable2FA","outcome":"ok","reason":null,"note":null,"detail":{"value":{"old":false,"new":true}}},{"seq":5,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"setting.changed","subject":"2FAmailbox","outcome":"ok","reason":null,"note":null,"detail":{"value":{"old":null,"new":"trial"}}},{"seq":4,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"mailbox.added","subject":"trial","outcome":"ok","reason":null,"note":null,"detail":{"name":{"old":null,"new":"trial"},"kind":{"old":null,"new":"file"},"from":{"old":null,"new":"no-reply@example.com"},"path":{"old":null,"new":"[DIR]/mail"}}},{"seq":3,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"method.changed","subject":"email","outcome":"ok","reason":null,"note":null,"detail":{"enabled":{"old":false,"new":true},"primary":{"old":false,"new":true}}},{"seq":2,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"user.added","subject":"alice","outcome":"ok","reason":null,"note":null,"detail":{"login":{"old":null,"new":"alice"},"email":{"old":null,"new":"alice@example.com"},"type":{"old":null,"new":"employee"},"language":{"old":null,"new":"en"}}}],"next":"twofa password set LOGIN","warnings":[]}
 
 "#]]);
     world.run("status -o csv").exits(0);
@@ -319,7 +319,9 @@ $ twofa status -o json
     "covered": 1,
     "percent": 50.0,
     "connects_app": 0,
-    "no_method": 1
+    "no_method": 1,
+    "sso": 0,
+    "no_identity_provider": 0
   },
   "methods": [
     {
@@ -357,6 +359,9 @@ $ twofa status -o json
   ],
   "mailbox": "trial",
   "sms_provider": null,
+  "no_internal_passwords": false,
+  "identity_providers": [],
+  "default_sso": null,
   "overrides": 0,
   "last_events": [
     {

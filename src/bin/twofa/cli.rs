@@ -254,6 +254,7 @@ pub struct PasswordFrom {
     pub password_file: Option<PathBuf>,
 }
 
+#[cfg(feature = "saml")]
 impl PasswordFrom {
     /// Whether the command line says where the password comes from.
     pub fn is_given(&self) -> bool {

@@ -20,6 +20,7 @@ use twofa::actor::Session;
 use twofa::clock::System;
 use twofa::delivery::outbox::{self, Filter};
 use twofa::error::{Kind, Result};
+#[cfg(feature = "saml")]
 use twofa::login::redirected;
 use twofa::method::Method;
 use twofa::permission::{self, Named};
@@ -249,20 +250,20 @@ pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
 }
 
+/// Names of identity providers.
+#[cfg(feature = "saml")]
+pub fn idps() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask_as("idp list", |store| begun(idp::candidates(store)?, current))
+    })
+}
+
 /// Names of OAuth clients.
 pub fn oauth_clients() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         ask_as("oauth-client list", |store| {
             begun(oauth_client::candidates(store)?, current)
         })
-    })
-}
-
-/// Names of identity providers.
-#[cfg(feature = "saml")]
-pub fn idps() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        ask_as("idp list", |store| begun(idp::candidates(store)?, current))
     })
 }
 
@@ -348,7 +349,9 @@ pub fn challenges() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let prefix = current.to_string_lossy().into_owned();
         ask_as("login list", |store| {
+            #[cfg_attr(not(feature = "saml"), expect(unused_mut, reason = "nothing is added"))]
             let mut tokens = challenge::candidates(store, &prefix, NEWEST)?;
+            #[cfg(feature = "saml")]
             tokens.extend(redirected::candidates(store, &prefix, NEWEST)?);
             Ok(tokens)
         })

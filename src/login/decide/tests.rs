@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::idp::{Idp, Vendor};
+use crate::login::facts::Through;
 use crate::method::MethodRow;
 
 const NOW: Time = Time(1_000_000_000);
@@ -191,6 +193,165 @@ fn each_rule_decides_in_its_order() {
         after_first(&off, &person(), Right, Forms, None, NOW, &mut ()),
         Next::Granted
     );
+}
+
+/// A provider that is enabled and takes employees.
+fn vouching() -> Idp {
+    Idp {
+        id: 7,
+        name: "corp".into(),
+        vendor: Vendor::Custom,
+        enabled: true,
+        entity_id: "https://idp.example".into(),
+        sso_url: "https://idp.example/sso".into(),
+        slo_url: None,
+        own_entity_id: None,
+        acs_url: Some("https://app.example/acs".into()),
+        name_id_format: None,
+        login_attribute: None,
+        may_begin: false,
+        sign_requests: false,
+        sha1: false,
+        require_mfa: false,
+        mfa_contexts: Vec::new(),
+        mfa_attribute: None,
+        employees: Taken::Existing,
+        externals: Taken::None,
+        external_when: None,
+        administrators: false,
+        update_users: false,
+        attribute_map: Vec::new(),
+        groups_attribute: None,
+        own: None,
+        created_at: NOW,
+    }
+}
+
+/// Only employees, only where that is set, never administrators; behind the lock and the channel, before everything that is
+/// said of passwords.
+#[test]
+fn employees_have_to_use_single_sign_on() {
+    use Channel::{Forms, Web};
+    use First::{Right, TooMany, Wrong};
+    let on = System {
+        no_internal_passwords: true,
+        ..system([true; 4], None)
+    };
+    let with = |change: &dyn Fn(&mut Person)| {
+        let mut person = person();
+        person.user.must_change = true;
+        change(&mut person);
+        person
+    };
+    let judge = |system: &System, person: &Person, first, channel| {
+        let mut trail = Vec::new();
+        let next = after_first(system, person, first, channel, None, NOW, &mut trail);
+        let asked = trail.iter().find_map(|step| match step {
+            Step::Sso { must, known } => Some((*must, *known)),
+            _ => None,
+        });
+        let kind = match next {
+            Next::Denied(kind, _) => Some(kind),
+            _ => None,
+        };
+        (kind, asked)
+    };
+    let alice = with(&|_| ());
+    assert_eq!(
+        judge(&on, &alice, Right, Web),
+        (Some(Kind::SsoRequired), Some((true, None)))
+    );
+    // Whoever has no right password learns nothing of it; a lock and a closed channel come first.
+    assert_eq!(
+        judge(&on, &alice, Wrong, Web),
+        (Some(Kind::FirstFactorWrong), None)
+    );
+    assert_eq!(
+        judge(&on, &alice, TooMany, Web),
+        (Some(Kind::FirstFactorWrong), None)
+    );
+    let locked = with(&|person| person.user.locked_until = Some(NOW.plus(1)));
+    assert_eq!(judge(&on, &locked, Right, Web), (Some(Kind::Locked), None));
+    assert_eq!(
+        judge(&on, &alice, Right, Forms),
+        (Some(Kind::ChannelRefused), None)
+    );
+    let (must_change, free) = (Some(Kind::PasswordMustChange), Some((false, None)));
+    let admin = with(&|person| person.administrator = true);
+    assert_eq!(judge(&on, &admin, Right, Web), (must_change, free));
+    let external = with(&|person| person.user.kind = Type::External);
+    assert_eq!(judge(&on, &external, Right, Web), (must_change, free));
+    // With the setting off it is no rule, save for those who came through a provider: they are told.
+    let off = system([true; 4], None);
+    assert_eq!(judge(&off, &alice, Right, Web), (must_change, None));
+    let brought = with(&|person| {
+        person.through = Some(Through {
+            id: 7,
+            name: "corp".into(),
+        });
+    });
+    assert_eq!(
+        judge(&off, &brought, Right, Web),
+        (must_change, Some((false, Some(Known::Before))))
+    );
+}
+
+/// The provider they came through, else the default one; who has neither is kept out, with a password or without.
+#[test]
+fn each_user_has_one_way_in() {
+    let with = |provider: Option<&dyn Fn(&mut Idp)>| {
+        let mut idp = vouching();
+        let default_sso = provider.map(|change| {
+            change(&mut idp);
+            idp
+        });
+        System {
+            no_internal_passwords: true,
+            default_sso,
+            ..system([false; 4], None)
+        }
+    };
+    let corp = with(Some(&|_| ()));
+    let lacking = [
+        with(None),
+        with(Some(&|idp| idp.enabled = false)),
+        with(Some(&|idp| idp.employees = Taken::None)),
+    ];
+    let mut alice = person();
+    for has_password in [true, false] {
+        alice.user.has_password = has_password;
+        assert_eq!(way(&corp, &alice, has_password), Way::Provider);
+        assert_eq!(corp.provider_of(&alice), Some(7));
+        assert!(!is_locked_out(&corp, &alice));
+        for system in &lacking {
+            assert_eq!(way(system, &alice, has_password), Way::NoProvider);
+            assert_eq!(system.provider_of(&alice), None);
+            assert!(is_locked_out(system, &alice));
+        }
+    }
+    let mut gone = alice.clone();
+    gone.user.active = false;
+    assert!(!is_locked_out(&lacking[0], &gone));
+    // Their own provider comes first, and is enough.
+    let mut brought = alice.clone();
+    brought.through = Some(Through {
+        id: 9,
+        name: "other".into(),
+    });
+    assert_eq!(corp.provider_of(&brought), Some(9));
+    assert_eq!(way(&lacking[0], &brought, false), Way::Provider);
+    // Nothing of it is about an administrator or an external user: one with no usable method is kept out by that.
+    let mut admin = alice.clone();
+    admin.administrator = true;
+    let stranded = Way::Password(Next::Denied(
+        Kind::NoSecondFactor,
+        Kind::NoSecondFactor.code(),
+    ));
+    assert_eq!(way(&corp, &admin, true), stranded);
+    assert_eq!(way(&corp, &admin, false), Way::Nothing);
+    let mut external = alice;
+    external.user.kind = Type::External;
+    assert_eq!(way(&corp, &external, false), Way::Nothing);
 }
 
 /// What a provider says is believed of those it may speak for, and no state of the password or the second factor is asked.

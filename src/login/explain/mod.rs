@@ -4,6 +4,8 @@
 //! sent, counted, consumed or written. The moment is that of the store's clock, which may stand anywhere
 //! ([`Store::stand_still`]); the state is the one the store is in, or would be in after a policy.
 
+mod asked;
+mod sso;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -25,17 +27,20 @@ use crate::user::User;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Question {
+pub struct Question<'a> {
     /// How the login comes in.
     pub channel: Channel,
     /// The method it wishes for.
     pub method: Option<Method>,
+    /// The identity provider it names: of a login through that, whoever it is of.
+    pub idp: Option<&'a str>,
 }
 
 /// The answer. Its keys are never left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
-    /// What the login comes to before its second factor, as `login start` answers.
+    /// What the login comes to before its second factor, as `login start` answers; through an identity provider, what it
+    /// comes to if that lets them in: `redirect`, or what keeps them out all the same.
     pub outcome: Outcome,
     /// Why, when it is not granted: the word of a kind.
     pub reason: Option<&'static str>,
@@ -45,6 +50,8 @@ pub struct Explanation {
     pub at: Time,
     /// How the login comes in.
     pub channel: &'static str,
+    /// The identity provider it goes through; `null`: it goes by password.
+    pub idp: Option<String>,
     /// The method that is asked for.
     pub method: Option<Method>,
     /// All methods this user could use, in the order in which they are asked.
@@ -60,9 +67,9 @@ pub struct Explanation {
 /// A rule that was asked, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
-    /// The word scripts match on: `type`, `active`, `password`, `lock`, `channel`, `must_change`, `password_age`,
-    /// `enable_2fa`, `can_use_2fa`, `method` (once for each), `order`, `connect`, `send_limit`, `delivery`, `tries`,
-    /// `offer`.
+    /// The word scripts match on: `type`, `active`, `password`, `lock`, `channel`, `sso`, `must_change`,
+    /// `password_age`, `enable_2fa`, `can_use_2fa`, `method` (once for each), `order`, `connect`, `send_limit`, `delivery`, `tries`,
+    /// `offer`; through an identity provider `type`, `sso`, `idp`, `active`, `lock`, `second_factor`.
     pub rule: &'static str,
     /// The fact it looked at.
     pub fact: Value,
@@ -79,36 +86,53 @@ pub struct Rule {
 /// Explains the login of a user, at the moment of the store's clock.
 ///
 /// # Errors
-/// [`Kind::Storage`].
-pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explanation> {
+/// [`Kind::NotFound`] for a provider that is named; [`Kind::Storage`].
+pub fn explain(store: &Store, user: &User, question: Question<'_>) -> Result<Explanation> {
     let system = System::load(store)?;
     let person = Person::load(store, user.clone())?;
-    let first = if user.has_password {
+    let teller = Teller {
+        store,
+        system: &system,
+        person: &person,
+    };
+    match sso::sent(&teller, &question)? {
+        Some(sent) => sso::explain(&teller, &question, &sent),
+        None => by_password(&teller, question),
+    }
+}
+
+/// Explains a login by password.
+fn by_password(teller: &Teller<'_>, question: Question<'_>) -> Result<Explanation> {
+    let (store, system, person) = (teller.store, teller.system, teller.person);
+    let user = &person.user;
+    // Where no password is of use, it matters to nobody whether there is one.
+    let first = if user.has_password || decide::must_use_sso(system, person) {
         First::Right
     } else {
         First::Wrong
     };
     let mut trail = Vec::new();
     let next = decide::after_first(
-        &system,
-        &person,
+        system,
+        person,
         first,
         question.channel,
         question.method,
         store.now(),
         &mut trail,
     );
-    let teller = Teller {
-        store,
-        system: &system,
-        person: &person,
-    };
     let mut steps = trail
         .into_iter()
         .map(|step| teller.tell(step))
         .collect::<Result<Vec<Rule>>>()?;
+    let password = steps.iter().position(|rule| rule.rule == "password");
+    if let Some(at) = password.filter(|_| steps.iter().all(|rule| rule.rule != "sso"))
+        && let Some(gone) = teller.gone()?
+    {
+        steps.insert(at, gone);
+    }
     let full = match next {
-        Next::Ask(method) if method.is_sent() => second::full(store, &system, user.id)?,
+        Next::Ask(method) if method.is_sent() => second::full(store, system, user.id)?,
         _ => None,
     };
     let (outcome, method) = came(&next, full.as_ref());
@@ -120,7 +144,7 @@ pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explana
         last.effect = outcome.code();
     }
     if let Next::Ask(method) = next {
-        steps.extend(after(&teller, method, full.as_ref())?);
+        steps.extend(after(teller, method, full.as_ref())?);
     }
     let change_with = changes(&next, &steps, decided, full.as_ref());
     Ok(Explanation {
@@ -130,9 +154,10 @@ pub fn explain(store: &Store, user: &User, question: Question) -> Result<Explana
         user: user.login.clone(),
         at: store.now(),
         channel: question.channel.code(),
+        idp: None,
         method,
         methods: match next {
-            Next::Ask(_) | Next::NotUsable(_) => decide::usable(&system, &person),
+            Next::Ask(_) | Next::NotUsable(_) => decide::usable(system, person),
             _ => Vec::new(),
         },
         change_with,
@@ -147,6 +172,8 @@ fn changes(next: &Next, steps: &[Rule], decided: usize, full: Option<&Error>) ->
         match next {
             Next::Denied(Kind::NoSecondFactor, _) | Next::Enrol => rule.rule == "method",
             Next::NotUsable(wished) => is(wished),
+            // Whoever has no password may have had a provider.
+            Next::Denied(_, "no_password") => rule.rule == "sso",
             _ => false,
         }
     };

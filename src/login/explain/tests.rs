@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::words::CONTINUES;
 use super::*;
 use crate::login::random::{PASSWORD, World, cases, made, moment, shared};
 use crate::login::run::{self, Start};
@@ -56,6 +57,7 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
     let question = Question {
         channel: login.channel,
         method: login.wished,
+        idp: None,
     };
     let told = world.look("login explain", at, |store| {
         explain(store, &user::get(store, id).unwrap(), question).unwrap()
@@ -86,6 +88,13 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
+    // Where no password is of use, an explanation goes on without one.
+    let goes_on = |rule: &Rule| {
+        rule.rule == "password" && rule.effect == CONTINUES && rule.fact["set"] == json!(false)
+    };
+    if told.idp.is_some() || told.steps.iter().any(goes_on) {
+        return elsewhere(&told, &verdict);
+    }
     prop_assert_eq!(
         (told.outcome, told.reason, told.method, &told.methods),
         (
@@ -116,6 +125,23 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
             "second_factor_used"
         );
     }
+    Ok(())
+}
+
+/// Who has to go to a provider, or has nothing else: no password lets them in, and what keeps out there keeps out here.
+fn elsewhere(told: &Explanation, verdict: &Verdict) -> Result<(), TestCaseError> {
+    let Outcome::Denied(kind) = verdict.outcome else {
+        return Err(TestCaseError::fail(format!("{told:?}")));
+    };
+    let expected: &[Kind] = match told.outcome {
+        Outcome::Denied(Kind::Deactivated) => &[Kind::FirstFactorWrong],
+        // Whoever is not believed there is not asked whether a lock holds.
+        Outcome::Denied(Kind::Locked | Kind::SsoRefused | Kind::ChannelRefused) => {
+            &[Kind::Locked, Kind::SsoRequired, Kind::FirstFactorWrong]
+        }
+        _ => &[Kind::SsoRequired, Kind::FirstFactorWrong],
+    };
+    prop_assert!(expected.contains(&kind), "{:?}", told);
     Ok(())
 }
 

@@ -3,16 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::decide::{self, Channel, First, Next, Penalty};
+use super::super::decide::{self, Channel, First, Next};
 use super::super::facts::{Person, System};
 use super::super::second;
 use super::super::trail::{Step, Usability};
-use super::super::tries;
 use super::super::verdict::masked;
 use super::Rule;
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
-use crate::idp::Taken;
 use crate::method::Method;
 use crate::name::{argument, counted, visible};
 use crate::permission::{self, Access, Named};
@@ -29,21 +27,21 @@ pub(super) struct Teller<'a> {
 }
 
 /// What was found, by which row or setting, and the command that would change it.
-struct Told {
-    fact: Value,
-    by: String,
-    because: String,
-    change: Option<String>,
+pub(super) struct Told {
+    pub(super) fact: Value,
+    pub(super) by: String,
+    pub(super) because: String,
+    pub(super) change: Option<String>,
 }
 
 impl Teller<'_> {
     /// The user, as a sentence calls them.
-    fn who(&self) -> String {
+    pub(super) fn who(&self) -> String {
         visible(&self.person.user.login).into_owned()
     }
 
     /// The user, as an argument of a command.
-    fn login(&self) -> String {
+    pub(super) fn login(&self) -> String {
         argument(&self.person.user.login)
     }
 
@@ -55,11 +53,15 @@ impl Teller<'_> {
             Step::Password { set, came } => ("password", self.password(set, came)),
             Step::Lock { until, holds } => ("lock", self.lock(until, holds)),
             Step::Channel { channel, open } => ("channel", self.channel(channel, open)),
+            Step::Sso { must, known } => ("sso", self.sso(must, known)?),
             Step::Idp {
                 takes,
                 administrator,
                 administrators,
-            } => ("idp", self.speaks(takes, administrator && !administrators)),
+            } => (
+                "idp",
+                self.spoken_for(takes, administrator && !administrators),
+            ),
             Step::MustChange(must) => ("must_change", self.must_change(must)),
             Step::PasswordAge {
                 changed_at,
@@ -83,6 +85,9 @@ impl Teller<'_> {
     fn kind(&self, kind: Type) -> Told {
         let who = self.who();
         let (is, do_log_in) = match kind {
+            Type::Employee if self.system.no_internal_passwords => {
+                ("an employee", "employees have to use single sign-on")
+            }
             Type::Employee => ("an employee", "employees log in with a password"),
             Type::External => ("an external user", "external users log in with a password"),
             Type::Technical => (
@@ -117,7 +122,9 @@ impl Teller<'_> {
     }
 
     fn password(&self, set: bool, came: First) -> Told {
-        let because = if came == First::Right {
+        let because = if !set && came == First::Right {
+            "No password is set, and none would be of use."
+        } else if came == First::Right {
             "The password is taken to be typed right."
         } else {
             "No password is set, so that none is right."
@@ -126,7 +133,7 @@ impl Teller<'_> {
             fact: json!({ "set": set }),
             by: "user password".into(),
             because: because.into(),
-            change: (!set).then(|| format!("twofa password set {}", self.login())),
+            change: (came == First::Wrong).then(|| format!("twofa password set {}", self.login())),
         }
     }
 
@@ -155,7 +162,7 @@ impl Teller<'_> {
                 other.code()
             ),
             (other, false) => format!(
-                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own: `twofa oauth-client add NAME --user LOGIN`.",
+                "2FA is on, and then the channel `{}` takes no password: an integration gets in through OAuth, with a client of its own.",
                 other.code()
             ),
         };
@@ -163,25 +170,7 @@ impl Teller<'_> {
             fact: json!({ "channel": channel.code(), "open": open, "enable_2fa": on }),
             by: "setting Enable2FA".into(),
             because,
-            change: (!open).then(|| set_enabled(false)),
-        }
-    }
-
-    /// For whom a provider may speak.
-    fn speaks(&self, takes: Taken, refuses: bool) -> Told {
-        let who = self.who();
-        let because = if takes == Taken::None {
-            format!("No user of this type comes through it, and so {who} does not.")
-        } else if refuses {
-            format!("{who} is an administrator, and none comes through it.")
-        } else {
-            format!("{who} may come through it.")
-        };
-        Told {
-            fact: json!({ "takes": takes, "refuses_administrators": refuses }),
-            by: "idp".into(),
-            because,
-            change: None,
+            change: (!open).then(|| "twofa oauth-client add NAME --user LOGIN".to_owned()),
         }
     }
 
@@ -448,94 +437,6 @@ impl Teller<'_> {
         }
     }
 
-    /// Whether a code may leave within this hour.
-    pub(super) fn send_limit(&self, full: Option<&Error>) -> Rule {
-        let limit = self.system.send_limit;
-        let because = match full {
-            Some(full) => format!("No code leaves now: {}.", full.message()),
-            None if limit == 0 => "There is no limit of codes that are sent.".into(),
-            None => format!(
-                "No more than {} within an hour, and there is room.",
-                counted(limit.unsigned_abs(), "code is sent", "codes are sent")
-            ),
-        };
-        let code = setting::SEND_LIMIT.code;
-        let told = Told {
-            fact: json!({ "limit": limit, "full": full.is_some() }),
-            by: format!("setting {code}"),
-            because,
-            change: full.map(|_| format!("twofa setting set {code} NUMBER")),
-        };
-        let effect = if full.is_some() { DENIED } else { CONTINUES };
-        told.rule("send_limit", effect)
-    }
-
-    /// How the code leaves, and where to.
-    pub(super) fn delivery(&self, setting: &str, through: &str, to: &str) -> Rule {
-        let life = crate::clock::spoken(self.system.code_ttl);
-        let told = Told {
-            fact: json!({ "through": through, "destination": to, "code_ttl": self.system.code_ttl }),
-            by: format!("setting {setting}"),
-            because: format!(
-                "The code leaves through {} to {to}, and holds for {life}.",
-                visible(through)
-            ),
-            change: Some(format!("twofa setting set {setting} NAME")),
-        };
-        told.rule("delivery", CONTINUES)
-    }
-
-    /// What wrong codes cost.
-    pub(super) fn tries(&self) -> Result<Rule> {
-        let (system, user, now) = (self.system, &self.person.user, self.store.now());
-        // A lock that has ended takes the tries with it.
-        let ended = user.locked_until.is_some_and(|until| until <= now);
-        let failures = if ended {
-            0
-        } else {
-            user.second_factor_failures
-        };
-        let so_far = match failures {
-            0 => "No wrong code so far".to_owned(),
-            some => format!(
-                "{} so far",
-                counted(some.unsigned_abs(), "wrong code", "wrong codes")
-            ),
-        };
-        let left = (system.attempts - failures).max(1);
-        let last = system.lockout == 0 && tries::is_last(self.store, user)?;
-        let because = match decide::penalty(failures + left, system, last, now) {
-            Penalty::Nothing { .. } => format!("{so_far}, and any number costs nothing."),
-            Penalty::Lock { until } => format!(
-                "{so_far}; {left} more and the account is locked for {}.",
-                crate::clock::spoken(until.since(now))
-            ),
-            Penalty::Deactivate => format!("{so_far}; {left} more and the account is deactivated."),
-        };
-        let code = setting::SECOND_FACTOR_ATTEMPT_COUNT.code;
-        let told = Told {
-            fact: json!({ "failures": failures, "limit": system.attempts }),
-            by: format!("setting {code}"),
-            because,
-            change: (failures > 0).then(|| format!("twofa user unlock {}", self.login())),
-        };
-        Ok(told.rule("tries", CONTINUES))
-    }
-
-    /// That the granted answer offers the app.
-    pub(super) fn offer(&self) -> Rule {
-        let told = Told {
-            fact: json!(true),
-            by: "method primary".into(),
-            because: format!(
-                "The authenticator app is primary and {} has none: once logged in, they are offered to connect one.",
-                self.who()
-            ),
-            change: Some(format!("twofa authenticator connect {}", self.login())),
-        };
-        told.rule("offer", CONTINUES)
-    }
-
     /// The verdict.
     pub(super) fn summary(&self, next: &Next, full: Option<&Error>) -> Result<String> {
         let who = self.who();
@@ -582,10 +483,16 @@ fn set_enabled(on: bool) -> String {
     format!("twofa setting set {} {value}", setting::ENABLE_2FA.code)
 }
 
-fn denied(kind: Kind, why: &str) -> &'static str {
+pub(super) fn denied(kind: Kind, why: &str) -> &'static str {
     match (kind, why) {
+        (Kind::SsoRefused, "technical_user") => "no provider speaks for technical users",
+        (Kind::SsoRefused, "sso_type") => "it takes no users of this type",
+        (Kind::SsoRefused, "sso_administrator") => "it takes no administrators",
+        (Kind::SsoRefused, _) => "nothing it says is believed",
+        (Kind::InvalidValue, _) => "it is not enabled",
+        (Kind::SsoRequired, _) => "employees have to use single sign-on",
         (_, "technical_user") => "a technical user has no login with a password",
-        (_, "inactive") => "the account is deactivated",
+        (Kind::Deactivated, _) | (_, "inactive") => "the account is deactivated",
         (_, "no_password") => "no password is set",
         (Kind::Locked, _) => "the account is locked",
         (Kind::ChannelRefused, _) => "2FA is on, and this channel takes no password",
@@ -596,11 +503,11 @@ fn denied(kind: Kind, why: &str) -> &'static str {
     }
 }
 
-const CONTINUES: &str = "continues";
-const DENIED: &str = "denied";
+pub(super) const CONTINUES: &str = "continues";
+pub(super) const DENIED: &str = "denied";
 
 impl Told {
-    fn rule(self, rule: &'static str, effect: &'static str) -> Rule {
+    pub(super) fn rule(self, rule: &'static str, effect: &'static str) -> Rule {
         Rule {
             rule,
             fact: self.fact,

@@ -16,7 +16,7 @@ use crate::what_if::WhatIf;
 ///
 /// Everybody who logs in with a password is judged as a login judges them, as if 2FA were on: it tells before 2FA is turned
 /// on what comes after. Covered is who has a usable method now; whoever would have to connect an authenticator app first is
-/// not, but can log in. Nothing is sent or written.
+/// not, but can log in. Whoever logs in through an identity provider is asked there. Nothing is sent or written.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CoverageArgs {
@@ -74,8 +74,11 @@ pub fn run(context: &mut Context, args: &CoverageArgs) -> Result<Answer> {
             found.numbers.percent
         ));
     }
-    let stranded = found.rows.iter().find(|row| row.row == "no_method");
-    let first = stranded.and_then(|row| row.users.as_ref()?.first());
+    let mut stranded = found
+        .rows
+        .iter()
+        .filter(|row| ["no_method", "no_identity_provider"].contains(&row.row));
+    let first = stranded.find_map(|row| row.users.as_ref()?.first());
     Ok(match first {
         Some(login) => answer.say(format!("Next: `twofa login explain {}`.", argument(login))),
         None => answer,
@@ -121,8 +124,9 @@ pub fn sentences(enabled: bool, numbers: &Numbers, group: Option<&str>) -> Strin
             "2FA is off. Were it on, {asked} of {users}{group} would be asked for a second factor."
         ),
     };
+    let elsewhere = elsewhere(numbers);
     if asked == 0 {
-        return first;
+        return format!("{first}{elsewhere}");
     }
     let mut rest = String::new();
     if numbers.connects_app > 0 {
@@ -136,9 +140,34 @@ pub fn sentences(enabled: bool, numbers: &Numbers, group: Option<&str>) -> Strin
     }
     let have = if covered == 1 { "has" } else { "have" };
     format!(
-        "{first}\n{covered} of them ({:.1}%) {have} a usable method{rest}.",
+        "{first}\n{covered} of them ({:.1}%) {have} a usable method{rest}.{elsewhere}",
         numbers.percent
     )
+}
+
+/// How many log in through an identity provider, or would have to.
+fn elsewhere(numbers: &Numbers) -> String {
+    let mut lines = String::new();
+    if numbers.sso > 0 {
+        let log = if numbers.sso == 1 { "logs" } else { "log" };
+        lines.push_str(&format!(
+            "\n{} {log} in through an identity provider, and {} asked there.",
+            counted(numbers.sso, "user", "users"),
+            are(numbers.sso)
+        ));
+    }
+    if numbers.no_identity_provider > 0 {
+        let has = if numbers.no_identity_provider == 1 {
+            "has"
+        } else {
+            "have"
+        };
+        lines.push_str(&format!(
+            "\n{} {has} to use single sign-on, no identity provider takes them, and they cannot log in.",
+            counted(numbers.no_identity_provider, "user", "users")
+        ));
+    }
+    lines
 }
 
 fn are(count: u64) -> &'static str {

@@ -9,8 +9,10 @@ use twofa::challenge::{self, ChallengeRow};
 use twofa::error::{Error, Kind, Result};
 use twofa::login::decide::Channel;
 use twofa::login::explain::{self, Explanation, Question};
+#[cfg(feature = "saml")]
+use twofa::login::redirected;
+use twofa::login::run;
 use twofa::login::verdict::{Outcome, Verdict};
-use twofa::login::{redirected, run};
 use twofa::method::Method;
 use twofa::name::{argument, unabridged, visible};
 use twofa::user;
@@ -180,6 +182,10 @@ pub struct Explain {
     /// The method the login wishes for [default: the primary one]
     #[arg(long, value_name = "METHOD", add = complete::methods())]
     method: Option<String>,
+    /// The identity provider the login goes through [default: the user's own, for whom it goes through one]
+    #[cfg(feature = "saml")]
+    #[arg(long, value_name = "NAME", conflicts_with = "method", add = complete::idps())]
+    idp: Option<String>,
 }
 
 /// `login simulate`.
@@ -222,6 +228,7 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
         }
         Login::Resend(args) => {
             let session = context.session()?;
+            #[cfg(feature = "saml")]
             redirected::takes_codes(&session, &args.named.challenge)?;
             let verdict = run::resend(
                 &session,
@@ -233,7 +240,11 @@ pub fn run(context: &mut Context, verb: Login) -> Result<Answer> {
         Login::Verify(args) => verify(context, &args),
         Login::Cancel(named) => {
             let session = context.session()?;
-            let (row, changed) = match redirected::cancel(&session, &named.challenge)? {
+            #[cfg(feature = "saml")]
+            let sent = redirected::cancel(&session, &named.challenge)?;
+            #[cfg(not(feature = "saml"))]
+            let sent = None;
+            let (row, changed) = match sent {
                 Some(sent) => sent,
                 None => run::cancel(&session, &named.challenge)?,
             };
@@ -295,6 +306,7 @@ fn verify(context: &mut Context, args: &Verify) -> Result<Answer> {
     #[cfg(feature = "saml")]
     args.response.needs_response()?;
     let challenge = challenge.unwrap_or_default();
+    #[cfg(feature = "saml")]
     redirected::takes_codes(&session, challenge)?;
     run::may_answer(&session, challenge)?;
     let method = method(args.method.as_deref())?;
@@ -314,6 +326,7 @@ fn list(context: &mut Context, args: &List) -> Result<Answer> {
         None => session.only_oneself()?,
     };
     let mut rows: Vec<ChallengeRow> = challenge::list(&session.store, user)?;
+    #[cfg(feature = "saml")]
     rows.extend(redirected::list(&session.store, user)?);
     rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
     Ok(Answer::list(COLUMNS, COLUMNS, rows))
@@ -325,10 +338,19 @@ fn explain(context: &mut Context, args: &Explain) -> Result<Answer> {
     // Whom only the policy knows is somebody else to whoever asks.
     let known = user::lookup(&session.store, &args.user)?;
     session.permit(known.as_ref())?;
+    #[cfg(feature = "saml")]
+    let idp = args.idp.as_deref();
+    #[cfg(not(feature = "saml"))]
+    let idp = None;
     let question = Question {
         channel: args.channel.into(),
         method: method(args.method.as_deref())?,
+        idp,
     };
+    if idp.is_some() && question.channel != Channel::Web {
+        let message = "a login through an identity provider comes by the channel `web`";
+        return Err(Error::new(Kind::Usage, message));
+    }
     let looked = args.what_if.look(context, session, |store| {
         let user = match &known {
             Some(known) => user::get(store, known.id)?,
@@ -438,7 +460,7 @@ fn answer(context: &Context, verdict: &Verdict) -> Result<Answer> {
             }
             if kind == Kind::SsoRequired {
                 refusal = refusal.hint(format!(
-                    "`twofa login start {}`, without a password, sends them to their identity provider",
+                    "`twofa login start {0}` without a password sends them there, and `twofa login explain {0}` tells more",
                     argument(&verdict.user)
                 ));
             }

@@ -6,7 +6,6 @@ use twofa::error::{Error, Kind, Result};
 use twofa::guard::Allowance;
 use twofa::method::Method;
 use twofa::name::visible;
-use twofa::plan::Warning;
 use twofa::setting::{self, SetSettings, SettingRow, Shape};
 
 use super::method;
@@ -137,27 +136,7 @@ fn show(of: SettingRow) -> Result<Answer> {
     whole.insert("minimum".into(), minimum);
     whole.insert("maximum".into(), maximum);
     whole.insert("meaning".into(), setting.meaning.into());
-    whole.insert(
-        "note".into(),
-        setting
-            .later
-            .map(|later| format!("no effect yet: it comes with {later}"))
-            .into(),
-    );
     Answer::thing(&whole)
-}
-
-/// What is kept, and read by nothing of this version.
-fn without_effect(plan: &SetSettings) -> impl Iterator<Item = Warning> {
-    plan.0.iter().filter_map(|(setting, text)| {
-        // Back at the default nobody waits for an effect.
-        let later = setting.later.filter(|_| text.is_some())?;
-        Some(Warning {
-            kind: "no_effect",
-            message: format!("{} has no effect yet: it comes with {later}.", setting.code),
-            hint: None,
-        })
-    })
 }
 
 fn commit(
@@ -168,7 +147,6 @@ fn commit(
 ) -> Result<Answer> {
     let mut done = context.commit(session, plan, allowance, None)?;
     let changed = done.changed();
-    done.warnings.extend(without_effect(plan));
     for (setting, method) in [
         (&setting::MAILBOX_2FA, Method::Email),
         (&setting::SMS_PROVIDER, Method::Sms),

@@ -38,6 +38,7 @@ fn screen(standing: &Standing, width: Option<u16>) -> Result<String> {
         format!("{who}\n{}", users(standing)),
         methods.join("\n"),
         senders(standing).join("\n"),
+        sso(standing).join("\n"),
     ];
     if let Some(events) = &standing.last_events {
         paragraphs.push(table(events, width)?.trim_end().to_owned());
@@ -71,6 +72,35 @@ fn senders(standing: &Standing) -> Vec<String> {
                 "administrator actions"
             )
         ));
+    }
+    lines
+}
+
+/// Who logs in elsewhere, and where.
+fn sso(standing: &Standing) -> Vec<String> {
+    let mut lines = Vec::new();
+    if standing.no_internal_passwords {
+        lines.push(
+            "Employees have to use single sign-on; administrators log in with a password."
+                .to_owned(),
+        );
+    }
+    let names: Vec<String> = standing
+        .identity_providers
+        .iter()
+        .map(|name| {
+            let default = standing.default_sso.as_ref() == Some(name);
+            let mark = if default { " (the default one)" } else { "" };
+            format!("`{}`{mark}", visible(name))
+        })
+        .collect();
+    if !names.is_empty() {
+        lines.push(format!(
+            "Identity providers that are enabled: {}.",
+            names.join(", ")
+        ));
+    } else if standing.no_internal_passwords {
+        lines.push("No identity provider is enabled.".to_owned());
     }
     lines
 }

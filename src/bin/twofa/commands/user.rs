@@ -12,7 +12,7 @@ use twofa::method::Method;
 use twofa::name::{argument, visible};
 use twofa::password;
 use twofa::plan::Warning;
-use twofa::status::stranded;
+use twofa::status::{stranded, uses_password};
 use twofa::user::edit::{AddUser, EditUser, Fields, Patch};
 use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow, rules};
@@ -347,14 +347,16 @@ fn add(context: &mut Context, args: Add) -> Result<Answer> {
         format!("The user `{login}` is there already.")
     };
     let answer = shown(&session, user.id, done)?.say(sentence);
-    Ok(if user.has_password || user.kind == Type::Technical {
-        answer
-    } else {
-        answer.say(format!(
-            "Next: `twofa password set {}`.",
-            argument(&user.login)
-        ))
-    })
+    Ok(
+        if user.has_password || !uses_password(&session.store, &user)? {
+            answer
+        } else {
+            answer.say(format!(
+                "Next: `twofa password set {}`.",
+                argument(&user.login)
+            ))
+        },
+    )
 }
 
 fn list(context: &mut Context, args: &List) -> Result<Answer> {
