@@ -565,12 +565,14 @@ fn employees_have_to_where_their_passwords_are_off() {
         .stdin("alice-pw\n")
         .shows(str![[r#"
 $ twofa login start alice --password-stdin
-? 0
+? 4
 --- stdout
-outcome      granted
+outcome      denied
+reason       sso_required
 user         alice
 --- stderr
-`alice` is logged in.
+error: this user logs in through an identity provider, and not with a password
+ hint: `twofa login start alice` without a password sends them there, and `twofa login explain alice` tells more
 
 "#]]);
     let wrong = world

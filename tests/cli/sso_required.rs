@@ -81,6 +81,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": null,
   "expires_at": null,
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
