@@ -60,6 +60,14 @@ mod examples_of_help;
 mod fences;
 mod group;
 mod help;
+#[cfg(feature = "saml")]
+mod idp;
+#[cfg(feature = "saml")]
+mod idp_keys;
+#[cfg(feature = "saml")]
+mod idp_rules;
+#[cfg(feature = "saml")]
+mod idp_test;
 mod init;
 mod init_files;
 mod key;
