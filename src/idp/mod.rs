@@ -10,10 +10,9 @@
 pub mod checkup;
 #[cfg(feature = "saml")]
 pub mod edit;
+pub(crate) mod kept;
 #[cfg(feature = "saml")]
-mod rehearsal;
-#[cfg(feature = "saml")]
-mod row;
+pub mod row;
 #[cfg(feature = "saml")]
 pub mod rules;
 #[cfg(feature = "saml")]
@@ -22,11 +21,6 @@ pub(crate) mod subject;
 pub(crate) mod trust;
 #[cfg(feature = "saml")]
 pub mod vendor;
-#[cfg(feature = "saml")]
-mod wanted;
-
-#[cfg(feature = "saml")]
-pub use self::row::{FIELDS, IdpRow};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -330,7 +330,9 @@ idp edit corp --group a='All employees'
             "group add-member Ops --group 'All external users'",
         ],
     );
-    snapbox::assert_data_eq!(text, str![[r#"
+    snapbox::assert_data_eq!(
+        text,
+        str![[r#"
 group add-member Ops --group Later
   4 guard: `Later` cannot be a member of `Ops`: the identity provider `corp` puts people into `Later`, and makes no administrators
   `twofa idp edit corp --no-group a`, first
@@ -341,18 +343,22 @@ group add-member Ops --group 'All external users'
   4 guard: `All external users` cannot be a member of `Ops`: the identity provider `corp` puts people into `All external users`, and makes no administrators
   `twofa idp edit corp --externals existing`, first
 
-"#]]);
+"#]]
+    );
     world.ok("group add-member Ops --group 'All employees'");
     let text = refusals(
         &world,
         &["idp edit corp --employees create --externals none"],
     );
-    snapbox::assert_data_eq!(text, str![[r#"
+    snapbox::assert_data_eq!(
+        text,
+        str![[r#"
 idp edit corp --employees create --externals none
   4 guard: a new user of the type employee would be an administrator, and a provider makes none
   -
 
-"#]]);
+"#]]
+    );
 }
 
 /// Who comes through a provider is asked for no second factor, so that letting administrators in is confirmed with one.

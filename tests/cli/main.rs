@@ -39,6 +39,8 @@ mod delivery_hostile;
 mod delivery_secrets;
 mod doctor;
 mod doctor_file;
+#[cfg(feature = "saml")]
+mod doctor_idps;
 mod doctor_key;
 #[cfg(unix)]
 mod doctor_machine;

@@ -5,8 +5,8 @@ use std::io::Read as _;
 use clap::Args;
 use serde_json::Value;
 use twofa::error::{Error, Kind, Result};
+use twofa::idp;
 use twofa::idp::checkup::{Tested, look};
-use twofa::idp::{self};
 use twofa::name::{counted, unabridged};
 use twofa::sso::response::LONGEST;
 

@@ -3,10 +3,10 @@
 //! The rules about values stand in `rules.rs`; those about a whole provider stand here, and hold for one that is added, edited
 //! and enabled alike: there is no order of commands that gets around them.
 
-use super::row::Groups;
-use super::vendor::TRANSIENT;
-use super::{Idp, Mapped, Own, Said, Stored, Taken, Vendor, certificates, groups, rules};
 use crate::error::{Error, Kind, Result};
+use crate::idp::row::Groups;
+use crate::idp::vendor::TRANSIENT;
+use crate::idp::{Idp, Mapped, Own, Said, Stored, Taken, Vendor, certificates, groups, rules};
 use crate::name::{argument, visible};
 use crate::sso::KeyPair;
 use crate::sso::certificate::Certificate;

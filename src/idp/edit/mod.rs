@@ -1,10 +1,12 @@
 //! How a provider comes, changes and goes, and how it becomes the default.
 
+mod wanted;
+
 use rusqlite::named_params;
 use serde_json::{Value, json};
 
+use self::wanted::{Whole, wanted};
 use super::row::IdpRow;
-use super::wanted::{Whole, wanted};
 use super::{Idp, PRIVATE_KEY, Said, Vendor, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +16,7 @@ use crate::setting::{DEFAULT_SSO, SetSettings, Settings};
 use crate::store::{Store, Tx};
 use crate::user;
 
-pub use super::wanted::{Certificates, Fields, Pair};
+pub use self::wanted::{Certificates, Fields, Pair};
 
 /// What of a row is changed by these plans.
 const CHANGED: &[&str] = &[
@@ -110,8 +112,15 @@ impl PutIdp {
             Some(have) => (Op::Edit, Event::IDP_EDITED, have.idp.name.clone()),
         };
         let old = have.map(shown).transpose()?.unwrap_or_default();
-        let mut change =
-            Change::new("idp", key, op, event).fields_of(CHANGED, &old, &shown(&whole)?);
+        let new = shown(&whole)?;
+        let mut change = Change::new("idp", key, op, event).fields_of(CHANGED, &old, &new);
+        if have.is_some_and(|have| have.certificates != whole.certificates)
+            && !change.changes("certificates")
+        {
+            // The same once more, which were damaged here.
+            let both = |row: &Value| row["certificates"].clone();
+            change = change.always("certificates", both(&old), both(&new));
+        }
         if let (Pair::New(_), Some(have)) = (&self.fields.pair, have)
             && !change.changes("own_certificate")
             && !opens(store, &have.idp)?
