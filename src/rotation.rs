@@ -25,7 +25,7 @@ use crate::sealed::{Broken, COLUMNS, retirable_of, ring_keys};
 use crate::secret::Secret;
 use crate::store::{Store, Tx};
 use crate::vault::{Form, KeySource, Label, Lock, Purpose, Ring};
-use crate::{authenticator, challenge, oauth_client, recovery};
+use crate::{authenticator, challenge, idp, oauth_client, recovery};
 
 /// How many rows are sealed anew in one transaction.
 const BATCH: i64 = 500;
@@ -91,6 +91,8 @@ pub struct Rotated {
     pub connect_anew: Vec<String>,
     /// OAuth clients that need another secret, after --compromised.
     pub secrets_void: Vec<String>,
+    /// Identity providers that need another key pair of ours, after --compromised.
+    pub pairs_known: Vec<String>,
 }
 
 /// Puts new keys in the place of the old ones. What an earlier rotation left undone is done first, and is enough.
@@ -270,7 +272,7 @@ fn begin(
         if options.compromised {
             entry = entry.detail(json!({
                 "recovery_codes_void": done.recovery_codes_void, "connect_anew": done.connect_anew,
-                "secrets_void": done.secrets_void,
+                "secrets_void": done.secrets_void, "pairs_known": done.pairs_known,
             }));
         }
         append(tx, &session.who(), &entry)?;
@@ -287,6 +289,8 @@ fn void(tx: &Tx<'_>, done: &mut Rotated) -> Result<()> {
     done.recovery_codes_void = recovery::void_all(tx)?;
     done.connect_anew = authenticator::connected(tx)?;
     done.secrets_void = oauth_client::void_secrets(tx)?;
+    idp::kept::void_logins(tx)?;
+    done.pairs_known = idp::kept::with_own_key(tx)?;
     Ok(())
 }
 

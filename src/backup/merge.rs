@@ -11,7 +11,7 @@ use crate::setting::{self, Settings};
 use crate::store::{Store, Tx};
 use crate::user::{self, state};
 use crate::verb::Operation;
-use crate::{authenticator, challenge, delivery::outbox, oauth_client, recovery};
+use crate::{authenticator, challenge, delivery::outbox, idp, oauth_client, recovery};
 
 /// What a restore could not keep, or could not undo: logins.
 #[derive(Debug, Default)]
@@ -38,6 +38,7 @@ pub(super) fn merge(tx: &Tx<'_>, who: &Who, live: Option<&Store>, entry: &Entry)
     recover::forget_requests(tx)?;
     authenticator::void_setups(tx)?;
     oauth_client::keep_stricter(tx, live)?;
+    idp::kept::keep_stricter(tx, live)?;
     // A lock of the backup that has run out meanwhile would take off the tries that came after it.
     for user in state::with_lock_over(tx)? {
         tries::settle(tx, who, user::get(tx, user)?)?;

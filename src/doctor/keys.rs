@@ -54,6 +54,14 @@ const COLUMNS: &[Column] = &[
         mend: CONNECT,
     },
     Column {
+        name: "idp.private_key",
+        kind: "sealed_idp",
+        one: "key of ours with an identity provider",
+        many: "keys of ours with identity providers",
+        whose: "SELECT name FROM idp WHERE id = ?1",
+        mend: Mend::Command(|_, name| Ok(format!("twofa idp edit {} --make-key", argument(name)))),
+    },
+    Column {
         name: "mailbox.password",
         kind: "sealed_mailbox",
         one: "password of a mailbox",

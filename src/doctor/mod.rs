@@ -11,6 +11,8 @@
 mod database;
 mod files;
 mod finding;
+#[cfg(feature = "saml")]
+mod idps;
 mod keys;
 mod moments;
 mod orphans;
@@ -130,6 +132,7 @@ pub static CHECKS: &[Check] = &[
             ("unfinished_rotation", W),
             ("sealed_app", E),
             ("sealed_setup", E),
+            ("sealed_idp", E),
             ("sealed_mailbox", E),
             ("sealed_message", E),
             ("sealed_history", E),
@@ -193,6 +196,22 @@ pub static CHECKS: &[Check] = &[
         "people without an app, where the app is primary",
         &[("no_app", W)],
         prerequisites::apps,
+    ),
+    #[cfg(feature = "saml")]
+    check(
+        "idps",
+        "certificates of identity providers, and whether they can be used",
+        &[
+            ("no_certificate", E),
+            ("certificate_over", E),
+            ("certificate_ends", W),
+            ("certificate_early", W),
+            ("certificate_disagrees", E),
+            ("own_certificate_ends", W),
+            ("sha1_allowed", W),
+            ("default_disabled", E),
+        ],
+        idps::idps,
     ),
     check(
         "settings",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Group, get};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
-use crate::name::visible;
+use crate::name::{argument, visible};
 use crate::permission::{self, Effect, For, Nesting, State, Whom, effect, named};
 use crate::plan::{Change, Op, Plan, Reach};
 use crate::store::{Store, Tx};
@@ -61,6 +61,28 @@ impl SetMembers {
         let only = groups.is_empty().then_some(users.as_slice());
         effect(store, &mut before, &mut after, only, what)
     }
+}
+
+/// A provider puts people into groups that it names, and makes no administrators.
+fn not_by_a_provider(store: &Store, group: &Group, member: &Group) -> Result<()> {
+    if !permission::administrator_groups(store)?.contains(&group.id) {
+        return Ok(());
+    }
+    let inside = Nesting::load(store)?.within(member.id);
+    let Some((idp, filled, stops)) = crate::idp::that_fills(store, &inside)? else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{}` cannot be a member of `{}`: the identity provider `{}` puts people into `{}`, and makes no administrators",
+        visible(&member.name),
+        visible(&group.name),
+        visible(&idp),
+        visible(&filled)
+    );
+    Err(Error::new(Kind::Guard, message).hint(format!(
+        "`twofa idp edit {} {stops}`, first",
+        argument(&idp)
+    )))
 }
 
 /// Refuses a member that the group is in, with the way there.
@@ -129,6 +151,7 @@ impl Plan for SetMembers {
             let member = get(store, member)?;
             if self.member {
                 no_cycle(store, &group, &member)?;
+                not_by_a_provider(store, &group, &member)?;
             }
             changes.push(change("group", &member.name));
         }

@@ -10,10 +10,9 @@
 pub mod checkup;
 #[cfg(feature = "saml")]
 pub mod edit;
+pub(crate) mod kept;
 #[cfg(feature = "saml")]
-mod rehearsal;
-#[cfg(feature = "saml")]
-mod row;
+pub mod row;
 #[cfg(feature = "saml")]
 pub mod rules;
 #[cfg(feature = "saml")]
@@ -22,13 +21,8 @@ pub(crate) mod subject;
 pub(crate) mod trust;
 #[cfg(feature = "saml")]
 pub mod vendor;
-#[cfg(feature = "saml")]
-mod wanted;
 
-#[cfg(feature = "saml")]
-pub use self::row::{FIELDS, IdpRow};
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -491,6 +485,34 @@ pub fn groups(store: &Store, idp: i64) -> Result<BTreeMap<String, Vec<(i64, Stri
         stands_for.push((row.get(1)?, row.get(2)?));
     }
     Ok(groups)
+}
+
+/// A provider that puts people into one of these groups: its name, the name of the group, and what makes it stop.
+pub(crate) fn that_fills(
+    store: &Store,
+    groups: &BTreeSet<i64>,
+) -> Result<Option<(String, String, String)>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT idp.name, \"group\".name, value, built_in FROM idp CROSS JOIN \"group\"
+             LEFT JOIN idp_group ON idp_group.idp = idp.id AND idp_group.\"group\" = \"group\".id
+         WHERE \"group\".id = ?1 AND (value IS NOT NULL OR built_in = 'employees' AND employees = 'create'
+             OR built_in = 'externals' AND externals = 'create')
+         ORDER BY idp.name_key, value LIMIT 1",
+    )?;
+    for group in groups {
+        let found = query.query_row([group], |row| {
+            let (value, built_in): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let stops = match value {
+                Some(value) => format!("--no-group {}", name::argument(&value)),
+                None => format!("--{} existing", built_in.unwrap_or_default()),
+            };
+            Ok((row.get(0)?, row.get(1)?, stops))
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// A user whom a provider brought.

@@ -37,12 +37,15 @@ const ORDER: &[&str] = &[
     "sms_provider",
     "idp",
     "setting",
+    "idp::row",
     "method",
     "challenge",
     "permission",
     "group",
     "user",
+    "idp::edit",
     "idp::subject",
+    "idp::checkup",
     "password",
     "recovery",
     "authenticator",
@@ -91,6 +94,11 @@ const WRITERS: &[(&str, &[&str])] = &[
     // A file of users writes many rows at a time.
     ("group_user", &["group/member.rs", "user/import/write.rs"]),
     ("identity", &["user/edit.rs", "user/import/write.rs"]),
+    // A restore keeps what the live store took away.
+    ("idp", &["idp/edit/mod.rs", "idp/kept.rs"]),
+    ("idp_certificate", &["idp/edit/mod.rs", "idp/kept.rs"]),
+    ("idp_group", &["idp/edit/mod.rs"]),
+    ("idp_user", &["idp/edit/mod.rs"]),
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
     // A client keeps when it got its last token; a restore keeps what the live store took away.
@@ -111,6 +119,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("sms_provider", &["sms_provider/edit.rs"]),
     // Ids go on behind those of the store that a backup takes the place of.
     ("sqlite_sequence", &["store/copy.rs"]),
+    ("sso_assertion", &["idp/kept.rs"]),
+    ("sso_login", &["idp/kept.rs"]),
     ("store", &["store/create.rs", "user/edit.rs"]),
     ("template_words", &["template/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),

@@ -35,7 +35,7 @@ fn the_old_key_goes_once_nothing_needs_it() {
     assert_eq!(
         made,
         json!({ "ring_key": new, "key_file": "twofa.db.key", "retirable": [old], "values": 2, "broken": [],
-                "resumed": false, "recovery_codes_void": 0, "connect_anew": [], "secrets_void": [], "changed": true, "warnings": [] })
+                "resumed": false, "recovery_codes_void": 0, "connect_anew": [], "secrets_void": [], "pairs_known": [], "changed": true, "warnings": [] })
     );
     assert_eq!(
         done.stderr,

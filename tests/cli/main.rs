@@ -39,6 +39,8 @@ mod delivery_hostile;
 mod delivery_secrets;
 mod doctor;
 mod doctor_file;
+#[cfg(feature = "saml")]
+mod doctor_idps;
 mod doctor_key;
 #[cfg(unix)]
 mod doctor_machine;
@@ -60,6 +62,14 @@ mod examples_of_help;
 mod fences;
 mod group;
 mod help;
+#[cfg(feature = "saml")]
+mod idp;
+#[cfg(feature = "saml")]
+mod idp_keys;
+#[cfg(feature = "saml")]
+mod idp_rules;
+#[cfg(feature = "saml")]
+mod idp_test;
 mod init;
 mod init_files;
 mod key;

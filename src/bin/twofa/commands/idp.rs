@@ -13,7 +13,8 @@ use twofa::error::{Error, Kind, Result};
 use twofa::files::PrivateFile;
 use twofa::guard::Allowance;
 use twofa::idp::edit::{Certificates, Fields, PutIdp, RemoveIdp, default_to};
-use twofa::idp::{self, FIELDS, Idp as Stored, IdpRow, Vendor, our_metadata};
+use twofa::idp::row::{FIELDS, IdpRow};
+use twofa::idp::{self, Idp as Stored, Vendor, our_metadata};
 use twofa::name::{argument, counted, visible};
 use twofa::setting;
 use twofa::store::Store;
@@ -235,14 +236,19 @@ fn next(idp: &Stored) -> Option<String> {
     })
 }
 
-/// What was made of what was typed.
-fn understood_as(idp: &Stored, given: &Given, typed: Option<&str>) -> Option<String> {
-    if typed.is_some_and(|typed| idp.entity_id == format!("{typed}/")) {
-        return Some(format!(
+/// What was made of an entity id that was typed.
+fn with_slash(idp: &Stored, typed: Option<&str>) -> Option<String> {
+    let is_longer = typed.is_some_and(|typed| idp.entity_id == format!("{typed}/"));
+    is_longer.then(|| {
+        format!(
             "Its entity id got the slash at its end that Entra's has: {}",
             idp.entity_id
-        ));
-    }
+        )
+    })
+}
+
+/// Whose product it is, where nobody said so.
+fn recognised(idp: &Stored, given: &Given) -> Option<String> {
     (given.kind.is_none() && idp.vendor != Vendor::Custom)
         .then(|| format!("By its entity id it is {}.", idp.vendor.name()))
 }
@@ -284,16 +290,12 @@ fn add(context: &mut Context, args: &Add) -> Result<Answer> {
     answer = answer.say(format!(
         "The identity provider `{name}` was added. Nobody comes through it yet."
     ));
-    for sentence in [
-        understood_as(&idp, &args.given, typed.as_deref()),
+    let said = [
+        recognised(&idp, &args.given),
+        with_slash(&idp, typed.as_deref()),
         next(&idp),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        answer = answer.say(sentence);
-    }
-    Ok(answer)
+    ];
+    Ok(said.into_iter().flatten().fold(answer, Answer::say))
 }
 
 fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
@@ -321,7 +323,17 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let mut said = vec![sentence];
     if changed {
         said.extend(rolled_over(&done));
-        said.extend(understood_as(&idp, &args.given, typed.as_deref()).filter(|_| typed.is_some()));
+        said.extend(with_slash(&idp, typed.as_deref()));
+        let has_new_key = done
+            .changes
+            .iter()
+            .any(|one| one.changes("own_certificate"));
+        if has_new_key && idp.own.is_some() && idp.acs_url.is_some() {
+            let name = argument(&idp.name);
+            said.push(format!(
+                "The provider has to know our certificate: `twofa idp metadata {name}`."
+            ));
+        }
         said.extend(next(&idp));
     }
     let answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
@@ -344,13 +356,13 @@ fn rolled_over(done: &Committed) -> Option<String> {
         differ.map(short).collect::<Vec<_>>().join(", ")
     };
     let (came, went) = (list(&new, &old), list(&old, &new));
-    let parts: Vec<String> = [("New", came), ("gone", went)]
+    let parts: String = [("New", came), ("Gone", went)]
         .into_iter()
         .filter(|(_, which)| !which.is_empty())
-        .map(|(word, which)| format!("{word}: {which}"))
+        .map(|(word, which)| format!(" {word}: {which}."))
         .collect();
     let have = counted(new.len() as u64, "certificate", "certificates");
-    Some(format!("It has {have}. {}.", parts.join("; ")))
+    Some(format!("It has {have}.{parts}"))
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {

@@ -165,6 +165,13 @@ fn voided(done: &rotation::Rotated) -> Vec<String> {
             counted(clients, "OAuth client needs", "OAuth clients need")
         ));
     }
+    let pairs = done.pairs_known.len() as u64;
+    if pairs > 0 {
+        said.push(format!(
+            "{} another key pair of ours, for the old key is known: `twofa idp edit NAME --make-key`.",
+            counted(pairs, "identity provider needs", "identity providers need")
+        ));
+    }
     said
 }
 

@@ -3,14 +3,15 @@
 use std::io::Read as _;
 
 use clap::Args;
+use serde_json::Value;
 use twofa::error::{Error, Kind, Result};
+use twofa::idp;
 use twofa::idp::checkup::{Tested, look};
-use twofa::idp::{self};
 use twofa::name::{counted, unabridged};
 use twofa::sso::response::LONGEST;
 
 use super::Named;
-use crate::answer::{Answer, row, table};
+use crate::answer::{Answer, Row, row, table};
 use crate::cli::Format;
 use crate::session::Context;
 
@@ -80,21 +81,18 @@ fn shown(tested: &Tested) -> Result<String> {
     }
     if let Some(response) = &tested.response {
         let mut fields = row(response)?;
-        let attributes = fields.shift_remove("attributes");
-        let mut rows = Vec::new();
-        for (name, value) in fields {
-            rows.push(pair(&name, value));
+        let attributes = fields.shift_remove("attributes").unwrap_or_default();
+        let attributes = attributes.as_object().cloned().unwrap_or_default();
+        for (head, fields) in [("said", fields), ("attribute", attributes)] {
+            let rows: Vec<Row> = fields
+                .into_iter()
+                .map(|(name, value)| pair(head, &name, value))
+                .collect();
+            if !rows.is_empty() {
+                let shown = table(&[head, "value"], &rows, crate::terminal_width())?;
+                text.push_str(&format!("\n{shown}"));
+            }
         }
-        for (name, values) in attributes
-            .as_ref()
-            .and_then(|all| all.as_object())
-            .into_iter()
-            .flatten()
-        {
-            rows.push(pair(name, values.clone()));
-        }
-        text.push('\n');
-        text.push_str(&table(&["said", "value"], &rows, crate::terminal_width())?);
     }
     if let Some(url) = &tested.url {
         text.push_str(&format!("\nA login would begin at\n{url}\n"));
@@ -102,11 +100,7 @@ fn shown(tested: &Tested) -> Result<String> {
     Ok(text)
 }
 
-fn pair(name: &str, value: serde_json::Value) -> crate::answer::Row {
-    [
-        ("said".to_owned(), name.into()),
-        ("value".to_owned(), value),
-    ]
-    .into_iter()
-    .collect()
+fn pair(head: &str, name: &str, value: Value) -> Row {
+    let row = [(head.to_owned(), name.into()), ("value".to_owned(), value)];
+    row.into_iter().collect()
 }

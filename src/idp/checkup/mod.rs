@@ -2,9 +2,12 @@
 //!
 //! It sends nothing and writes nothing. A row says what is, and where that is not good, what to do.
 
+mod rehearsal;
+
 use serde::Serialize;
 
-use super::rehearsal::{self, Rehearsed};
+pub use self::rehearsal::Rehearsed;
+
 use super::{Idp, Stored, Taken, certificates, trust};
 use crate::clock::{Time, spoken};
 use crate::error::{Error, Result};

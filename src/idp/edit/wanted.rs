@@ -3,14 +3,15 @@
 //! The rules about values stand in `rules.rs`; those about a whole provider stand here, and hold for one that is added, edited
 //! and enabled alike: there is no order of commands that gets around them.
 
-use super::row::Groups;
-use super::vendor::TRANSIENT;
-use super::{Idp, Mapped, Own, Said, Stored, Taken, Vendor, certificates, groups, rules};
 use crate::error::{Error, Kind, Result};
+use crate::idp::row::Groups;
+use crate::idp::vendor::TRANSIENT;
+use crate::idp::{Idp, Mapped, Own, Said, Stored, Taken, Vendor, certificates, groups, rules};
 use crate::name::{argument, visible};
 use crate::sso::KeyPair;
 use crate::sso::certificate::Certificate;
 use crate::store::Store;
+use crate::user::Type;
 use crate::{group, permission};
 
 /// How many certificates a provider has at the most.
@@ -202,7 +203,7 @@ pub(crate) fn wanted(
         }
     }
     set(&mut whole.idp.enabled, fields.enabled);
-    sound(store, &whole)?;
+    sound(store, &whole, have.is_some_and(|have| have.idp.enabled))?;
     Ok(whole)
 }
 
@@ -324,7 +325,7 @@ fn change_certificates(whole: &mut Whole, change: &Certificates) -> Result<()> {
         }
         Certificates::Change { add, remove } => {
             for beginning in remove {
-                let at = named(have, beginning)?;
+                let at = named(have, &whole.idp.name, beginning)?;
                 have.remove(at);
             }
             add
@@ -350,7 +351,7 @@ fn change_certificates(whole: &mut Whole, change: &Certificates) -> Result<()> {
 }
 
 /// The place of the certificate whose fingerprint begins so. Colons and blanks, with which some print it, do not count.
-fn named(have: &[Stored], beginning: &str) -> Result<usize> {
+fn named(have: &[Stored], idp: &str, beginning: &str) -> Result<usize> {
     let bare: String = beginning
         .chars()
         .filter(|c| !matches!(c, ':' | ' '))
@@ -373,7 +374,7 @@ fn named(have: &[Stored], beginning: &str) -> Result<usize> {
             "certificate",
             beginning,
             have.iter().map(|one| one.fingerprint.as_str()),
-            "twofa idp show",
+            &format!("twofa idp show {}", argument(idp)),
         )),
     }
 }
@@ -404,7 +405,7 @@ fn refused(message: impl Into<String>, hint: impl Into<String>) -> Error {
 }
 
 /// What holds for a whole provider.
-fn sound(store: &Store, whole: &Whole) -> Result<()> {
+fn sound(store: &Store, whole: &Whole, is_used: bool) -> Result<()> {
     let idp = &whole.idp;
     if idp.sign_requests && idp.own.is_none() {
         return Err(refused(
@@ -427,7 +428,7 @@ fn sound(store: &Store, whole: &Whole) -> Result<()> {
     }
     makes_no_administrators(store, whole)?;
     if idp.enabled {
-        can_be_used(whole)?;
+        can_be_used(whole, is_used)?;
     }
     Ok(())
 }
@@ -445,37 +446,52 @@ fn makes_no_administrators(store: &Store, whole: &Whole) -> Result<()> {
             return Err(Error::new(Kind::Guard, message));
         }
     }
+    for kind in [Type::Employee, Type::External] {
+        let everybody = permission::everybody(kind)
+            .map(|which| permission::built_in_group(store, which))
+            .transpose()?;
+        let is_powerful = everybody.is_some_and(|group| powerful.contains(&group));
+        if is_powerful && whole.idp.takes(kind) == Taken::Create {
+            let message = format!(
+                "a new user of the type {} would be an administrator, and a provider makes none",
+                kind.code()
+            );
+            return Err(Error::new(Kind::Guard, message));
+        }
+    }
     Ok(())
 }
 
-/// What an enabled provider has.
-fn can_be_used(whole: &Whole) -> Result<()> {
+/// What an enabled provider has; one that is enabled keeps it.
+fn can_be_used(whole: &Whole, is_used: bool) -> Result<()> {
     let idp = &whole.idp;
-    let (shown, edit) = (
-        visible(&idp.name),
-        format!("twofa idp edit {}", argument(&idp.name)),
-    );
-    if idp.acs_url.is_none() {
-        return Err(refused(
-            format!(
-                "`{shown}` cannot be enabled: nobody has said where the application takes its responses"
-            ),
+    let name = argument(&idp.name);
+    let edit = format!("twofa idp edit {name}");
+    let lacks = if idp.acs_url.is_none() {
+        Some((
+            "nobody has said where the application takes its responses",
             format!("`{edit} --acs-url URL`"),
-        ));
-    }
-    if whole.certificates.is_empty() {
-        return Err(refused(
-            format!(
-                "`{shown}` cannot be enabled without a certificate: its signatures could not be checked"
-            ),
+        ))
+    } else if whole.certificates.is_empty() {
+        Some((
+            "without a certificate its signatures cannot be checked",
             format!("`{edit} --add-certificate FILE`"),
-        ));
-    }
-    if idp.employees == Taken::None && idp.externals == Taken::None {
-        return Err(refused(
-            format!("`{shown}` cannot be enabled: it may speak for nobody"),
+        ))
+    } else if idp.employees == Taken::None && idp.externals == Taken::None {
+        Some((
+            "it may speak for nobody",
             format!("`{edit} --employees existing`, or --externals"),
-        ));
+        ))
+    } else {
+        None
+    };
+    let shown = visible(&idp.name);
+    match lacks {
+        None => Ok(()),
+        Some((why, _)) if is_used => Err(refused(
+            format!("`{shown}` cannot stay enabled: {why}"),
+            format!("`twofa idp disable {name}`, first"),
+        )),
+        Some((why, hint)) => Err(refused(format!("`{shown}` cannot be enabled: {why}"), hint)),
     }
-    Ok(())
 }

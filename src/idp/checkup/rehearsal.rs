@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::checkup::CheckRow;
-use super::subject::user_of;
-use super::{Idp, Taken, groups};
+use super::CheckRow;
 use crate::clock::{Time, spoken};
 use crate::error::Result;
+use crate::idp::subject::user_of;
+use crate::idp::{Idp, Taken, groups};
 use crate::name::{argument, visible};
 use crate::permission;
 use crate::sso::response::{Expected, SKEW, answered, judge as judge_response};

@@ -1,10 +1,12 @@
 //! How a provider comes, changes and goes, and how it becomes the default.
 
+mod wanted;
+
 use rusqlite::named_params;
 use serde_json::{Value, json};
 
+use self::wanted::{Whole, wanted};
 use super::row::IdpRow;
-use super::wanted::{Whole, wanted};
 use super::{Idp, PRIVATE_KEY, Said, Vendor, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +16,7 @@ use crate::setting::{DEFAULT_SSO, SetSettings, Settings};
 use crate::store::{Store, Tx};
 use crate::user;
 
-pub use super::wanted::{Certificates, Fields, Pair};
+pub use self::wanted::{Certificates, Fields, Pair};
 
 /// What of a row is changed by these plans.
 const CHANGED: &[&str] = &[
@@ -110,8 +112,15 @@ impl PutIdp {
             Some(have) => (Op::Edit, Event::IDP_EDITED, have.idp.name.clone()),
         };
         let old = have.map(shown).transpose()?.unwrap_or_default();
-        let mut change =
-            Change::new("idp", key, op, event).fields_of(CHANGED, &old, &shown(&whole)?);
+        let new = shown(&whole)?;
+        let mut change = Change::new("idp", key, op, event).fields_of(CHANGED, &old, &new);
+        if have.is_some_and(|have| have.certificates != whole.certificates)
+            && !change.changes("certificates")
+        {
+            // The same once more, which were damaged here.
+            let both = |row: &Value| row["certificates"].clone();
+            change = change.always("certificates", both(&old), both(&new));
+        }
         if let (Pair::New(_), Some(have)) = (&self.fields.pair, have)
             && !change.changes("own_certificate")
             && !opens(store, &have.idp)?
@@ -232,10 +241,10 @@ impl Plan for PutIdp {
             return Ok(None);
         };
         let row = IdpRow::of(store, &have.idp)?;
-        let users = counted(row.users.unsigned_abs(), "user", "users");
         let mut sentence = format!(
-            "Nobody will log in through `{}` any more; {users} came through it so far.",
-            visible(&row.name)
+            "Nobody will log in through `{}` any more; {} came through it so far.",
+            visible(&row.name),
+            came(&row)
         );
         if row.default {
             sentence.push_str(" The setting `DefaultSsoProvider` points at it.");
@@ -347,16 +356,75 @@ impl Plan for RemoveIdp {
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let row = IdpRow::of(store, &get(store, self.id)?)?;
-        let users = counted(row.users.unsigned_abs(), "user", "users");
         Ok(Some(format!(
-            "The identity provider `{}` will be removed, and what it calls {users} is forgotten; the users stay.",
-            visible(&row.name)
+            "The identity provider `{}` will be removed. {} came through it so far; users stay.",
+            visible(&row.name),
+            capital(&came(&row))
         )))
     }
+}
+
+/// How many came through a provider.
+fn came(row: &IdpRow) -> String {
+    match row.users.unsigned_abs() {
+        0 => "nobody".to_owned(),
+        users => counted(users, "user", "users"),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase());
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// `idp default`: the plan of the setting; without a name it is reset.
 #[must_use]
 pub fn default_to(name: Option<&str>) -> SetSettings {
     SetSettings(vec![(&DEFAULT_SSO, name.map(str::to_owned))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Fresh, fresh};
+
+    fn corp(fresh: &Fresh, fields: Fields) -> PutIdp {
+        let put = PutIdp {
+            id: None,
+            name: "corp".to_owned(),
+            vendor: None,
+            fields: Fields {
+                entity_id: Some("urn:corp".to_owned()),
+                sso_url: Some("https://idp.example.com/sso".to_owned()),
+                ..fields
+            },
+        };
+        fresh.store.write(|tx| put.write(tx)).unwrap();
+        PutIdp {
+            id: Some(1),
+            fields: Fields::default(),
+            ..put
+        }
+    }
+
+    /// Only an administrator opens a provider to administrators, changes one that is, or shuts it for them.
+    #[test]
+    fn a_provider_for_administrators_is_theirs() {
+        let fresh = fresh();
+        let mut plan = corp(&fresh, Fields::default());
+        let touches = |plan: &PutIdp| plan.touches_administrators(&fresh.store, &[]).unwrap();
+        plan.fields.update_users = Some(true);
+        assert!(!touches(&plan));
+        plan.fields.administrators = Some(true);
+        assert!(touches(&plan));
+        fresh.store.write(|tx| plan.write(tx)).unwrap();
+        plan.fields = Fields {
+            administrators: Some(false),
+            ..Fields::default()
+        };
+        assert!(touches(&plan));
+        plan.fields = Fields::default();
+        assert!(touches(&plan));
+    }
 }
