@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 
+use super::super::indexed::scans;
 use super::*;
 use crate::actor::{Actor, Authority, Process};
 use crate::clock::{Fixed, Source};
 use crate::init::{Init, init};
 use crate::sso::certificate::Certificate;
 use crate::sso::testing::{Made, NOW, PROVIDER, REQUEST};
-use crate::store::tests::fresh;
+use crate::store::tests::{fresh, traced};
 use crate::verb::verb;
 
 /// A store with the provider `entra`, which may speak for those who are here, and for `alice`, `bob` and `eve`.
@@ -475,6 +476,36 @@ fn each_login_brings_a_user_up_to_date_where_that_is_wanted() {
         world.told("SELECT count(*) FROM group_user WHERE user = 12"),
         "0"
     );
+}
+
+/// As of the other ways to log in (`indexed.rs`): through a provider, with users who are added and brought up to date.
+#[test]
+fn no_statement_of_it_reads_a_whole_table() {
+    let mut world = World::new();
+    world.sql(
+        r#"UPDATE idp SET employees = 'create', update_users = 1, groups_attribute = 'groups', attribute_map = '[["name","name"]]'"#,
+    );
+    let seen = traced(&mut world.session.store);
+    for (login, name) in [(Some("alice"), "alice"), (None, "new"), (None, "new")] {
+        let attributes = says(&[("name", &[name]), ("groups", &["Ops"])]);
+        let verdict = world.login(login, |made| {
+            named(name)(made);
+            made.attributes = attributes;
+        });
+        assert_eq!(verdict.outcome, Came::Granted, "{name}");
+    }
+    world.login(Some("nobody"), |_| ());
+    way(&world.session, Some("alice"), None).unwrap();
+    let (token, _) = world.send(Some("bob"));
+    redirected::cancel(&world.session, &token).unwrap();
+    redirected::list(&world.session.store, None).unwrap();
+    redirected::list(&world.session.store, Some(11)).unwrap();
+    redirected::candidates(&world.session.store, "", 10).unwrap();
+    redirected::candidates(&world.session.store, "ab", 10).unwrap();
+    let statements = seen.lock().unwrap().clone();
+    assert!(statements.len() > 40, "{} statements", statements.len());
+    let scans = scans(&world.session.store, &statements);
+    assert!(scans.is_empty(), "{}", scans.join("\n"));
 }
 
 #[test]
