@@ -52,8 +52,8 @@ kinds! {
     NewerStore "newer_store" 1 "the store was written by a newer twofa";
     ReadOnly "read_only" 1 "the store, or its directory, cannot be written";
     DiskFull "disk_full" 1 "no space is left for the store";
-    KeyMissing "key_missing" 1 "the key file is absent or unreadable";
-    KeyWrong "key_wrong" 1 "the key file does not open this store";
+    KeyMissing "key_missing" 1 "the keys are absent or unreadable";
+    KeyWrong "key_wrong" 1 "the keys do not open this store";
     Delivery "delivery" 1 "a message could not be delivered";
     Usage "usage" 2 "the command line is wrong";
     MissingAnswer "missing_answer" 2 "an answer is needed and nobody can be asked";
