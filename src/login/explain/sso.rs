@@ -26,17 +26,19 @@ pub(super) struct Sent {
     named: bool,
 }
 
-/// The provider that a login goes through; `None`: it goes by password.
+/// The provider that a login goes through; `None`: it goes by password, as everything does that wishes for a method or
+/// comes by another channel than the page.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a provider that was named.
 pub(super) fn sent(teller: &Teller<'_>, question: &Question<'_>) -> Result<Option<Sent>> {
     let (store, system, person) = (teller.store, teller.system, teller.person);
+    let may = question.channel == Channel::Web && question.method.is_none();
     let goes = decide::must_use_sso(system, person)
         || !person.user.has_password && person.through.is_some();
     let idp = match question.idp {
         Some(name) => Some(idp::find(store, name)?),
-        None if goes && question.channel == Channel::Web => {
+        None if goes && may => {
             let own = system.provider_of(person);
             own.map(|id| idp::get(store, id)).transpose()?
         }
@@ -84,6 +86,10 @@ pub(super) fn explain(
                 steps.push(teller.sends(sent).rule("sso", CONTINUES));
                 steps.push(teller.speaks(sent, teller.tell(step)?));
             }
+            Step::Active(false) => steps.push(Rule {
+                because: "The account is deactivated.".to_owned(),
+                ..teller.tell(step)?
+            }),
             other => steps.push(teller.tell(other)?),
         }
     }
@@ -214,7 +220,7 @@ impl Teller<'_> {
         let (because, change) = match &idp {
             Some(idp) if must => (
                 format!(
-                    "{}: a password is of no use, and {} takes the login from the channel `web`.",
+                    "{}: a password is of no use, and the login goes through {}, by the channel `web`.",
                     self.must(),
                     visible(&idp.name)
                 ),
