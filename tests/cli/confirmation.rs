@@ -135,7 +135,7 @@ error: confirm turning 2FA off for administrators too: your second factor is nee
 $ twofa setting set Enable2FA off --yes --confirm-code 602108 -q -o ndjson
 ? 0
 --- stdout
-{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":false,"default":false,"modified":false,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","note":null,"changed":true,"warnings":[]}
+{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":false,"default":false,"modified":false,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","changed":true,"warnings":[]}
 
 "#]]);
     world.ok("setting set Enable2FA on --yes");
@@ -321,7 +321,6 @@ modified  no
 minimum   –
 maximum   –
 meaning   Asks everybody who may use 2FA for a second factor at login.
-note      –
 changed   yes
 --- stderr
 warning: this administrator action was not confirmed: the acting user has no usable second factor.
@@ -499,7 +498,7 @@ fn what_is_so_already_asks_nothing() {
 $ twofa setting set Enable2FA on -q -o ndjson
 ? 0
 --- stdout
-{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":true,"default":false,"modified":true,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","note":null,"changed":false,"warnings":[]}
+{"code":"Enable2FA","name":"Enable 2FA","type":"bool","unit":null,"value":true,"default":false,"modified":true,"minimum":null,"maximum":null,"meaning":"Asks everybody who may use 2FA for a second factor at login.","changed":false,"warnings":[]}
 
 "#]]);
     world.run("user activate Supervisor -q").succeeds();

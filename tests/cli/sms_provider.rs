@@ -208,7 +208,6 @@ modified  yes
 minimum   –
 maximum   –
 meaning   The provider that SMS are sent through.
-note      –
 changed   yes
 --- stderr
 SmsProvider is trial.

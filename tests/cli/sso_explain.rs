@@ -166,7 +166,7 @@ fn what_keeps_somebody_out_is_the_last_rule() {
         (
             json!("deactivated"),
             json!("active"),
-            json!("The account is deactivated, and refuses every password as wrong."),
+            json!("The account is deactivated."),
             json!(["twofa user activate bob"])
         )
     );
@@ -363,6 +363,7 @@ What would change it:
 fn another_channel_than_the_page_takes_nobody_there() {
     let world = required();
     assert_eq!(told(&world, "alice --channel forms").0, "channel_refused");
+    assert_eq!(told(&world, "alice --method email").0, "sso_required");
     world.ok("setting set Enable2FA off --yes");
     assert_eq!(
         told(&world, "alice --channel forms"),
@@ -370,7 +371,7 @@ fn another_channel_than_the_page_takes_nobody_there() {
             json!("sso_required"),
             json!("sso"),
             json!(
-                "Employees have to use single sign-on, and alice is no administrator: a password is of no use, and corp takes the login from the channel `web`."
+                "Employees have to use single sign-on, and alice is no administrator: a password is of no use, and the login goes through corp, by the channel `web`."
             ),
             json!(["twofa setting set DisableInternalUserPasswordAuth off"])
         )

@@ -26,15 +26,17 @@ pub(super) struct Sent {
     named: bool,
 }
 
-/// The provider that a login goes through; `None`: it goes by password.
+/// The provider that a login goes through; `None`: it goes by password, as everything does that wishes for a method or
+/// comes by another channel than the page.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a provider that was named.
 pub(super) fn sent(teller: &Teller<'_>, question: &Question<'_>) -> Result<Option<Sent>> {
     let (store, system, person) = (teller.store, teller.system, teller.person);
+    let may = question.channel == Channel::Web && question.method.is_none();
     let idp = match question.idp {
         Some(name) => Some(idp::find(store, name)?),
-        None if question.channel == Channel::Web => {
+        None if may => {
             let own = decide::goes_through(system, person);
             own.map(|id| idp::get(store, id)).transpose()?
         }
@@ -82,6 +84,10 @@ pub(super) fn explain(
                 steps.push(teller.sends(sent).rule("sso", CONTINUES));
                 steps.push(teller.speaks(sent, teller.tell(step)?));
             }
+            Step::Active(false) => steps.push(Rule {
+                because: "The account is deactivated.".to_owned(),
+                ..teller.tell(step)?
+            }),
             other => steps.push(teller.tell(other)?),
         }
     }
@@ -212,7 +218,7 @@ impl Teller<'_> {
         let (because, change) = match &idp {
             Some(idp) if must => (
                 format!(
-                    "{}: a password is of no use, and {} takes the login from the channel `web`.",
+                    "{}: a password is of no use, and the login goes through {}, by the channel `web`.",
                     self.must(),
                     visible(&idp.name)
                 ),
