@@ -43,7 +43,7 @@ $ twofa backup copy.db
 file       copy.db
 store id   692865c9a376a1a82d161b0f95785955
 seq        7
-bytes      323584
+bytes      401408
 sha256     [SHA256]
 ring keys  374708ff
 at         2026-01-01T00:00:00Z

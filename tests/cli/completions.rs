@@ -121,7 +121,7 @@ fn words_of_the_command_line() {
     );
     assert_eq!(
         told(&world, "twofa audit list --event idp"),
-        Vec::<String>::new()
+        ["idp.added", "idp.edited", "idp.removed"]
     );
     assert_eq!(
         told(&world, "twofa audit list --event user.un"),

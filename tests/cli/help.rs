@@ -107,6 +107,7 @@ Commands:
   template        Manage message templates
   outbox          Look at the messages that were sent
   login           Run logins
+  idp             Manage identity providers (SAML 2.0)
   oauth-client    Manage OAuth clients
   apply           Make the store as a policy file declares it
   diff            Tell what a policy file would change, and for whom
@@ -271,17 +272,17 @@ EXIT  MEANING                                                                   
 1     failed: I/O, storage, delivery                                                  io, storage, store_missing, foreign_store, newer_store, read_only, disk_full, key_missing, key_wrong, delivery
 2     usage, a missing answer, a blank login                                          usage, missing_answer, blank_login
 3     not found                                                                       not_found
-4     refused: invalid value, conflict, a guard, too soon, over a limit               invalid_value, conflict, in_use, guard, declined, lockout, too_soon, send_limit, password_policy, method_not_usable, channel_refused
+4     refused: invalid value, conflict, a guard, too soon, over a limit               invalid_value, conflict, in_use, guard, declined, lockout, too_soon, send_limit, password_policy, method_not_usable, channel_refused, sso_required
 5     not permitted: the acting user lacks the operation, or did not confirm          not_permitted, confirmation_required, confirmation_wrong, confirmation_used, confirmation_expired
 10    first factor wrong: unknown user, wrong password, inactive user are one answer  first_factor_wrong, client_refused, token_refused
-11    second factor wrong                                                             second_factor_wrong
-12    second factor already used or answered                                          second_factor_used
-13    second factor expired                                                           second_factor_expired, token_expired
+11    second factor wrong                                                             second_factor_wrong, sso_refused
+12    second factor already used or answered                                          second_factor_used, sso_used
+13    second factor expired                                                           second_factor_expired, sso_expired, token_expired
 14    locked                                                                          locked
 15    deactivated                                                                     deactivated
 16    no usable second factor, or an authenticator app must be connected first        no_second_factor, enrolment_required
 17    the password has expired or must be changed                                     password_expired, password_must_change
-18    first factor right, second factor required: not logged in yet                   second_factor_required
+18    first factor right, second factor required: not logged in yet                   second_factor_required, sso_redirect
 20    there are differences or findings                                               differences, findings
 75    the store stayed busy longer than --wait; nothing was changed                   busy
 
@@ -295,17 +296,17 @@ exit,kinds,meaning
 1,io;storage;store_missing;foreign_store;newer_store;read_only;disk_full;key_missing;key_wrong;delivery,"failed: I/O, storage, delivery"
 2,usage;missing_answer;blank_login,"usage, a missing answer, a blank login"
 3,not_found,not found
-4,invalid_value;conflict;in_use;guard;declined;lockout;too_soon;send_limit;password_policy;method_not_usable;channel_refused,"refused: invalid value, conflict, a guard, too soon, over a limit"
+4,invalid_value;conflict;in_use;guard;declined;lockout;too_soon;send_limit;password_policy;method_not_usable;channel_refused;sso_required,"refused: invalid value, conflict, a guard, too soon, over a limit"
 5,not_permitted;confirmation_required;confirmation_wrong;confirmation_used;confirmation_expired,"not permitted: the acting user lacks the operation, or did not confirm"
 10,first_factor_wrong;client_refused;token_refused,"first factor wrong: unknown user, wrong password, inactive user are one answer"
-11,second_factor_wrong,second factor wrong
-12,second_factor_used,second factor already used or answered
-13,second_factor_expired;token_expired,second factor expired
+11,second_factor_wrong;sso_refused,second factor wrong
+12,second_factor_used;sso_used,second factor already used or answered
+13,second_factor_expired;sso_expired;token_expired,second factor expired
 14,locked,locked
 15,deactivated,deactivated
 16,no_second_factor;enrolment_required,"no usable second factor, or an authenticator app must be connected first"
 17,password_expired;password_must_change,the password has expired or must be changed
-18,second_factor_required,"first factor right, second factor required: not logged in yet"
+18,second_factor_required;sso_redirect,"first factor right, second factor required: not logged in yet"
 20,differences;findings,there are differences or findings
 75,busy,the store stayed busy longer than --wait; nothing was changed
 
@@ -403,6 +404,9 @@ oauth_client.removed         an OAuth client was removed
 oauth_client.secret_rotated  an OAuth client got another secret
 oauth_client.token_issued    an OAuth client got an access token
 oauth_client.token_denied    an access token was denied to an OAuth client
+idp.added                    an identity provider was added
+idp.edited                   an identity provider was edited, enabled or disabled
+idp.removed                  an identity provider was removed
 outbox.retried               an administrator had a message sent once more
 template.changed             the words of a template were changed in a language
 template.reset               the words of a template went back to the shipped ones in a language
@@ -413,6 +417,7 @@ authenticator.disconnected   an authenticator app was disconnected
 recovery_codes.generated     recovery codes were generated; older ones are void
 recovery_codes.deleted       recovery codes were deleted
 login.started                a first factor was right and the second is asked for
+login.redirected             a login was sent to an identity provider
 login.code_sent              a code was accepted for delivery
 login.code_failed            a code could not be delivered
 login.granted                a login was granted
