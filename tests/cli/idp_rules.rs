@@ -242,7 +242,7 @@ fn nobody_comes_through_a_provider_that_lacks_something() {
         &world,
         &[
             "idp edit corp --employees none",
-            "idp edit corp --remove-certificate f633ccf0",
+            "idp edit corp --remove-certificate d1ebefa1",
             "idp edit corp --sign-requests yes",
             "idp edit corp --employees create --externals create",
         ],
@@ -262,9 +262,9 @@ idp enable corp
 idp edit corp --employees none
   4 invalid_value: `corp` cannot stay enabled: it may speak for nobody
   `twofa idp disable corp`, first
-idp edit corp --remove-certificate f633ccf0
-  3 not_found: no certificate is named `f633ccf0`
-  `twofa idp show corp` lists what there is
+idp edit corp --remove-certificate d1ebefa1
+  4 invalid_value: `corp` cannot stay enabled: without a certificate its signatures cannot be checked
+  `twofa idp disable corp`, first
 idp edit corp --sign-requests yes
   4 invalid_value: requests can be signed only with a key pair of ours
   --make-key makes one, --key-pair FILE takes yours

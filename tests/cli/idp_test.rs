@@ -273,7 +273,7 @@ fn a_refusal_is_explained_by_what_nearly_fitted() {
     tell(
         "recipient",
         made(&|made| {
-            made.confirmation = made.confirmation.replace(ACS, "https://sp.example.org/ACS")
+            made.confirmation = made.confirmation.replace(ACS, "https://sp.example.org/ACS");
         }),
     );
     tell(
@@ -286,7 +286,7 @@ fn a_refusal_is_explained_by_what_nearly_fitted() {
             made.assertion = Some(Signing {
                 key: STRANGER,
                 ..Signing::default()
-            })
+            });
         }),
     );
     tell("unsigned", made(&|made| made.assertion = None));
@@ -298,14 +298,14 @@ fn a_refusal_is_explained_by_what_nearly_fitted() {
                 method: "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
                 digest: "http://www.w3.org/2000/09/xmldsig#sha1",
                 ..Signing::default()
-            })
+            });
         }),
     );
     tell(
         "status",
         made(&|made| {
             made.status =
-                r#"<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"/>"#
+                r#"<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"/>"#;
         }),
     );
     world.ok("idp edit lab --require-mfa-context yes");

@@ -223,6 +223,10 @@ fn said(text: Option<&str>, form: &str) -> Result<Option<Said>> {
 }
 
 /// What is set, cleared or left alone.
+#[expect(
+    clippy::option_option,
+    reason = "as the library has it: what is not said, and what is cleared"
+)]
 fn patch<T>(given: Option<T>, gone: bool) -> Option<Option<T>> {
     match given {
         Some(given) => Some(Some(given)),
