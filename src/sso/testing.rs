@@ -8,6 +8,7 @@ use super::response::{self, Expected, SKEW};
 use super::{Asserted, Binding, Endpoint, KeyPair, Ours, Provider, Refused, SecondFactor};
 use crate::clock::Time;
 
+#[allow(unreachable_pub, reason = "other suites are crates of their own")]
 #[path = "../../tests/saml/made.rs"]
 mod made;
 

@@ -3,12 +3,15 @@
 use snapbox::str;
 use twofa::verb::{Needs, Opens, Operation, VERBS, Verb};
 
-use crate::lines::{SETUP, line};
+use crate::lines::{FILES, SETUP, line};
 use crate::world::World;
 
 /// A store with people, a pending login of alice, and files that lines name.
 fn world() -> (World, String) {
     let world = World::with_email();
+    for (name, text) in FILES {
+        world.write(name, text);
+    }
     for line in SETUP {
         world.ok(line);
     }
@@ -242,8 +245,8 @@ error: `bob` lacks the operation `CanManageUsers`, which `twofa user list` needs
 $ twofa audit list --event permission -o ndjson
 ? 0
 --- stdout
-{"seq":22,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageUsers"}}
-{"seq":21,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"setting set","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageSysSettings"}}
+{"seq":26,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"user list","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageUsers"}}
+{"seq":25,"at":"2026-01-01T00:00:00Z","actor":"bob","os_user":"[ACCOUNT]","event":"permission.denied","subject":"setting set","outcome":"denied","reason":"not_permitted","note":null,"detail":{"operation":"CanManageSysSettings"}}
 {"seq":15,"at":"2026-01-01T00:00:00Z","actor":"Supervisor","os_user":"[ACCOUNT]","event":"permission.changed","subject":"CanViewSysOperationAudit","outcome":"ok","reason":null,"note":null,"detail":{"group":{"old":"Staff","new":"Staff"},"position":{"old":null,"new":2},"access":{"old":null,"new":"allow"}}}
 
 "#]]);

@@ -16,6 +16,9 @@ const fn case(verb: &'static str, before: &'static [&'static str], line: &'stati
     Case { verb, before, line }
 }
 
+/// A provider that can be enabled.
+const CORP: &str = "idp add corp --metadata entra.xml --acs-url https://sp.example.org/acs";
+
 const CASES: &[Case] = &[
     case("init", &[], "init --db other.db"),
     case("apply", &[], "apply policy.toml"),
@@ -107,6 +110,28 @@ const CASES: &[Case] = &[
         "mailbox remove",
         &["mailbox add spare --file spare --from a@example.com"],
         "mailbox remove spare --if-exists",
+    ),
+    case("idp add", &[], "idp add corp --metadata entra.xml"),
+    case(
+        "idp edit",
+        &["idp add corp --metadata entra.xml"],
+        "idp edit corp --update-users yes --mfa-context urn:a",
+    ),
+    case(
+        "idp remove",
+        &["idp add corp --metadata entra.xml"],
+        "idp remove corp --if-exists",
+    ),
+    case("idp enable", &[CORP], "idp enable corp"),
+    case(
+        "idp disable",
+        &[CORP, "idp enable corp"],
+        "idp disable corp",
+    ),
+    case(
+        "idp default",
+        &[CORP, "idp enable corp"],
+        "idp default corp",
     ),
     case(
         "oauth-client add",
@@ -225,6 +250,7 @@ fn every_command_that_declares_is_run_twice() {
         let world = World::peopled();
         world.write("secret", "alice-pw-2\n");
         world.write("people.csv", "login\nerin\n");
+        world.write("entra.xml", include_str!("../saml/entra.xml"));
         world.write(
             "policy.toml",
             "version = 1\n[users.frank]\n[settings]\nTotpDriftSteps = 2\n",
@@ -255,6 +281,8 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
     world.ok("sms-provider add text --file sms");
     world.ok("user add robot --type technical");
     world.ok("oauth-client add billing --user robot");
+    world.write("entra.xml", include_str!("../saml/entra.xml"));
+    world.ok(CORP);
     let mut seen = Vec::new();
     for (line, exit, hint) in [
         ("user add alice --name Other", 4, "twofa user edit alice"),
@@ -273,6 +301,11 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
             4,
             "twofa oauth-client edit billing",
         ),
+        (
+            "idp add corp --metadata entra.xml --update-users yes",
+            4,
+            "twofa idp edit corp",
+        ),
         ("user remove alcie", 3, "did you mean `alice`?"),
         (
             "group remove 'All employee'",
@@ -280,6 +313,7 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
             "did you mean `All employees`?",
         ),
         ("mailbox remove trail", 3, "did you mean `trial`?"),
+        ("idp remove crop", 3, "did you mean `corp`?"),
         ("oauth-client remove biling", 3, "did you mean `billing`?"),
         ("sms-provider remove test", 3, "did you mean `text`?"),
     ] {
@@ -297,11 +331,11 @@ fn a_different_thing_is_refused_and_an_absent_one_not_found() {
         );
     }
     assert!(
-        seen[..4].iter().all(|said| said.ends_with(": conflict")),
+        seen[..5].iter().all(|said| said.ends_with(": conflict")),
         "{seen:#?}"
     );
     assert!(
-        seen[4..].iter().all(|said| said.ends_with(": not_found")),
+        seen[5..].iter().all(|said| said.ends_with(": not_found")),
         "{seen:#?}"
     );
 }

@@ -120,8 +120,8 @@ fn words_of_the_command_line() {
         ["true", "false"]
     );
     assert_eq!(
-        told(&world, "twofa audit list --event nowhere"),
-        Vec::<String>::new()
+        told(&world, "twofa audit list --event idp"),
+        ["idp.added", "idp.edited", "idp.removed"]
     );
     assert_eq!(
         told(&world, "twofa audit list --event user.un"),

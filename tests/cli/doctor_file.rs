@@ -75,9 +75,9 @@ error: The file is damaged: malformed database schema (user) - near "nonsense":
 
 1 error in 2 checks.
 Not checked: foreign_keys, schema, audit, clock, methods, second_factors,
-  addresses, phones, apps, settings, values, secrets, pending, locks, grants,
-  orphans, administrators (the store is damaged: malformed database schema
-  (user) - near "nonsense": syntax error).
+  addresses, phones, apps, idps, settings, values, secrets, pending, locks,
+  grants, orphans, administrators (the store is damaged: malformed database
+  schema (user) - near "nonsense": syntax error).
 Not checked: key (the store is too damaged to tell which key opens it).
 Not checked: senders (nobody is called without --online).
 

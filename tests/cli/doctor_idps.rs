@@ -24,7 +24,7 @@ fn certificates_end_and_are_replaced() {
     // While another takes over, the old one is no finding until it is over.
     world.ok("idp edit corp --add-certificate ending.pem");
     healthy(&world);
-    let print = "d1ebefa1";
+    let print = "f633ccf0";
     provoked(
         &world,
         "certificate_ends",
@@ -125,6 +125,9 @@ fn certificates_end_and_are_replaced() {
 #[test]
 fn a_certificate_of_tomorrow_checks_nothing_today() {
     let world = sound();
+    world.ok("idp edit corp --add-certificate provider.pem");
+    world.ok("idp edit corp --remove-certificate f633ccf0");
+    healthy(&world);
     world.later(-10 * 86_400);
     let mend = finds(
         &world,
@@ -313,7 +316,7 @@ fn what_is_allowed_or_shut_is_told() {
 fn a_disabled_provider_may_have_old_certificates() {
     let world = sound();
     world.ok(
-        "idp edit corp --allow-sha1 yes --add-certificate ending.pem --remove-certificate d1ebefa1",
+        "idp edit corp --allow-sha1 yes --add-certificate ending.pem --remove-certificate f633ccf0",
     );
     world.ok("idp disable corp --yes");
     healthy(&world);

@@ -13,7 +13,7 @@ fn a_store_that_nothing_is_wrong_with() {
 $ twofa doctor
 ? 0
 --- stdout
-Nothing is wrong: 20 checks found nothing.
+Nothing is wrong: 21 checks found nothing.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -21,7 +21,7 @@ Not checked: senders (nobody is called without --online).
 $ twofa doctor -o ndjson
 ? 0
 --- stderr
-Nothing is wrong: 20 checks found nothing.
+Nothing is wrong: 21 checks found nothing.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -34,7 +34,7 @@ $ twofa doctor -o csv
 --- stdout
 check,kind,severity,message,count,names,mend
 --- stderr
-Nothing is wrong: 20 checks found nothing.
+Nothing is wrong: 21 checks found nothing.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -102,6 +102,11 @@ $ twofa doctor -o json
     },
     {
       "check": "apps",
+      "state": "ok",
+      "why": null
+    },
+    {
+      "check": "idps",
       "state": "ok",
       "why": null
     },
@@ -191,7 +196,7 @@ warning: 2 users are locked now: `alice`, `bob`.
 warning: 1 permission has run out: `CanReset2FA of alice`.
     twofa permission revoke CanReset2FA --user alice
 
-2 errors and 3 warnings in 20 checks.
+2 errors and 3 warnings in 21 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -264,6 +269,11 @@ $ twofa doctor -o json
     },
     {
       "check": "apps",
+      "state": "ok",
+      "why": null
+    },
+    {
+      "check": "idps",
       "state": "ok",
       "why": null
     },
@@ -394,7 +404,7 @@ $ twofa doctor -o ndjson
 {"check":"locks","kind":"locked","severity":"warning","message":"2 users are locked now: `alice`, `bob`.","count":2,"names":["alice","bob"],"mend":["twofa user unlock alice","twofa user unlock bob"]}
 {"check":"grants","kind":"expired_grant","severity":"warning","message":"1 permission has run out: `CanReset2FA of alice`.","count":1,"names":["CanReset2FA of alice"],"mend":["twofa permission revoke CanReset2FA --user alice"]}
 --- stderr
-2 errors and 3 warnings in 20 checks.
+2 errors and 3 warnings in 21 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -409,7 +419,7 @@ settings,unwise,warning,SecondFactorCodeTTL is 3600 seconds (1h): a code is vali
 locks,locked,warning,"2 users are locked now: `alice`, `bob`.",2,alice;bob,twofa user unlock alice;twofa user unlock bob
 grants,expired_grant,warning,1 permission has run out: `CanReset2FA of alice`.,1,CanReset2FA of alice,twofa permission revoke CanReset2FA --user alice
 --- stderr
-2 errors and 3 warnings in 20 checks.
+2 errors and 3 warnings in 21 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);
@@ -468,7 +478,7 @@ error: The key file `other.key` does not open this store: it lacks the key
   `374708ff`.
     mv other.key other.key.other && cp KEYFILE other.key && chmod 600 other.key
 
-1 error in 17 checks.
+1 error in 18 checks.
 Not checked: key, audit, secrets (the key file `other.key` does not open this
   store: it lacks the key `374708ff`).
 Not checked: senders (nobody is called without --online).
@@ -482,7 +492,7 @@ $ twofa doctor
 error: The key file `twofa.db.key` is missing.
     cp KEYFILE twofa.db.key && chmod 600 twofa.db.key
 
-1 error in 17 checks.
+1 error in 18 checks.
 Not checked: key, audit, secrets (the key file `twofa.db.key` is missing).
 Not checked: senders (nobody is called without --online).
 

@@ -171,7 +171,7 @@ warning: 12 users are locked now: `p 00`, `p 01`, `p 02`, `p 03`, `p 04`,
     twofa user unlock 'p 09'
     … and so for 2 more
 
-1 warning in 20 checks.
+1 warning in 21 checks.
 Not checked: senders (nobody is called without --online).
 
 "#]]);

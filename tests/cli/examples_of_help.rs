@@ -30,6 +30,9 @@ fn with_files(world: World) -> World {
     world.write("secret", "correct horse battery\n");
     world.write("token", "a token\n");
     world.write("words.txt", "#SecondFactorCode#\n");
+    world.write("entra.xml", include_str!("../saml/entra.xml"));
+    world.write("okta.xml", include_str!("../saml/okta.xml"));
+    world.write("idp.pem", include_str!("../keys/stranger.pem"));
     world
 }
 
@@ -55,6 +58,8 @@ fn furnished() -> World {
         "setting set SSPRegistrationMailbox trial",
         "user add robot --type technical",
         "oauth-client add billing --user robot",
+        "idp add corp --metadata entra.xml --acs-url https://app.example.com/saml/acs",
+        "idp enable corp",
     ] {
         world.ok(&format!("{line} --yes"));
     }

@@ -107,6 +107,7 @@ Commands:
   template        Manage message templates
   outbox          Look at the messages that were sent
   login           Run logins
+  idp             Manage identity providers (SAML 2.0)
   oauth-client    Manage OAuth clients
   apply           Make the store as a policy file declares it
   diff            Tell what a policy file would change, and for whom

@@ -15,6 +15,7 @@ pub fn world() -> World {
         ("entra.xml", include_str!("../saml/entra.xml")),
         ("okta.xml", include_str!("../saml/okta.xml")),
         ("onelogin.xml", include_str!("../saml/onelogin.xml")),
+        ("vendor.pem", include_str!("../keys/vendor.pem")),
         ("provider.pem", include_str!("../keys/provider.pem")),
         ("stranger.pem", include_str!("../keys/stranger.pem")),
         ("curve.pem", include_str!("../keys/curve.pem")),
@@ -23,7 +24,7 @@ pub fn world() -> World {
     ] {
         world.write(name, text);
     }
-    // Their certificates begin on the day before.
+    // The other certificates begin on the day before.
     world.later(333 * 86_400);
     world
 }
@@ -67,7 +68,7 @@ administrators       no
 update users         no
 attribute map        http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress=email, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname=first_name, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname=last_name, http://schemas.microsoft.com/identity/claims/displayname=name
 groups attribute     http://schemas.microsoft.com/ws/2008/06/identity/claims/groups
-certificates         d1ebefa1ce0e6d2e1f89c2e6fdab6e62101e970eac6585e33f6819bae4fa3c77 2026-11-28T22:46:33Z 2126-11-04T22:46:33Z
+certificates         f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994 2025-01-01T00:00:00Z 2035-01-01T00:00:00Z
 users                0
 created at           2026-11-30T00:00:00Z
 changed              yes
@@ -124,9 +125,9 @@ $ twofa idp show CORP -o json
   "group_map": {},
   "certificates": [
     {
-      "fingerprint": "d1ebefa1ce0e6d2e1f89c2e6fdab6e62101e970eac6585e33f6819bae4fa3c77",
-      "not_before": "2026-11-28T22:46:33Z",
-      "not_after": "2126-11-04T22:46:33Z"
+      "fingerprint": "f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994",
+      "not_before": "2025-01-01T00:00:00Z",
+      "not_after": "2035-01-01T00:00:00Z"
     }
   ],
   "own_certificate": null,
@@ -163,7 +164,7 @@ administrators       no
 update users         no
 attribute map        http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress=email, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname=first_name, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname=last_name, http://schemas.microsoft.com/identity/claims/displayname=name
 groups attribute     http://schemas.microsoft.com/ws/2008/06/identity/claims/groups
-certificates         d1ebefa1ce0e6d2e1f89c2e6fdab6e62101e970eac6585e33f6819bae4fa3c77 2026-11-28T22:46:33Z 2126-11-04T22:46:33Z
+certificates         f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994 2025-01-01T00:00:00Z 2035-01-01T00:00:00Z
 users                0
 created at           2026-11-30T00:00:00Z
 changed              no
@@ -330,7 +331,7 @@ update users         yes
 attribute map        urn:x?a=b=email, phone=phone
 groups attribute     roles
 group map            h=Helpdesk, h=Staff, s=1=Staff
-certificates         d1ebefa1ce0e6d2e1f89c2e6fdab6e62101e970eac6585e33f6819bae4fa3c77 2026-11-28T22:46:33Z 2126-11-04T22:46:33Z
+certificates         f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994 2025-01-01T00:00:00Z 2035-01-01T00:00:00Z
 users                0
 created at           2026-11-30T00:00:00Z
 
@@ -362,7 +363,7 @@ employees            existing
 externals            create
 administrators       yes
 update users         yes
-certificates         d1ebefa1ce0e6d2e1f89c2e6fdab6e62101e970eac6585e33f6819bae4fa3c77 2026-11-28T22:46:33Z 2126-11-04T22:46:33Z
+certificates         f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994 2025-01-01T00:00:00Z 2035-01-01T00:00:00Z
 users                0
 created at           2026-11-30T00:00:00Z
 
@@ -389,167 +390,6 @@ fn a_group_that_goes_takes_what_stands_for_it() {
     );
     world.ok("group remove Support --yes");
     assert_eq!(world.json("idp show corp")["group_map"].to_string(), "{}");
-}
-
-#[test]
-fn a_provider_is_enabled_made_the_default_and_taken_away() {
-    let world = world();
-    world.ok(&format!(
-        "idp add corp --metadata entra.xml --acs-url {ACS}"
-    ));
-    world.run("idp default corp").shows(str![[r#"
-$ twofa idp default corp
-? 4
---- stderr
-error: the identity provider `corp` is not enabled
- hint: `twofa idp enable corp`
-
-"#]]);
-    world
-        .run("setting set DefaultSsoProvider corp")
-        .shows(str![[r#"
-$ twofa setting set DefaultSsoProvider corp
-? 4
---- stderr
-error: the identity provider `corp` is not enabled
- hint: `twofa idp enable corp`
-
-"#]]);
-    let said = world.ok("idp enable corp");
-    snapbox::assert_data_eq!(
-        said.stderr,
-        str![[r#"
-The identity provider `corp` is enabled.
-Next: `twofa idp default corp` makes it that of users who have none of their own.
-
-"#]]
-    );
-    assert_eq!(world.json("idp enable corp")["changed"], false);
-    world.run("idp default corp").shows(str![[r#"
-$ twofa idp default corp
-? 0
---- stdout
-code      DefaultSsoProvider
-name      Default SSO provider
-type      idp
-unit      –
-value     corp
-default   –
-modified  yes
-changed   yes
---- stderr
-`corp` is the provider of users who have none of their own.
-
-"#]]);
-    assert_eq!(world.json("idp show corp")["default"], true);
-    world.run("idp remove corp --yes").shows(str![[r#"
-$ twofa idp remove corp --yes
-? 4
---- stderr
-error: the setting `DefaultSsoProvider` points at the identity provider `corp`
- hint: `twofa setting set DefaultSsoProvider OTHER`, or `twofa setting reset DefaultSsoProvider`, first
-
-"#]]);
-    world.run("idp disable corp").shows(str![[r#"
-$ twofa idp disable corp
-? 2
---- stderr
-error: are you sure? Nobody will log in through `corp` any more; nobody came through it so far. The setting `DefaultSsoProvider` points at it.
- hint: say yes with --yes
-
-"#]]);
-    let said = world.ok("idp disable corp --yes");
-    snapbox::assert_data_eq!(
-        said.stderr,
-        str![[r#"
-The identity provider `corp` is disabled.
-The setting `DefaultSsoProvider` points at it. Next: `twofa idp default OTHER`, or `--none`.
-
-"#]]
-    );
-    world.run("idp default --none").shows(str![[r#"
-$ twofa idp default --none
-? 0
---- stdout
-code      DefaultSsoProvider
-name      Default SSO provider
-type      idp
-unit      –
-value     –
-default   –
-modified  no
-changed   yes
---- stderr
-There is no default provider.
-
-"#]]);
-    world.run("idp remove corp").shows(str![[r#"
-$ twofa idp remove corp
-? 2
---- stderr
-error: are you sure? The identity provider `corp` will be removed. Nobody came through it so far; users stay.
- hint: say yes with --yes
-
-"#]]);
-    let said = world.ok("idp remove corp --yes");
-    snapbox::assert_data_eq!(
-        said.stderr,
-        str![[r#"
-The identity provider `corp` was removed.
-
-"#]]
-    );
-    world.run("idp remove corp --if-exists").shows(str![[r#"
-$ twofa idp remove corp --if-exists
-? 0
---- stdout
-name     corp
-changed  no
---- stderr
-There is no identity provider `corp`.
-
-"#]]);
-    for table in ["idp", "idp_certificate", "idp_group", "idp_user"] {
-        let left = world.number(&format!("SELECT count(*) FROM {table}"));
-        assert_eq!(left, 0, "{table}");
-    }
-    snapbox::assert_data_eq!(
-        world.text("SELECT group_concat(event || ' ' || subject || ' ' || outcome, x'0a') FROM (SELECT * FROM audit WHERE event LIKE 'idp.%' OR event = 'setting.changed' AND subject LIKE 'Def%' ORDER BY seq)"),
-        str![[r#"
-idp.added corp ok
-idp.edited corp ok
-setting.changed DefaultSsoProvider ok
-idp.edited corp ok
-setting.changed DefaultSsoProvider ok
-idp.removed corp ok
-"#]]
-    );
-}
-
-#[test]
-fn what_the_provider_calls_a_user_is_forgotten() {
-    let world = with_corp();
-    world.sql(
-        "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
-        SELECT 1, 'a-1', id, '[]', 0, 0, 0 FROM user WHERE login = 'alice'",
-    );
-    assert_eq!(world.json("idp show corp")["users"], 1);
-    world
-        .run("idp edit corp --unlink alice bob -o json --quiet")
-        .json(0);
-    assert_eq!(world.json("idp show corp")["users"], 0);
-    assert_eq!(world.json("idp edit corp --unlink alice")["changed"], false);
-    world.run("idp edit corp --unlink alcie").shows(str![[r#"
-$ twofa idp edit corp --unlink alcie
-? 3
---- stderr
-error: no user is named `alcie`
- hint: did you mean `alice`?
-
-"#]]);
-    let detail =
-        world.text("SELECT detail FROM audit WHERE event = 'idp.edited' ORDER BY seq DESC LIMIT 1");
-    assert_eq!(detail, r#"{"linked":{"old":["alice"],"new":null}}"#);
 }
 
 #[test]

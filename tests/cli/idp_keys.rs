@@ -12,7 +12,7 @@ fn a_certificate_takes_over_from_another() {
         said.stderr,
         str![[r#"
 The identity provider `corp` was changed.
-It has 3 certificates. New: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z).
+It has 4 certificates. New: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z), d1ebefa1ce0e6d2e… (until 2126-11-04T22:46:33Z).
 
 "#]]
     );
@@ -46,7 +46,7 @@ error: no certificate is named `00000000`
         said.stderr,
         str![[r#"
 The identity provider `corp` was changed.
-It has 1 certificate. Gone: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z).
+It has 2 certificates. Gone: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z).
 
 "#]]
     );
@@ -59,7 +59,7 @@ It has 1 certificate. Gone: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94
         said.stderr,
         str![[r#"
 The identity provider `corp` was changed.
-It has 1 certificate. Gone: 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z).
+It has 1 certificate. Gone: 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z), d1ebefa1ce0e6d2e… (until 2126-11-04T22:46:33Z).
 
 "#]]
     );

@@ -233,7 +233,7 @@ fn nobody_comes_through_a_provider_that_lacks_something() {
     let mut text = refusals(&world, &[enable]);
     world.ok(&format!("idp edit corp --acs-url {ACS} --employees none"));
     text.push_str(&refusals(&world, &[enable]));
-    world.ok("idp edit corp --employees existing --remove-certificate d1ebefa1");
+    world.ok("idp edit corp --employees existing --remove-certificate f633ccf0");
     text.push_str(&refusals(&world, &[enable]));
     world.ok("idp edit corp --add-certificate provider.pem");
     world.ok(enable);

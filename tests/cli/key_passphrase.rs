@@ -267,6 +267,7 @@ resumed              no
 recovery codes void  0
 connect anew         –
 secrets void         –
+pairs known          –
 changed              yes
 --- stderr
 The key `e1204f7f` is current; 0 values were sealed anew.
@@ -343,6 +344,7 @@ resumed              no
 recovery codes void  0
 connect anew         –
 secrets void         –
+pairs known          –
 changed              yes
 --- stderr
 The key `9c175cca` is current; 0 values were sealed anew.

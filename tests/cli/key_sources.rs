@@ -139,7 +139,7 @@ error: The variable TWOFA_KEY does not open this store: it lacks the key
   `e8dd943d`.
     twofa key check --key-file KEYFILE
 
-1 error in 17 checks.
+1 error in 18 checks.
 Not checked: key, audit, secrets (the variable TWOFA_KEY does not open this
   store: it lacks the key `e8dd943d`).
 Not checked: senders (nobody is called without --online).
@@ -203,6 +203,7 @@ resumed              no
 recovery codes void  0
 connect anew         –
 secrets void         –
+pairs known          –
 changed              yes
 --- stderr
 The key `b5b9498a` is current; 0 values were sealed anew.
@@ -286,6 +287,7 @@ resumed              no
 recovery codes void  0
 connect anew         –
 secrets void         –
+pairs known          –
 changed              yes
 --- stderr
 The key `7083252a` is current; 0 values were sealed anew.

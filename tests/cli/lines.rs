@@ -2,6 +2,9 @@
 
 use twofa::verb::Verb;
 
+/// Files that the lines name, beside those below.
+pub const FILES: &[(&str, &str)] = &[("entra.xml", include_str!("../saml/entra.xml"))];
+
 /// What the lines stand on, beside `alice`, `bob` and the mailbox `trial`, a pending login of alice, and the files `secret`,
 /// `people.csv` and `policy.toml`. The backup is of what the others have made.
 pub const SETUP: &[&str] = &[
@@ -16,6 +19,10 @@ pub const SETUP: &[&str] = &[
     "user add robot --type technical",
     "oauth-client add billing --user robot",
     "oauth-client add spare --user robot",
+    "idp add corp --metadata entra.xml --acs-url https://sp.example.org/acs",
+    "idp add lab --metadata entra.xml --acs-url https://sp.example.org/acs",
+    "idp enable lab",
+    "idp add spare --metadata entra.xml",
     "backup kept.db",
 ];
 
@@ -89,6 +96,16 @@ pub fn line(verb: &Verb) -> &'static str {
         "sms-provider edit" => "sms-provider edit text --from Example",
         "sms-provider remove" => "sms-provider remove text",
         "sms-provider test" => "sms-provider test text --to +493012345678",
+        "idp add" => "idp add other --metadata entra.xml",
+        "idp list" => "idp list",
+        "idp show" => "idp show corp",
+        "idp edit" => "idp edit corp --update-users yes",
+        "idp remove" => "idp remove spare",
+        "idp enable" => "idp enable corp",
+        "idp disable" => "idp disable lab",
+        "idp default" => "idp default lab",
+        "idp metadata" => "idp metadata corp",
+        "idp test" => "idp test corp",
         "oauth-client add" => "oauth-client add other --user robot",
         "oauth-client list" => "oauth-client list",
         "oauth-client show" => "oauth-client show billing",

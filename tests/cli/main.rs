@@ -65,7 +65,13 @@ mod help;
 #[cfg(feature = "saml")]
 mod idp;
 #[cfg(feature = "saml")]
+mod idp_completions;
+#[cfg(feature = "saml")]
+mod idp_default;
+#[cfg(feature = "saml")]
 mod idp_keys;
+#[cfg(feature = "saml")]
+mod idp_restore;
 #[cfg(feature = "saml")]
 mod idp_rules;
 #[cfg(feature = "saml")]

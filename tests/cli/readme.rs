@@ -14,6 +14,15 @@ use twofa::verb::VERBS;
 
 use crate::world::World;
 
+/// What the reader gets from their identity providers.
+const DOWNLOADED: &[(&str, &str)] = &[
+    ("entra.xml", include_str!("../saml/entra.xml")),
+    ("okta.xml", include_str!("../saml/okta.xml")),
+    ("onelogin.xml", include_str!("../saml/onelogin.xml")),
+    ("idp.pem", include_str!("../keys/vendor.pem")),
+    ("ours.pem", include_str!("../keys/ours.pem")),
+];
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
 }
@@ -23,6 +32,9 @@ fn the_tour_does_what_it_says() {
     let path = path();
     let text = std::fs::read_to_string(&path).unwrap();
     let world = World::empty();
+    for (name, text) in DOWNLOADED {
+        world.write(name, text);
+    }
     let mut tour = Tour {
         world: &world,
         said: String::new(),

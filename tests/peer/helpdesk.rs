@@ -12,7 +12,7 @@ use nix::unistd::{User, geteuid};
 use serde_json::Value;
 use twofa::verb::{Needs, Opens, Operation, VERBS, Verb};
 
-use crate::lines::{SETUP, line};
+use crate::lines::{FILES, SETUP, line};
 use crate::peer;
 use crate::world::World;
 
@@ -106,6 +106,9 @@ impl Desk {
         );
         self.root("method enable email --primary", "");
         self.root("method enable totp", "");
+        for (name, text) in FILES {
+            self.world.write(name, text);
+        }
         for line in SETUP {
             self.root(
                 &line.replace("--file mail", &format!("--file {DIRECTORY}/mail")),

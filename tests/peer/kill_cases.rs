@@ -66,6 +66,19 @@ fn client(world: &World) -> String {
     added["client_secret"].as_str().unwrap().to_owned()
 }
 
+/// An identity provider; whether it is enabled.
+fn corp(world: &World, enabled: bool) {
+    world.write("entra.xml", include_str!("../saml/entra.xml"));
+    world.write("ours.pem", include_str!("../keys/ours.pem"));
+    world.ok("group add Staff");
+    world.ok(
+        "idp add corp --metadata entra.xml --acs-url https://sp.example.org/acs --group a=Staff",
+    );
+    if enabled {
+        world.ok("idp enable corp");
+    }
+}
+
 /// A login of alice that has been asked for her second factor; its challenge.
 fn asked(world: &World) -> String {
     let verdict = world
@@ -289,6 +302,39 @@ pub const CASES: &[Case] = &[
             Line::new("mailbox test trial --to carol@example.com", "")
         })
     },
+    one("idp add", World::peopled, |world| {
+        world.write("entra.xml", include_str!("../saml/entra.xml"));
+        world.write("ours.pem", include_str!("../keys/ours.pem"));
+        world.ok("group add Staff");
+        Line::new(
+            "idp add corp --metadata entra.xml --key-pair ours.pem --group a=Staff",
+            "",
+        )
+    }),
+    one("idp edit", World::peopled, |world| {
+        corp(world, true);
+        world.ok("group add Night");
+        Line::new(
+            "idp edit corp --key-pair ours.pem --group a=Night b=Staff --add-certificate ours.pem --update-users yes",
+            "",
+        )
+    }),
+    one("idp remove", World::peopled, |world| {
+        corp(world, false);
+        Line::new("idp remove corp --yes --if-exists", "")
+    }),
+    one("idp enable", World::peopled, |world| {
+        corp(world, false);
+        Line::new("idp enable corp", "")
+    }),
+    one("idp disable", World::peopled, |world| {
+        corp(world, true);
+        Line::new("idp disable corp --yes", "")
+    }),
+    one("idp default", World::peopled, |world| {
+        corp(world, true);
+        Line::new("idp default corp", "")
+    }),
     one("oauth-client add", World::peopled, |world| {
         world.ok("user add robot --type technical");
         Line::new("oauth-client add billing --user robot", "")

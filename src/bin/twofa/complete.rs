@@ -3,6 +3,8 @@
 //! A completer sees the current word only, so the line is read again for `--db`. The store is opened to read, without
 //! waiting, and whatever goes wrong means no candidates: a Tab press never prints an error.
 
+#[cfg(feature = "saml")]
+mod idps;
 mod line;
 mod storeless;
 
@@ -35,11 +37,11 @@ use crate::commands::help::TOPICS;
 use crate::complete::line::{before, given, place};
 use crate::process;
 
+#[cfg(feature = "saml")]
+pub use self::idps::{fingerprints, group_values, idps, mapped, name_id_formats, valued_groups};
 pub use self::storeless::{
     accounts, lives, mappings, outcomes, times, times_past, times_to_come, waits,
 };
-#[cfg(feature = "saml")]
-pub use self::storeless::{mapped, name_id_formats};
 
 /// The variable that turns the program into a completer.
 const VARIABLE: &str = "TWOFA_COMPLETE";
@@ -250,75 +252,11 @@ pub fn mailboxes() -> ArgValueCompleter {
     named(mailbox::candidates)
 }
 
-/// Names of identity providers.
-#[cfg(feature = "saml")]
-pub fn idps() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        ask_as("idp list", |store| begun(idp::candidates(store)?, current))
-    })
-}
-
 /// Names of OAuth clients.
 pub fn oauth_clients() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         ask_as("oauth-client list", |store| {
             begun(oauth_client::candidates(store)?, current)
-        })
-    })
-}
-
-/// The identity provider of the line.
-#[cfg(feature = "saml")]
-fn idp_of_line(store: &Store) -> Result<Option<idp::Idp>> {
-    given("name")
-        .map(|name| idp::find(store, &name.to_string_lossy()))
-        .transpose()
-}
-
-/// Fingerprints of the certificates of the provider of the line.
-#[cfg(feature = "saml")]
-pub fn fingerprints() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        ask_as("idp list", |store| {
-            let Some(idp) = idp_of_line(store)? else {
-                return Ok(Vec::new());
-            };
-            let stored = idp::certificates(store, idp.id)?;
-            begun(
-                stored.into_iter().map(|one| one.fingerprint).collect(),
-                current,
-            )
-        })
-    })
-}
-
-/// Values that stand for groups at the provider of the line.
-#[cfg(feature = "saml")]
-pub fn group_values() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        ask_as("idp list", |store| {
-            let Some(idp) = idp_of_line(store)? else {
-                return Ok(Vec::new());
-            };
-            begun(idp::groups(store, idp.id)?.into_keys().collect(), current)
-        })
-    })
-}
-
-/// Groups, behind a value and an equals sign.
-#[cfg(feature = "saml")]
-pub fn valued_groups() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let typed = current.to_string_lossy();
-        let Some((value, prefix)) = typed.rsplit_once('=') else {
-            return Vec::new();
-        };
-        ask(|store| {
-            let groups = group::beginning(store, prefix, MOST)?;
-            Ok(groups
-                .iter()
-                .map(|name| format!("{value}={name}"))
-                .collect())
         })
     })
 }
@@ -535,6 +473,7 @@ mod tests {
     /// Values that nobody can offer, by the id of their argument, and why not.
     const FREE: &[(&str, &str)] = &[
         ("account", "an account of an SMS provider"),
+        ("acs_url", "an address of the network"),
         ("admin", "a name that is new"),
         ("allow_lockout", "a number that the refusal tells"),
         ("audience", "an address of the network"),
@@ -543,23 +482,32 @@ mod tests {
         ("code", "a secret"),
         ("confirm_code", "a secret"),
         ("email", "an address"),
+        ("entity_id", "a name on another machine"),
+        ("external_when", "words of the provider"),
         ("fail_under", "a number"),
         ("from", "an address or a number"),
+        ("groups_attribute", "words of the provider"),
         ("headers", "words"),
         ("html", "words"),
         ("http", "an address of the network"),
         ("limit", "a number"),
+        ("login_attribute", "words of the provider"),
+        ("mfa_attribute", "words of the provider"),
+        ("mfa_contexts", "words of the provider"),
         ("name", "a name that is new"),
         ("new_login", "a name that is new"),
         ("new_name", "a name that is new"),
+        ("own_entity_id", "a name on another machine"),
         ("phone", "a number"),
         ("reason", "words"),
         ("receipt", "words"),
         ("request", "not for people"),
         ("scopes", "words of the integration"),
         ("setup_token", "a secret"),
+        ("slo_url", "an address of the network"),
         ("smpp", "an address of the network"),
         ("smtp", "an address of the network"),
+        ("sso_url", "an address of the network"),
         ("subject", "words"),
         ("success", "words"),
         ("system_type", "words"),

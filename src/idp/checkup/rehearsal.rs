@@ -104,79 +104,55 @@ fn sentence(refused: &Refused) -> String {
 /// Why a response is refused, with what nearly fitted, and what to do.
 fn explained(idp: &Idp, ours: &Ours, now: Time, refused: &Refused) -> (String, String) {
     let found = refused.found.as_deref().unwrap_or_default();
-    let edit = format!("twofa idp edit {}", argument(&idp.name));
-    let (wanted, hint) = match refused.why {
-        Refusal::Issuer => (
-            Some(idp.entity_id.as_str()),
-            format!(
-                "if that is the provider, `{edit} --entity-id {}`",
-                argument(found)
-            ),
-        ),
-        Refusal::Audience => (
-            Some(ours.entity_id.as_str()),
-            format!(
-                "set the audience (entity id) at the provider to {}, or `{edit} --own-entity-id {}`",
-                ours.entity_id,
-                argument(found)
-            ),
-        ),
-        Refusal::Destination | Refusal::Recipient => (
-            Some(ours.acs_url.as_str()),
-            format!(
-                "set the address (ACS, recipient) at the provider to {}, or `{edit} --acs-url {}`",
-                ours.acs_url,
-                argument(found)
-            ),
-        ),
-        Refusal::Sha1 => (
-            None,
-            format!(
-                "let the provider sign with SHA-256; as long as it cannot, `{edit} --allow-sha1 yes`"
-            ),
-        ),
-        Refusal::Signature => (
-            None,
-            format!(
-                "if the provider has a new certificate, `{edit} --metadata FILE` or --add-certificate FILE"
-            ),
-        ),
-        Refusal::NoKey | Refusal::NotDecrypted => (
-            None,
-            format!(
-                "let the provider encrypt for the certificate of our metadata; `{edit} --make-key` makes a key"
-            ),
-        ),
-        Refusal::Context => (
-            None,
-            format!(
-                "let the provider ask for a second factor; `{edit} --mfa-context URI` says what asserts one"
-            ),
-        ),
-        Refusal::Expired | Refusal::NotYetValid | Refusal::SessionOver => (
-            None,
-            "copy a fresh response, and look at the clocks of both sides".to_owned(),
-        ),
-        Refusal::Base64 | Refusal::TooLarge | Refusal::Encoding | Refusal::NotAResponse => (
-            None,
-            "it is the value of the form field SAMLResponse, whole and as it was posted".to_owned(),
-        ),
-        Refusal::Status => (None, "the log of the provider says why".to_owned()),
-        _ => (
-            None,
-            "the provider has to send it otherwise; its documentation says how".to_owned(),
-        ),
+    let wanted = match refused.why {
+        Refusal::Issuer => Some(idp.entity_id.as_str()),
+        Refusal::Audience => Some(ours.entity_id.as_str()),
+        Refusal::Destination | Refusal::Recipient => Some(ours.acs_url.as_str()),
+        _ => None,
     };
-    let mut message = sentence(refused);
-    if let Some(moment) = moment(now, refused) {
-        message = moment;
-    }
+    let mut message = moment(now, refused).unwrap_or_else(|| sentence(refused));
     if let Some(wanted) = wanted.filter(|_| !found.is_empty()) {
         message.push_str(&format!(" It should be `{wanted}`"));
         message.push_str(difference(found, wanted));
         message.push('.');
     }
-    (message, hint)
+    (message, what_to_do(idp, ours, refused.why, found))
+}
+
+fn what_to_do(idp: &Idp, ours: &Ours, why: Refusal, found: &str) -> String {
+    let edit = format!("twofa idp edit {}", argument(&idp.name));
+    let found = argument(found);
+    match why {
+        Refusal::Issuer => format!("if that is the provider, `{edit} --entity-id {found}`"),
+        Refusal::Audience => format!(
+            "set the audience (entity id) at the provider to {}, or `{edit} --own-entity-id {found}`",
+            ours.entity_id
+        ),
+        Refusal::Destination | Refusal::Recipient => format!(
+            "set the address (ACS, recipient) at the provider to {}, or `{edit} --acs-url {found}`",
+            ours.acs_url
+        ),
+        Refusal::Sha1 => format!(
+            "let the provider sign with SHA-256; as long as it cannot, `{edit} --allow-sha1 yes`"
+        ),
+        Refusal::Signature => format!(
+            "if the provider has a new certificate, `{edit} --metadata FILE` or --add-certificate FILE"
+        ),
+        Refusal::NoKey | Refusal::NotDecrypted => format!(
+            "let the provider encrypt for the certificate of our metadata; `{edit} --make-key` makes a key"
+        ),
+        Refusal::Context => format!(
+            "let the provider ask for a second factor; `{edit} --mfa-context URI` says what asserts one"
+        ),
+        Refusal::Expired | Refusal::NotYetValid | Refusal::SessionOver => {
+            "copy a fresh response, and look at the clocks of both sides".to_owned()
+        }
+        Refusal::Base64 | Refusal::TooLarge | Refusal::Encoding | Refusal::NotAResponse => {
+            "it is the value of the form field SAMLResponse, whole and as it was posted".to_owned()
+        }
+        Refusal::Status => "the log of the provider says why".to_owned(),
+        _ => "the provider has to send it otherwise; its documentation says how".to_owned(),
+    }
 }
 
 /// How far a moment is from now.
@@ -251,21 +227,19 @@ fn rehearse(
         user: None,
         added: false,
     };
-    let user = match &rehearsed.login {
-        Some(login) => user_of(store, idp, &rehearsed.name_id, login)?,
-        None => {
-            let name = idp.login_attribute.as_deref().unwrap_or_default();
-            rows.push(CheckRow::bad(
-                "user",
-                format!(
-                    "The attribute `{}`, which says who it is, is not there.",
-                    visible(name)
-                ),
-                "let the provider send it, or name another with --login-attribute",
-            ));
-            return Ok(rehearsed);
-        }
+    let Some(login) = &rehearsed.login else {
+        let name = idp.login_attribute.as_deref().unwrap_or_default();
+        rows.push(CheckRow::bad(
+            "user",
+            format!(
+                "The attribute `{}`, which says who it is, is not there.",
+                visible(name)
+            ),
+            "let the provider send it, or name another with --login-attribute",
+        ));
+        return Ok(rehearsed);
     };
+    let user = user_of(store, idp, &rehearsed.name_id, login)?;
     let row = match user {
         Some(user) => {
             rehearsed.user = Some(user.login.clone());

@@ -349,20 +349,21 @@ fn rolled_over(done: &Committed) -> Option<String> {
     let short = |one: &Value| {
         let print = one["fingerprint"].as_str().unwrap_or_default();
         let until = one["not_after"].as_str().unwrap_or_default();
-        format!("{:.16}… (until {until})", print)
+        format!("{print:.16}… (until {until})")
     };
     let list = |ones: &[Value], others: &[Value]| {
         let differ = ones.iter().filter(|one| !others.contains(one));
         differ.map(short).collect::<Vec<_>>().join(", ")
     };
     let (came, went) = (list(&new, &old), list(&old, &new));
-    let parts: String = [("New", came), ("Gone", went)]
-        .into_iter()
-        .filter(|(_, which)| !which.is_empty())
-        .map(|(word, which)| format!(" {word}: {which}."))
-        .collect();
     let have = counted(new.len() as u64, "certificate", "certificates");
-    Some(format!("It has {have}.{parts}"))
+    let mut said = format!("It has {have}.");
+    for (word, which) in [("New", came), ("Gone", went)] {
+        if !which.is_empty() {
+            said.push_str(&format!(" {word}: {which}."));
+        }
+    }
+    Some(said)
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {

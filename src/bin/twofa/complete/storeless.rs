@@ -44,29 +44,6 @@ pub fn times() -> ArgValueCandidates {
 const PAST: [&str; 4] = ["1h ago", "1d ago", "7d ago", "30d ago"];
 const TO_COME: [&str; 4] = ["in 1h", "in 1d", "in 7d", "in 30d"];
 
-/// Words for formats of `NameID`.
-#[cfg(feature = "saml")]
-pub fn name_id_formats() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
-        let words = twofa::idp::vendor::FORMATS.iter();
-        fixed(words.map(|(word, _)| *word))
-    })
-}
-
-/// Fields, behind an attribute and an equals sign.
-#[cfg(feature = "saml")]
-pub fn mapped() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let typed = current.to_string_lossy();
-        let Some((attribute, prefix)) = typed.rsplit_once('=') else {
-            return Vec::new();
-        };
-        let fields = twofa::idp::Mapped::ALL.iter().map(|field| field.code());
-        let begun = fields.filter(|field| field.starts_with(prefix));
-        sound(begun.map(|field| format!("{attribute}={field}")).collect())
-    })
-}
-
 /// Accounts of this machine.
 pub fn accounts() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

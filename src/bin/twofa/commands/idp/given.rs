@@ -87,7 +87,7 @@ pub struct Given {
     /// The attribute that says who it is [default: NameID]
     #[arg(long, value_name = "NAME", help_heading = PEOPLE)]
     login_attribute: Option<String>,
-    /// Attributes and the fields they fill, all of them
+    /// Attributes and the fields they fill (login, name, first_name, last_name, email, phone, language), all of them
     #[arg(long = "map", value_name = "ATTRIBUTE=FIELD", num_args = 1.., action = ArgAction::Append, add = complete::mapped(), help_heading = PEOPLE)]
     map: Vec<String>,
     /// Whether each login brings these fields up to date
@@ -223,6 +223,10 @@ fn said(text: Option<&str>, form: &str) -> Result<Option<Said>> {
 }
 
 /// What is set, cleared or left alone.
+#[expect(
+    clippy::option_option,
+    reason = "as the library has it: what is not said, and what is cleared"
+)]
 fn patch<T>(given: Option<T>, gone: bool) -> Option<Option<T>> {
     match given {
         Some(given) => Some(Some(given)),

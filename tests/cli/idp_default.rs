@@ -1,0 +1,166 @@
+//! An identity provider that is enabled, becomes the default and goes again, and what it calls users.
+
+use snapbox::str;
+
+use crate::idp::{ACS, with_corp, world};
+
+#[test]
+fn a_provider_is_enabled_made_the_default_and_taken_away() {
+    let world = world();
+    world.ok(&format!(
+        "idp add corp --metadata entra.xml --acs-url {ACS}"
+    ));
+    world.run("idp default corp").shows(str![[r#"
+$ twofa idp default corp
+? 4
+--- stderr
+error: the identity provider `corp` is not enabled
+ hint: `twofa idp enable corp`
+
+"#]]);
+    world
+        .run("setting set DefaultSsoProvider corp")
+        .shows(str![[r#"
+$ twofa setting set DefaultSsoProvider corp
+? 4
+--- stderr
+error: the identity provider `corp` is not enabled
+ hint: `twofa idp enable corp`
+
+"#]]);
+    let said = world.ok("idp enable corp");
+    snapbox::assert_data_eq!(
+        said.stderr,
+        str![[r#"
+The identity provider `corp` is enabled.
+Next: `twofa idp default corp` makes it that of users who have none of their own.
+
+"#]]
+    );
+    assert_eq!(world.json("idp enable corp")["changed"], false);
+    world.run("idp default corp").shows(str![[r#"
+$ twofa idp default corp
+? 0
+--- stdout
+code      DefaultSsoProvider
+name      Default SSO provider
+type      idp
+unit      –
+value     corp
+default   –
+modified  yes
+changed   yes
+--- stderr
+`corp` is the provider of users who have none of their own.
+
+"#]]);
+    assert_eq!(world.json("idp show corp")["default"], true);
+    world.run("idp remove corp --yes").shows(str![[r#"
+$ twofa idp remove corp --yes
+? 4
+--- stderr
+error: the setting `DefaultSsoProvider` points at the identity provider `corp`
+ hint: `twofa setting set DefaultSsoProvider OTHER`, or `twofa setting reset DefaultSsoProvider`, first
+
+"#]]);
+    world.run("idp disable corp").shows(str![[r#"
+$ twofa idp disable corp
+? 2
+--- stderr
+error: are you sure? Nobody will log in through `corp` any more; nobody came through it so far. The setting `DefaultSsoProvider` points at it.
+ hint: say yes with --yes
+
+"#]]);
+    let said = world.ok("idp disable corp --yes");
+    snapbox::assert_data_eq!(
+        said.stderr,
+        str![[r#"
+The identity provider `corp` is disabled.
+The setting `DefaultSsoProvider` points at it. Next: `twofa idp default OTHER`, or `--none`.
+
+"#]]
+    );
+    world.run("idp default --none").shows(str![[r#"
+$ twofa idp default --none
+? 0
+--- stdout
+code      DefaultSsoProvider
+name      Default SSO provider
+type      idp
+unit      –
+value     –
+default   –
+modified  no
+changed   yes
+--- stderr
+There is no default provider.
+
+"#]]);
+    world.run("idp remove corp").shows(str![[r#"
+$ twofa idp remove corp
+? 2
+--- stderr
+error: are you sure? The identity provider `corp` will be removed. Nobody came through it so far; users stay.
+ hint: say yes with --yes
+
+"#]]);
+    let said = world.ok("idp remove corp --yes");
+    snapbox::assert_data_eq!(
+        said.stderr,
+        str![[r#"
+The identity provider `corp` was removed.
+
+"#]]
+    );
+    world.run("idp remove corp --if-exists").shows(str![[r#"
+$ twofa idp remove corp --if-exists
+? 0
+--- stdout
+name     corp
+changed  no
+--- stderr
+There is no identity provider `corp`.
+
+"#]]);
+    for table in ["idp", "idp_certificate", "idp_group", "idp_user"] {
+        let left = world.number(&format!("SELECT count(*) FROM {table}"));
+        assert_eq!(left, 0, "{table}");
+    }
+    snapbox::assert_data_eq!(
+        world.text("SELECT group_concat(event || ' ' || subject || ' ' || outcome, x'0a') FROM (SELECT * FROM audit WHERE event LIKE 'idp.%' OR event = 'setting.changed' AND subject LIKE 'Def%' ORDER BY seq)"),
+        str![[r#"
+idp.added corp ok
+idp.edited corp ok
+setting.changed DefaultSsoProvider ok
+idp.edited corp ok
+setting.changed DefaultSsoProvider ok
+idp.removed corp ok
+"#]]
+    );
+}
+
+#[test]
+fn what_the_provider_calls_a_user_is_forgotten() {
+    let world = with_corp();
+    world.sql(
+        "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+        SELECT 1, 'a-1', id, '[]', 0, 0, 0 FROM user WHERE login = 'alice'",
+    );
+    assert_eq!(world.json("idp show corp")["users"], 1);
+    world
+        .run("idp edit corp --unlink alice bob -o json --quiet")
+        .json(0);
+    assert_eq!(world.json("idp show corp")["users"], 0);
+    assert_eq!(world.json("idp edit corp --unlink alice")["changed"], false);
+    world.run("idp edit corp --unlink alcie").shows(str![[r#"
+$ twofa idp edit corp --unlink alcie
+? 3
+--- stderr
+error: no user is named `alcie`
+ hint: did you mean `alice`?
+
+"#]]);
+    let detail =
+        world.text("SELECT detail FROM audit WHERE event = 'idp.edited' ORDER BY seq DESC LIMIT 1");
+    assert_eq!(detail, r#"{"linked":{"old":["alice"],"new":null}}"#);
+}
