@@ -95,10 +95,6 @@ pub fn explain(store: &Store, user: &User, question: Question<'_>) -> Result<Exp
         system: &system,
         person: &person,
     };
-    // What wishes for a method goes by password, as at `login start`.
-    if question.method.is_some() && question.idp.is_none() {
-        return by_password(&teller, question);
-    }
     match sso::sent(&teller, &question)? {
         Some(sent) => sso::explain(&teller, &question, &sent),
         None => by_password(&teller, question),

@@ -26,17 +26,19 @@ pub(super) struct Sent {
     named: bool,
 }
 
-/// The provider that a login goes through; `None`: it goes by password.
+/// The provider that a login goes through; `None`: it goes by password, as everything does that wishes for a method or
+/// comes by another channel than the page.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a provider that was named.
 pub(super) fn sent(teller: &Teller<'_>, question: &Question<'_>) -> Result<Option<Sent>> {
     let (store, system, person) = (teller.store, teller.system, teller.person);
+    let may = question.channel == Channel::Web && question.method.is_none();
     let goes = decide::must_use_sso(system, person)
         || !person.user.has_password && person.through.is_some();
     let idp = match question.idp {
         Some(name) => Some(idp::find(store, name)?),
-        None if goes && question.channel == Channel::Web => {
+        None if goes && may => {
             let own = system.provider_of(person);
             own.map(|id| idp::get(store, id)).transpose()?
         }
