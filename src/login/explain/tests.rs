@@ -106,9 +106,20 @@ fn compared(world: &World, login: &Login) -> Result<(), TestCaseError> {
         "{:?}",
         told
     );
+    answered(world, login, &told, &verdict)
+}
+
+/// A challenge is answered rightly: in, unless the code was used, and then offered what was foretold.
+fn answered(
+    world: &World,
+    login: &Login,
+    told: &Explanation,
+    verdict: &Verdict,
+) -> Result<(), TestCaseError> {
+    let at = START.plus(login.at);
     let offers = told.steps.iter().any(|rule| rule.rule == "offer");
     let (Some(challenge), Some(code)) =
-        (&verdict.challenge, answer(world, &verdict, login.user, at))
+        (&verdict.challenge, answer(world, verdict, login.user, at))
     else {
         return Ok(());
     };
