@@ -98,7 +98,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("idp", &["idp/edit/mod.rs", "idp/kept.rs"]),
     ("idp_certificate", &["idp/edit/mod.rs", "idp/kept.rs"]),
     ("idp_group", &["idp/edit/mod.rs"]),
-    ("idp_user", &["idp/edit/mod.rs"]),
+    ("idp_user", &["idp/edit/mod.rs", "idp/subject.rs"]),
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
     // A client keeps when it got its last token; a restore keeps what the live store took away.
@@ -119,8 +119,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("sms_provider", &["sms_provider/edit.rs"]),
     // Ids go on behind those of the store that a backup takes the place of.
     ("sqlite_sequence", &["store/copy.rs"]),
-    ("sso_assertion", &["idp/kept.rs"]),
-    ("sso_login", &["idp/kept.rs"]),
+    ("sso_assertion", &["idp/kept.rs", "login/redirected.rs"]),
+    ("sso_login", &["idp/kept.rs", "login/redirected.rs"]),
     ("store", &["store/create.rs", "user/edit.rs"]),
     ("template_words", &["template/edit.rs"]),
     ("unknown_login", &["login/tries.rs"]),

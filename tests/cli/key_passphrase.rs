@@ -218,6 +218,7 @@ $ twofa login start alice --password-stdin -o json --passphrase-stdin
   "destination": "a***e@example.com",
   "expires_at": "2026-01-01T00:01:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr

@@ -253,6 +253,11 @@ const PLAIN: &[(&str, &str, &str)] = &[
         "token",
         "the id of a challenge, which opens nothing by itself",
     ),
+    (
+        "src/login/redirected.rs",
+        "token",
+        "the id of a challenge, which opens nothing by itself",
+    ),
     ("src/mailbox/mod.rs", "password", "sealed"),
     ("src/oauth_client/mod.rs", "secret_hash", "a keyed hash"),
     ("src/sms_provider/mod.rs", "secret", "sealed"),

@@ -92,11 +92,14 @@ mod login_resend;
 mod login_simulate;
 #[cfg(feature = "saml")]
 mod login_sso;
+#[cfg(feature = "saml")]
+mod login_sso_way;
 mod login_start;
 mod login_tries;
 mod login_verify;
 mod login_words;
 #[cfg(feature = "saml")]
+#[allow(dead_code, reason = "the tests of the library use the rest")]
 #[path = "../saml/made.rs"]
 mod made;
 mod mail_server;

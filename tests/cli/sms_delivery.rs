@@ -117,6 +117,7 @@ $ twofa login start alice --password-stdin -o json
   "destination": "+49*******678",
   "expires_at": "2026-01-01T00:01:00Z",
   "enrolment": null,
+  "sso": null,
   "warnings": []
 }
 --- stderr
@@ -144,7 +145,7 @@ Date: 2026-01-01T00:00:00Z
 $ twofa login verify ww4utcsdjnrzbrd567o6c7th54 --code 565353 -o ndjson
 ? 0
 --- stdout
-{"outcome":"granted","reason":null,"user":"alice","challenge":"ww4utcsdjnrzbrd567o6c7th54","method":"sms","methods":["sms","email"],"destination":null,"expires_at":null,"enrolment":null,"warnings":[]}
+{"outcome":"granted","reason":null,"user":"alice","challenge":"ww4utcsdjnrzbrd567o6c7th54","method":"sms","methods":["sms","email"],"destination":null,"expires_at":null,"enrolment":null,"sso":null,"warnings":[]}
 --- stderr
 `alice` is logged in.
 

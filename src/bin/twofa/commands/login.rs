@@ -33,7 +33,7 @@ use crate::what_if::WhatIf;
 pub enum Login {
     /// Judge the password and ask for the second factor, or send to a provider
     #[command(
-        after_help = "Examples:\n  twofa login start alice\n  printf '%s\\n' \"$PASSWORD\" | twofa login start alice --password-stdin"
+        after_help = "Examples:\n  twofa login start alice\n  printf '%s\\n' \"$PASSWORD\" | twofa login start alice --password-stdin\n  twofa login start alice --idp corp -o json"
     )]
     Start(Start),
     /// Send a new code, or switch the method
@@ -43,7 +43,7 @@ pub enum Login {
     Resend(Resend),
     /// Judge the second factor, or what an identity provider answered
     #[command(
-        after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin"
+        after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin\n  twofa login verify CHALLENGE --saml-response-stdin < response"
     )]
     Verify(Verify),
     /// Cancel a pending login
