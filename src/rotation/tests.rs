@@ -60,6 +60,10 @@ fn filled(rows: i64) -> Fresh {
             "INSERT INTO authenticator_setup (id, user, secret, token_hash, created_at, expires_at) VALUES (:id, :id, :sealed, x'', 0, 0)",
         ),
         (
+            "idp",
+            "INSERT INTO idp (id, name, name_key, kind, entity_id, sso_url, employees, externals, private_key, certificate, created_at) VALUES (:id, 'i' || :id, 'i' || :id, 'custom', 'e', 'https://example.com', 'none', 'none', :sealed, x'', 0)",
+        ),
+        (
             "mailbox",
             "INSERT INTO mailbox (id, name, name_key, kind, from_address, host, port, tls, username, password, created_at) VALUES (:id, 'm' || :id, 'm' || :id, 'smtp', 'a@example.com', 'h', 25, 'none', 'u', :sealed, 0)",
         ),

@@ -58,11 +58,3 @@ fn what_the_store_knows_is_offered() {
         );
     }
 }
-
-/// Who may not list providers is told of none.
-#[test]
-fn who_may_not_is_told_nothing() {
-    let world = with_corp();
-    let told = values(&world, "twofa --as alice idp show ");
-    assert_eq!(told, ["corp"], "a completer acts as whoever types");
-}

@@ -28,6 +28,10 @@ error: the identity provider `corp` is not enabled
  hint: `twofa idp enable corp`
 
 "#]]);
+    for line in ["setting set DefaultSsoProvider crop", "idp default crop"] {
+        let error = world.run(&format!("{line} -o json")).exits(3).error();
+        assert_eq!(error["near"], "corp", "{line}");
+    }
     let said = world.ok("idp enable corp");
     snapbox::assert_data_eq!(
         said.stderr,
