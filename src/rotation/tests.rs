@@ -72,10 +72,6 @@ fn filled(rows: i64) -> Fresh {
             "INSERT INTO sms_provider (id, name, name_key, kind, username, secret, url, created_at) VALUES (:id, 'p' || :id, 'p' || :id, 'twilio', 'u', :sealed, 'https://example.com', 0)",
         ),
         (
-            "idp",
-            "INSERT INTO idp (id, name, name_key, kind, entity_id, sso_url, employees, externals, private_key, certificate, created_at) VALUES (:id, 'i' || :id, 'i' || :id, 'custom', 'urn:i', 'https://i', 'none', 'none', :sealed, x'', 0)",
-        ),
-        (
             "outbox",
             "INSERT INTO outbox (id, user, login, method, recipient, sender, state, body, created_at) VALUES (:id, :id, 'u', 'email', 'a', 'm', 'pending', :sealed, 0)",
         ),

@@ -83,12 +83,14 @@ fn place(words: &[String]) -> World {
     }
 }
 
-/// A pending login of alice.
-fn challenge(world: &World) -> String {
-    let login = world
-        .run("login start alice --password-stdin -o json")
-        .stdin("alice-pw\n")
-        .json(18);
+/// A pending login of alice: one that waits for a code, or for what a provider answers.
+fn challenge(world: &World, by_provider: bool) -> String {
+    let begin = if by_provider {
+        "login start alice --idp corp -o json"
+    } else {
+        "login start alice --password-stdin -o json"
+    };
+    let login = world.run(begin).stdin("alice-pw\n").json(18);
     login["challenge"].as_str().unwrap().to_owned()
 }
 
@@ -112,8 +114,9 @@ fn every_example_runs() {
         for word in words.iter_mut().filter(|word| word.starts_with('/')) {
             *word = word.trim_start_matches("/usr/local/share/man/").to_owned();
         }
+        let by_provider = words.iter().any(|word| word == "--saml-response-stdin");
         for word in words.iter_mut().filter(|word| *word == "CHALLENGE") {
-            *word = challenge(&world);
+            *word = challenge(&world, by_provider);
         }
         // What is piped into it, or typed.
         let stdin = if example.ends_with(" -") {

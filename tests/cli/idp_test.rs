@@ -3,13 +3,9 @@
 use data_encoding::BASE64;
 use snapbox::str;
 
-use self::made::{Made, PROVIDER, STRANGER, Signing};
 use crate::idp::{ACS, with_corp, world};
+use crate::made::{self, Made, PROVIDER, STRANGER, Signing};
 use crate::world::World;
-
-#[allow(dead_code, reason = "the library's tests use all of it")]
-#[path = "../saml/made.rs"]
-mod made;
 
 /// A store whose provider is the one of `made.rs`, at the moment of its responses.
 fn lab() -> World {

@@ -43,7 +43,7 @@ pub enum Login {
     Resend(Resend),
     /// Judge the second factor, or what an identity provider answered
     #[command(
-        after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin\n  twofa login verify CHALLENGE --saml-response-stdin < response"
+        after_help = "Examples:\n  twofa login verify CHALLENGE --code 123456\n  printf '%s\\n' \"$CODE\" | twofa login verify CHALLENGE --code-stdin\n  twofa login verify CHALLENGE --saml-response-stdin < response.txt"
     )]
     Verify(Verify),
     /// Cancel a pending login
