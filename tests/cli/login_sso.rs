@@ -160,6 +160,7 @@ reason       sso_used
 user         alice
 challenge    5dozipjwnsvoppvxa3dk4zuo74
 idp          corp
+refusal      sso_used
 --- stderr
 error: the login was answered or cancelled
 
@@ -298,6 +299,7 @@ reason       sso_refused
 user         alice
 challenge    5dozipjwnsvoppvxa3dk4zuo74
 idp          corp
+refusal      saml_audience
 --- stderr
 error: the assertion was meant for another audience: `https://sp.example.net`
  hint: `twofa idp test corp --saml-response-stdin` tells more
@@ -358,6 +360,7 @@ reason       sso_refused
 user         alice
 challenge    5dozipjwnsvoppvxa3dk4zuo74
 idp          corp
+refusal      saml_base64
 --- stderr
 error: the response is not base64
  hint: `twofa idp test corp --saml-response-stdin` tells more
@@ -389,6 +392,7 @@ user         Supervisor
 challenge    ocbskksiyvnvzpjdypmpx3zovm
 idp          corp
 name id      supervisor
+refusal      sso_administrator
 contexts     urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport
 2nd factor   not asserted
 --- stderr
@@ -412,6 +416,7 @@ reason       sso_refused
 challenge    whiv2gsutt7bccj37iwztwusne
 idp          corp
 name id      nobody
+refusal      sso_unknown_user
 contexts     urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport
 2nd factor   not asserted
 --- stderr

@@ -125,6 +125,9 @@ pub fn table(told: &Sso) -> String {
             line(name, value);
         }
     }
+    if let Some(word) = told.refusal {
+        line("refusal", word);
+    }
     if !told.contexts.is_empty() {
         line("contexts", &told.contexts.join(", "));
     }
