@@ -14,7 +14,7 @@ use crate::group::member;
 use crate::idp::{self, Idp, Mapped, Taken};
 use crate::name::visible;
 use crate::permission;
-use crate::plan::{Plan, Warning};
+use crate::plan::{Change, Plan, Warning};
 use crate::sso::{Asserted, Attribute};
 use crate::store::Tx;
 use crate::user::edit::{AddUser, EditUser, Fields, Patch};
@@ -211,8 +211,14 @@ pub(super) fn add(
     };
     plan.write(tx)?;
     let user = user::find(tx, login)?;
-    for change in &changes {
-        let mut entry = Entry::new(Event::USER_ADDED, Outcome::Ok)
+    keep(tx, who, Event::USER_ADDED, &user, &changes)?;
+    Ok(Ok((user, warnings)))
+}
+
+/// Writes down what a login changed of its user.
+fn keep(tx: &Tx<'_>, who: &Who, event: Event, user: &User, changes: &[Change]) -> Result<()> {
+    for change in changes {
+        let mut entry = Entry::new(event, Outcome::Ok)
             .user(user.id, user.login.as_str())
             .reason("sso");
         if let Some(detail) = change.detail() {
@@ -220,7 +226,7 @@ pub(super) fn add(
         }
         append(tx, who, &entry)?;
     }
-    Ok(Ok((user, warnings)))
+    Ok(())
 }
 
 fn is_about_values(error: &Error) -> bool {
@@ -261,15 +267,7 @@ pub(super) fn update(
         Ok(changes) if changes.is_empty() => {}
         Ok(changes) => {
             plan.write(tx)?;
-            for change in &changes {
-                let mut entry = Entry::new(Event::USER_EDITED, Outcome::Ok)
-                    .user(user.id, user.login.as_str())
-                    .reason("sso");
-                if let Some(detail) = change.detail() {
-                    entry = entry.detail(detail);
-                }
-                append(tx, who, &entry)?;
-            }
+            keep(tx, who, Event::USER_EDITED, user, &changes)?;
         }
         Err(error) if is_about_values(&error) => warnings.push(Warning {
             kind: "sso_user_kept",

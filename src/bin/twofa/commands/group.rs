@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use twofa::actor::Session;
 use twofa::change::Committed;
-use twofa::error::{Kind, Result};
+use twofa::error::Result;
 use twofa::group::edit::{AddGroup, RemoveGroup, RenameGroup};
 use twofa::group::member::SetMembers;
 use twofa::group::{self, Group as Found};
@@ -11,7 +11,8 @@ use twofa::guard::Allowance;
 use twofa::name::{argument, counted, visible};
 use twofa::user;
 
-use crate::answer::{Answer, only, row};
+use super::or_none;
+use crate::answer::{Answer, row};
 use crate::cli::Lockout;
 use crate::complete;
 use crate::session::Context;
@@ -206,15 +207,10 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
-    let group = match group::find(&session.store, &args.named.group) {
+    let found = group::find(&session.store, &args.named.group);
+    let group = match or_none(found, args.if_exists, "group", "name", &args.named.group)? {
         Ok(group) => group,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let name = args.named.group.as_str();
-            return Ok(Answer::thing(&only("name", name))?
-                .changed(false, Vec::new())
-                .say(format!("There is no group `{}`.", visible(name))));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let view = group::show(&session.store, &group)?;
     let plan = RemoveGroup { id: group.id };

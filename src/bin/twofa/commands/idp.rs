@@ -22,6 +22,7 @@ use twofa::store::Store;
 use self::checked::Test;
 pub use self::checked::response;
 use self::given::{Given, Gone, Understood, certificates};
+use super::or_none;
 use crate::answer::{Answer, Row, only, row};
 use crate::cli::Format;
 use crate::complete;
@@ -369,17 +370,10 @@ fn rolled_over(done: &Committed) -> Option<String> {
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
     let name = args.named.name.as_str();
-    let have = match idp::find(&session.store, name) {
+    let found = idp::find(&session.store, name);
+    let have = match or_none(found, args.if_exists, "identity provider", "name", name)? {
         Ok(have) => have,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            return Ok(Answer::thing(&only("name", name))?
-                .changed(false, Vec::new())
-                .say(format!(
-                    "There is no identity provider `{}`.",
-                    visible(name)
-                )));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let gone = shown(context, &session.store, &have)?;
     let plan = RemoveIdp { id: have.id };

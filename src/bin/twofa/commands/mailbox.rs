@@ -15,7 +15,8 @@ use twofa::plan::{Plan as _, Warning};
 use twofa::secret::Secret;
 use twofa::store::Store;
 
-use crate::answer::{Answer, only};
+use super::or_none;
+use crate::answer::Answer;
 use crate::cli::PasswordFrom;
 use crate::complete;
 use crate::sending::{self, absolute};
@@ -432,18 +433,10 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
-    let have = match mailbox::find(&session.store, &args.named.name) {
+    let found = mailbox::find(&session.store, &args.named.name);
+    let have = match or_none(found, args.if_exists, "mailbox", "name", &args.named.name)? {
         Ok(have) => have,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let gone = only("name", args.named.name.as_str());
-            return Ok(Answer::thing(&gone)?
-                .changed(false, Vec::new())
-                .say(format!(
-                    "There is no mailbox `{}`.",
-                    visible(&args.named.name)
-                )));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let done = context.commit(
         &session,

@@ -28,9 +28,10 @@ pub mod status;
 pub mod template;
 pub mod user;
 
-use twofa::error::Result;
+use twofa::error::{Kind, Result};
+use twofa::name::visible;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, only};
 use crate::cli::Command;
 use crate::session::Context;
 
@@ -68,5 +69,25 @@ pub fn run(context: &mut Context, command: Command) -> Result<Answer> {
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),
         Command::Help(args) => help::run(context, &args),
+    }
+}
+
+/// What was found of a thing that is to be removed; where there is none, and `--if-exists` says that this is fine, the answer
+/// instead. `what` is its noun in a sentence, `field` its name in JSON.
+pub fn or_none<T>(
+    found: Result<T>,
+    is_fine: bool,
+    what: &str,
+    field: &str,
+    name: &str,
+) -> Result<std::result::Result<T, Answer>> {
+    match found {
+        Err(error) if is_fine && error.kind() == Kind::NotFound => {
+            let answer = Answer::thing(&only(field, name))?.changed(false, Vec::new());
+            Ok(Err(
+                answer.say(format!("There is no {what} `{}`.", visible(name)))
+            ))
+        }
+        found => found.map(Ok),
     }
 }

@@ -13,7 +13,8 @@ use twofa::plan::Warning;
 use twofa::secret::Secret;
 use twofa::store::Store;
 
-use crate::answer::{Answer, Row, only, row};
+use super::or_none;
+use crate::answer::{Answer, Row, row};
 use crate::cli::Format;
 use crate::complete;
 use crate::session::Context;
@@ -301,18 +302,16 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
-    let have = match oauth_client::find(&session.store, &args.named.name) {
+    let found = oauth_client::find(&session.store, &args.named.name);
+    let have = match or_none(
+        found,
+        args.if_exists,
+        "OAuth client",
+        "name",
+        &args.named.name,
+    )? {
         Ok(have) => have,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let gone = only("name", args.named.name.as_str());
-            return Ok(Answer::thing(&gone)?
-                .changed(false, Vec::new())
-                .say(format!(
-                    "There is no OAuth client `{}`.",
-                    visible(&args.named.name)
-                )));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let plan = RemoveClient { id: have.id };
     let done = context.commit(&session, &plan, Allowance::Nobody, None)?;

@@ -16,7 +16,8 @@ use twofa::store::Store;
 use twofa::user::rules;
 
 use self::way::Way;
-use crate::answer::{Answer, only};
+use super::or_none;
+use crate::answer::Answer;
 use crate::complete;
 use crate::sending;
 use crate::session::Context;
@@ -408,14 +409,10 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
     let name = args.named.name.as_str();
-    let have = match sms_provider::find(&session.store, name) {
+    let found = sms_provider::find(&session.store, name);
+    let have = match or_none(found, args.if_exists, "SMS provider", "name", name)? {
         Ok(have) => have,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            return Ok(Answer::thing(&only("name", name))?
-                .changed(false, Vec::new())
-                .say(format!("There is no SMS provider `{}`.", visible(name))));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let plan = RemoveProvider { id: have.id };
     let done = context.commit(&session, &plan, Allowance::Nobody, None)?;

@@ -5,7 +5,7 @@ mod exchange;
 use clap::{Args, Subcommand};
 use twofa::actor::Session;
 use twofa::change::Committed;
-use twofa::error::{Kind, Result};
+use twofa::error::Result;
 use twofa::group;
 use twofa::guard::Allowance;
 use twofa::method::Method;
@@ -18,7 +18,8 @@ use twofa::user::state::{RemoveUser, SetActive, Unlock};
 use twofa::user::{self, Filter, Type, UserRow, rules};
 
 use self::exchange::Import;
-use crate::answer::{Answer, only, row};
+use super::or_none;
+use crate::answer::{Answer, row};
 use crate::cli::{Lockout, PasswordFrom};
 use crate::complete;
 use crate::session::Context;
@@ -437,18 +438,10 @@ fn edit(context: &mut Context, args: Edit) -> Result<Answer> {
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     let session = context.session()?;
-    let user = match user::find(&session.store, &args.named.login) {
+    let found = user::find(&session.store, &args.named.login);
+    let user = match or_none(found, args.if_exists, "user", "login", &args.named.login)? {
         Ok(user) => user,
-        Err(error) if args.if_exists && error.kind() == Kind::NotFound => {
-            let gone = only("login", args.named.login.as_str());
-            return Ok(Answer::thing(&gone)?
-                .changed(false, Vec::new())
-                .say(format!(
-                    "There is no user `{}`.",
-                    visible(&args.named.login)
-                )));
-        }
-        Err(error) => return Err(error),
+        Err(none) => return Ok(none),
     };
     let row = user::show(&session.store, &user)?;
     let done = context.commit(
