@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::error::{Error, Kind, Result};
+use crate::idp;
 use crate::login::crowd::{self, Brought};
 use crate::login::decide::{self, Next, Way};
 use crate::login::facts::System;
@@ -44,6 +45,13 @@ pub(crate) struct Standing {
     locked_out: BTreeMap<i64, BTreeSet<Time>>,
     /// Those of them whom no identity provider takes, and who have to come through one.
     without_provider: BTreeSet<i64>,
+    /// Whether anybody ever came through a provider.
+    anybody_came: bool,
+    /// Those who log in through a provider, in the order of their ids; nobody where nobody ever did.
+    came: Vec<i64>,
+    /// Those who have no password, and no provider that they came through. They were never let in, unless they are among
+    /// those who came.
+    nothing: Vec<i64>,
 }
 
 impl Standing {
@@ -52,23 +60,37 @@ impl Standing {
     /// # Errors
     /// [`Kind::Storage`].
     pub(crate) fn of(store: &Store, reach: &Reach) -> Result<Standing> {
+        Standing::told(store, reach, idp::anybody_came(store)?)
+    }
+
+    /// The same, where it is known whether anybody ever came through a provider: with the last one that goes, so does what
+    /// is known of it.
+    fn told(store: &Store, reach: &Reach, anybody_came: bool) -> Result<Standing> {
         let changing = Operation::CanChangeAdminOperationGrantee;
         let mut standing = Standing {
             changeable: permission::is_always_had(store, changing)?,
             moments: Vec::new(),
             locked_out: BTreeMap::new(),
             without_provider: BTreeSet::new(),
+            anybody_came,
+            came: Vec::new(),
+            nothing: Vec::new(),
         };
         let system = System::load(store)?;
-        let asks_more = system.enabled || system.no_internal_passwords;
-        if !asks_more || *reach == Reach::Nobody {
+        let rely = system.no_internal_passwords || anybody_came;
+        if !(system.enabled || rely) || *reach == Reach::Nobody {
             return Ok(standing);
         }
         let can_use = Grantees::load(store, Operation::CanUse2FA)?;
         standing.moments = can_use.moments(store.now()).collect();
         let (moments, out) = (&standing.moments, &mut standing.locked_out);
         let without_provider = &mut standing.without_provider;
-        let brought = Brought::by(&system);
+        let (came, nothing) = (&mut standing.came, &mut standing.nothing);
+        let brought = if rely {
+            Brought::Matters
+        } else {
+            Brought::DoesNot
+        };
         let what = "Asking who could log in";
         crowd::within(store, reach, brought, what, &mut |passer| {
             let uses = |at: &Time| can_use.allow(passer.id, passer.groups, *at);
@@ -83,7 +105,9 @@ impl Standing {
                     out.insert(passer.id, moments.iter().copied().collect());
                     without_provider.insert(passer.id);
                 }
-                Way::Password(_) | Way::Provider | Way::Nothing => {}
+                Way::Provider => came.push(passer.id),
+                Way::Nothing if rely => nothing.push(passer.id),
+                Way::Password(_) | Way::Nothing => {}
             }
             Ok(())
         })?;
@@ -111,7 +135,14 @@ impl Standing {
             let is_new = |at: &Time| self.is_out(*user, *at) && !before.is_out(*user, *at);
             moments.iter().any(is_new)
         };
-        self.locked_out.keys().copied().filter(newly).collect()
+        let mut out: Vec<i64> = self.locked_out.keys().copied().filter(newly).collect();
+        out.extend(
+            self.nothing
+                .iter()
+                .filter(|user| before.came.binary_search(user).is_ok()),
+        );
+        out.sort_unstable();
+        out
     }
 }
 
@@ -129,7 +160,7 @@ pub(crate) fn check(
         return Err(Error::new(Kind::Guard, "this would leave the store without an active administrator")
             .hint("make somebody else an administrator first: `twofa user edit LOGIN --group 'System administrators'`"));
     }
-    let after = Standing::of(store, reach)?;
+    let after = Standing::told(store, reach, before.anybody_came)?;
     if before.changeable && !after.changeable {
         let changing = Operation::CanChangeAdminOperationGrantee.code();
         return Err(Error::new(
@@ -172,27 +203,25 @@ pub(crate) fn check(
             counted(count, "user", "users")
         ),
     )
-    .hint(
-        match lacking(
-            store,
-            newly.iter().any(|id| after.without_provider.contains(id)),
-        )? {
-            Some(first) => format!("{first} first, or say --allow-lockout={count} if it is meant"),
-            None => {
-                format!("give them a method first, or say --allow-lockout={count} if it is meant")
-            }
-        },
-    )
+    .hint(match lacking(store, &after, &newly)? {
+        Some(first) => format!("{first} first, or say --allow-lockout={count} if it is meant"),
+        None => {
+            format!("give them a method first, or say --allow-lockout={count} if it is meant")
+        }
+    })
     .with("count", count)
     .with("users", names))
 }
 
 /// What to do where nobody vouches for some of them, or a method is enabled and nothing sends its codes: then it is that
 /// which is missing, and not the users' methods.
-fn lacking(store: &Store, provider: bool) -> Result<Option<&'static str>> {
+fn lacking(store: &Store, after: &Standing, newly: &[i64]) -> Result<Option<&'static str>> {
     let system = System::load(store)?;
-    Ok(if provider {
+    let any = |is: &dyn Fn(i64) -> bool| newly.iter().any(|id| is(*id));
+    Ok(if any(&|id| after.without_provider.contains(&id)) {
         Some("no identity provider takes them: `twofa idp default NAME`")
+    } else if any(&|id| after.nothing.binary_search(&id).is_ok()) {
+        Some("they have no password and come through no other provider: `twofa password set LOGIN`")
     } else if system.is_enabled(Method::Email) && !system.mailbox {
         Some("email is enabled and no mailbox is set: `twofa setting set 2FAmailbox NAME`")
     } else if system.is_enabled(Method::Sms) && !system.provider {

@@ -551,6 +551,16 @@ pub(crate) fn of_user(store: &Store, user: i64) -> Result<Vec<Brought>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Whether anybody ever came through a provider.
+///
+/// # Errors
+/// [`Kind::Storage`].
+pub(crate) fn anybody_came(store: &Store) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM idp_user)";
+    let mut query = store.db().prepare_cached(sql)?;
+    Ok(query.query_row([], |row| row.get(0))?)
+}
+
 /// Why a provider is of no use that is not enabled.
 pub(crate) fn disabled(name: &str) -> Error {
     let message = format!("the identity provider `{}` is not enabled", visible(name));

@@ -72,17 +72,6 @@ pub(crate) enum Brought {
     DoesNot,
 }
 
-impl Brought {
-    /// It matters where employees have to use single sign-on.
-    pub(crate) fn by(system: &System) -> Brought {
-        if system.no_internal_passwords {
-            Brought::Matters
-        } else {
-            Brought::DoesNot
-        }
-    }
-}
-
 /// Hands every active employee and external user to `each`, in the order of their ids. `what` is a few words for whoever
 /// watches.
 ///

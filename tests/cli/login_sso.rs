@@ -163,6 +163,7 @@ idp          corp
 refusal      sso_used
 --- stderr
 error: the login was answered or cancelled
+ hint: begin anew: `twofa login start --idp corp`
 
 "#]]);
     world

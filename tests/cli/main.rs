@@ -71,6 +71,8 @@ mod idp_default;
 #[cfg(feature = "saml")]
 mod idp_keys;
 #[cfg(feature = "saml")]
+mod idp_lockout;
+#[cfg(feature = "saml")]
 mod idp_restore;
 #[cfg(feature = "saml")]
 mod idp_rules;

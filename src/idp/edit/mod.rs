@@ -11,7 +11,7 @@ use super::{Idp, PRIVATE_KEY, Said, Vendor, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{counted, fold, visible};
-use crate::plan::{Change, Op, Plan, added_again, in_use};
+use crate::plan::{Change, Op, Plan, Reach, added_again, in_use};
 use crate::setting::{DEFAULT_SSO, SetSettings, Settings};
 use crate::store::{Store, Tx};
 use crate::user;
@@ -212,6 +212,20 @@ impl Plan for PutIdp {
         Ok(())
     }
 
+    /// Whom it takes, whether it is enabled, and what it calls somebody lead through it; what else it is, does not.
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        let fields = &self.fields;
+        let leads = fields.enabled.is_some()
+            || fields.employees.is_some()
+            || fields.externals.is_some()
+            || !fields.unlink.is_empty();
+        Ok(if self.id.is_some() && leads {
+            Reach::Everyone
+        } else {
+            Reach::Nobody
+        })
+    }
+
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
         self.is_for_administrators(store)
     }
@@ -352,6 +366,10 @@ impl Plan for RemoveIdp {
         tx.db()
             .execute("DELETE FROM idp WHERE id = ?1", [self.id])?;
         Ok(())
+    }
+
+    fn reach(&self, _store: &Store) -> Result<Reach> {
+        Ok(Reach::Everyone)
     }
 
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {

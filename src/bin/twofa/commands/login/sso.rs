@@ -150,20 +150,28 @@ pub fn next(verdict: &Verdict) -> String {
 pub fn refusal(kind: Kind, told: &Sso) -> Error {
     let sentence = told.sentence.clone().unwrap_or_default();
     let error = Error::new(kind, sentence);
-    match told.refusal {
-        Some(word) if word.starts_with("saml_") => error.hint(format!(
-            "`twofa idp test {} --saml-response-stdin` tells more",
-            argument(&told.idp)
-        )),
-        Some("sso_unknown_user") => error.hint(format!(
-            "add them, or let the provider: `twofa idp edit {} --employees create`",
-            argument(&told.idp)
-        )),
-        Some("sso_administrator") => error.hint(format!(
-            "`twofa idp edit {} --administrators yes` would let them",
-            argument(&told.idp)
-        )),
-        Some("sso_disabled") => error.hint(format!("`twofa idp enable {}`", argument(&told.idp))),
-        _ => error,
-    }
+    let name = argument(&told.idp);
+    let hint = match told.refusal {
+        // What a provider sent is over, and the login with it.
+        Some("saml_replay" | "sso_used" | "sso_expired" | "sso_other_user") => {
+            format!("begin anew: `twofa login start --idp {name}`")
+        }
+        Some(word) if word.starts_with("saml_") => {
+            format!("`twofa idp test {name} --saml-response-stdin` tells more")
+        }
+        Some("sso_unknown_user") => {
+            format!("add them, or let the provider: `twofa idp edit {name} --employees create`")
+        }
+        Some("sso_no_login") => {
+            format!(
+                "let the provider send it, or name another: `twofa idp edit {name} --login-attribute NAME`"
+            )
+        }
+        Some("sso_administrator") => {
+            format!("`twofa idp edit {name} --administrators yes` would let them")
+        }
+        Some("sso_disabled") => format!("`twofa idp enable {name}`"),
+        _ => return error,
+    };
+    error.hint(hint)
 }
