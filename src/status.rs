@@ -101,7 +101,8 @@ pub fn status(session: &Session) -> Result<Status> {
     let has = Has {
         mailboxes: !crate::mailbox::candidates(store)?.is_empty(),
         providers: !crate::sms_provider::candidates(store)?.is_empty(),
-        stranded: coverage.no_method + coverage.no_identity_provider > 0,
+        shut_out: coverage.no_identity_provider > 0,
+        stranded: coverage.no_method > 0,
         logins: coverage.users + coverage.sso > 0,
     };
     let key = key_trouble(store)?;
@@ -248,6 +249,8 @@ pub fn lacking(store: &Store, method: Method) -> Result<i64> {
 struct Has {
     mailboxes: bool,
     providers: bool,
+    /// Whether somebody cannot log in now, for no identity provider takes them.
+    shut_out: bool,
     /// Whether somebody could not log in with 2FA on.
     stranded: bool,
     /// Whether anybody has a password, or comes through a provider.
@@ -259,6 +262,9 @@ fn next(system: &System, methods: &[MethodStatus], users: i64, has: &Has) -> Str
     let enabled: Vec<&MethodStatus> = methods.iter().filter(|method| method.row.enabled).collect();
     if users <= 1 {
         return "twofa user add LOGIN --email ADDRESS".to_owned();
+    }
+    if has.shut_out {
+        return "twofa coverage".to_owned();
     }
     if enabled.is_empty() {
         return "twofa method enable email --primary".to_owned();

@@ -272,7 +272,7 @@ No usable method                 1      1               Supervisor
 No recovery codes                2      1               Supervisor, erin
 No identity provider takes them  3      0               alice, bob, carol
 --- stderr
-Next: `twofa login explain Supervisor`.
+Next: `twofa login explain alice`.
 
 "#]]);
     let found = world.json("coverage");

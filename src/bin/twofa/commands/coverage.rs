@@ -74,10 +74,10 @@ pub fn run(context: &mut Context, args: &CoverageArgs) -> Result<Answer> {
             found.numbers.percent
         ));
     }
-    let mut stranded = found
-        .rows
-        .iter()
-        .filter(|row| ["no_method", "no_identity_provider"].contains(&row.row));
+    // Those whom no provider takes are out already; the others are once 2FA is on.
+    let mut stranded = ["no_identity_provider", "no_method"]
+        .into_iter()
+        .filter_map(|wanted| found.rows.iter().find(|row| row.row == wanted));
     let first = stranded.find_map(|row| row.users.as_ref()?.first());
     Ok(match first {
         Some(login) => answer.say(format!("Next: `twofa login explain {}`.", argument(login))),
