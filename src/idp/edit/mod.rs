@@ -11,8 +11,8 @@ use super::{Idp, PRIVATE_KEY, Said, Vendor, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::name::{counted, fold, visible};
-use crate::plan::{Change, Op, Plan, added_again, in_use};
-use crate::setting::{DEFAULT_SSO, SetSettings, Settings};
+use crate::plan::{Change, Op, Plan, Reach, added_again, in_use};
+use crate::setting::{DEFAULT_SSO, NO_INTERNAL_PASSWORDS, SetSettings, Settings};
 use crate::store::{Store, Tx};
 use crate::user;
 
@@ -155,6 +155,15 @@ fn opens(store: &Store, idp: &Idp) -> Result<bool> {
     }
 }
 
+/// Whose way to log in it is that a provider is there, enabled, and takes them: where passwords are off, everybody's.
+fn whom_it_reaches(store: &Store) -> Result<Reach> {
+    Ok(if Settings::load(store)?.flag(&NO_INTERNAL_PASSWORDS) {
+        Reach::Everyone
+    } else {
+        Reach::Nobody
+    })
+}
+
 fn row(store: &Store, whole: &Whole) -> IdpRow {
     IdpRow::apart(store, &whole.idp, &whole.certificates, &whole.groups)
 }
@@ -210,6 +219,13 @@ impl Plan for PutIdp {
             )?;
         }
         Ok(())
+    }
+
+    fn reach(&self, store: &Store) -> Result<Reach> {
+        match self.id {
+            Some(_) => whom_it_reaches(store),
+            None => Ok(Reach::Nobody),
+        }
     }
 
     fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
@@ -354,6 +370,15 @@ impl Plan for RemoveIdp {
         Ok(())
     }
 
+    fn reach(&self, store: &Store) -> Result<Reach> {
+        whom_it_reaches(store)
+    }
+
+    /// To remove it is to shut it.
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(get(store, self.id)?.administrators)
+    }
+
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let row = IdpRow::of(store, &get(store, self.id)?)?;
         Ok(Some(format!(
@@ -426,5 +451,11 @@ mod tests {
         assert!(touches(&plan));
         plan.fields = Fields::default();
         assert!(touches(&plan));
+        let remove = RemoveIdp { id: 1 };
+        let removes = || remove.touches_administrators(&fresh.store, &[]).unwrap();
+        assert!(removes(), "to remove it is to shut it");
+        plan.fields.administrators = Some(false);
+        fresh.store.write(|tx| plan.write(tx)).unwrap();
+        assert!(!removes());
     }
 }

@@ -23,7 +23,7 @@ use self::checked::Test;
 pub use self::checked::response;
 use self::given::{Given, Gone, Understood, certificates};
 use crate::answer::{Answer, Row, only, row};
-use crate::cli::Format;
+use crate::cli::{Format, Lockout};
 use crate::complete;
 use crate::session::Context;
 
@@ -52,8 +52,10 @@ pub enum Idp {
     #[command(after_help = "Examples:\n  twofa idp enable corp\n  twofa idp enable corp -o json")]
     Enable(Named),
     /// Let nobody log in through a provider
-    #[command(after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes")]
-    Disable(Named),
+    #[command(
+        after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes --allow-lockout=3"
+    )]
+    Disable(Disable),
     /// Make a provider that of users who have none of their own
     #[command(after_help = "Examples:\n  twofa idp default corp\n  twofa idp default --none")]
     Default(DefaultIdp),
@@ -115,9 +117,20 @@ pub struct Edit {
     #[arg(long = "name", value_name = "NEW", id = "new_name")]
     new_name: Option<String>,
     #[command(flatten)]
+    lockout: Lockout,
+    #[command(flatten)]
     gone: Gone,
     #[command(flatten)]
     given: Given,
+}
+
+/// `idp disable`.
+#[derive(Debug, Args)]
+pub struct Disable {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    lockout: Lockout,
 }
 
 /// `idp remove`.
@@ -128,6 +141,8 @@ pub struct Remove {
     /// It is fine if there is no such provider
     #[arg(long)]
     if_exists: bool,
+    #[command(flatten)]
+    lockout: Lockout,
 }
 
 /// `idp default`.
@@ -139,6 +154,8 @@ pub struct DefaultIdp {
     /// There is no default
     #[arg(long, conflicts_with = "name")]
     none: bool,
+    #[command(flatten)]
+    lockout: Lockout,
 }
 
 /// `idp metadata`.
@@ -179,8 +196,8 @@ pub fn run(context: &mut Context, verb: Idp) -> Result<Answer> {
         }
         Idp::Edit(args) => edit(context, &args),
         Idp::Remove(args) => remove(context, &args),
-        Idp::Enable(named) => enable(context, &named, true),
-        Idp::Disable(named) => enable(context, &named, false),
+        Idp::Enable(named) => enable(context, &named, true, Allowance::Nobody),
+        Idp::Disable(args) => enable(context, &args.named, false, args.lockout.allowance()),
         Idp::Default(args) => default(context, &args),
         Idp::Metadata(args) => metadata(context, &args),
         Idp::Test(args) => checked::test(context, &args),
@@ -311,7 +328,7 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
         vendor: args.given.kind,
         fields,
     };
-    let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let mut done = context.commit(&session, &plan, args.lockout.allowance(), None)?;
     done.warnings.extend(warnings);
     let idp = idp::find(&session.store, &plan.name)?;
     let (changed, name) = (done.changed(), visible(&idp.name));
@@ -383,14 +400,19 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
     };
     let gone = shown(context, &session.store, &have)?;
     let plan = RemoveIdp { id: have.id };
-    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let done = context.commit(&session, &plan, args.lockout.allowance(), None)?;
     Ok(gone.changed(done.changed(), done.warnings).say(format!(
         "The identity provider `{}` was removed.",
         visible(&have.name)
     )))
 }
 
-fn enable(context: &mut Context, named: &Named, enabled: bool) -> Result<Answer> {
+fn enable(
+    context: &mut Context,
+    named: &Named,
+    enabled: bool,
+    allowance: Allowance,
+) -> Result<Answer> {
     let session = context.session()?;
     let have = idp::find(&session.store, &named.name)?;
     let plan = PutIdp {
@@ -402,7 +424,7 @@ fn enable(context: &mut Context, named: &Named, enabled: bool) -> Result<Answer>
             ..Fields::default()
         },
     };
-    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let done = context.commit(&session, &plan, allowance, None)?;
     let idp = idp::find(&session.store, &have.name)?;
     let row = IdpRow::of(&session.store, &idp)?;
     let name = visible(&idp.name);
@@ -428,7 +450,7 @@ fn enable(context: &mut Context, named: &Named, enabled: bool) -> Result<Answer>
 fn default(context: &mut Context, args: &DefaultIdp) -> Result<Answer> {
     let session = context.session()?;
     let plan = default_to(args.name.as_deref());
-    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let done = context.commit(&session, &plan, args.lockout.allowance(), None)?;
     let row = setting::show(&session.store, &setting::DEFAULT_SSO)?;
     let already = if done.changed() { "" } else { " already" };
     let sentence = match row.value.as_str() {
