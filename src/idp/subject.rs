@@ -33,14 +33,14 @@ pub(crate) fn user_of(
 }
 
 /// Whether a user is called `login` but for upper and lower case. Names that merely look alike are one here and may be two
-/// at the provider, whose other user could come as this one.
+/// at the provider, whose other user could come as this one. Either case has to agree: lower case alone makes letters of
+/// signs that are written as such (Kelvin, Angstrom), upper case alone does of others (the long s).
 fn is_spelled(user: &User, login: &str) -> bool {
     let names = [Some(user.login.as_str()), user.email.as_deref()];
-    let wanted = login.trim().to_lowercase();
-    names
-        .into_iter()
-        .flatten()
-        .any(|name| name.to_lowercase() == wanted)
+    let wanted = login.trim();
+    names.into_iter().flatten().any(|name| {
+        name.to_lowercase() == wanted.to_lowercase() && name.to_uppercase() == wanted.to_uppercase()
+    })
 }
 
 /// Keeps what `idp` calls a user, and how their login was asserted to be authenticated.

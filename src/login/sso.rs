@@ -24,7 +24,7 @@ use crate::name::visible;
 use crate::plan::Warning;
 use crate::sso::request::{Wanted, redirect};
 use crate::sso::response::{Expected, SKEW, judge};
-use crate::sso::{Asserted, Ours, Provider, Refusal, Refused};
+use crate::sso::{Asserted, Ours, Provider, Refusal, Refused, line};
 use crate::store::{Store, Tx};
 use crate::user::state::logged_in;
 use crate::user::{self, User};
@@ -260,8 +260,9 @@ impl Denied {
         }
     }
 
-    fn found(mut self, found: impl Into<String>) -> Denied {
-        self.found = Some(found.into());
+    /// With what stood there, which may be as long as a response.
+    fn found(mut self, found: &str) -> Denied {
+        self.found = Some(line(found));
         self
     }
 }
@@ -296,7 +297,7 @@ impl From<NotAdded> for Denied {
                 not.found
             ),
         };
-        Denied::new(Kind::SsoRefused, not.why, sentence).found(not.found)
+        Denied::new(Kind::SsoRefused, not.why, sentence).found(&not.found)
     }
 }
 
@@ -373,7 +374,7 @@ impl Answer<'_> {
         if self.sent.is_some_and(|sent| sent.user.is_some()) {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
-            return Ok(Err(denied.found(login)));
+            return Ok(Err(denied.found(&login)));
         }
         let is_for = |names: &[&str]| match self.sent {
             Some(sent) => sent.is_for(self.tx, names),
@@ -412,7 +413,7 @@ impl Answer<'_> {
             visible(attribute),
             values.len()
         );
-        Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute.as_str()))
+        Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute))
     }
 
     /// Whether the login was begun for this user, or for nobody in particular.
@@ -434,11 +435,7 @@ impl Answer<'_> {
         if !self.is_for(&user)? {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
-            return self.deny(
-                denied.found(user.login.as_str()),
-                Some(&user),
-                Some(asserted),
-            );
+            return self.deny(denied.found(&user.login), Some(&user), Some(asserted));
         }
         let person = Person::load(tx, user.clone())?;
         let takes = self.idp.takes(user.kind);

@@ -75,12 +75,12 @@ impl World {
         }
     }
 
-    fn sql(&self, sql: &str) {
+    pub(super) fn sql(&self, sql: &str) {
         self.session.store.tampered().execute_batch(sql).unwrap();
     }
 
     /// The values of a query, one a line.
-    fn told(&self, sql: &str) -> String {
+    pub(super) fn told(&self, sql: &str) -> String {
         let db = self.session.store.db();
         let mut query = db.prepare(sql).unwrap();
         let columns = query.column_count();
@@ -161,7 +161,7 @@ fn named(name_id: &str) -> impl FnOnce(&mut Made) + '_ {
     move |made| made.name_id = format!("<saml:NameID>{name_id}</saml:NameID>")
 }
 
-fn says(attributes: &[(&str, &[&str])]) -> String {
+pub(super) fn says(attributes: &[(&str, &[&str])]) -> String {
     let mut text = "<saml:AttributeStatement>".to_owned();
     for (name, values) in attributes {
         text.push_str(&format!(r#"<saml:Attribute Name="{name}">"#));
