@@ -18,7 +18,7 @@ use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::challenge;
 use crate::error::{Error, Kind, Result};
-use crate::idp::subject::{self, user_of};
+use crate::idp::subject::{self, Called, user_of};
 use crate::idp::{self, Idp, Stored, trust};
 use crate::name::visible;
 use crate::plan::Warning;
@@ -28,9 +28,6 @@ use crate::sso::{Asserted, Ours, Provider, Refusal, Refused, line};
 use crate::store::{Store, Tx};
 use crate::user::state::logged_in;
 use crate::user::{self, User};
-
-/// A `NameID` that is another each time (saml-core-2.0, section 8.3.8).
-const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 
 /// What `login start` is told of a login through a provider.
 #[derive(Debug)]
@@ -353,15 +350,14 @@ impl Answer<'_> {
 
     /// The user whom an assertion leads to, added where nobody is there yet.
     fn user(&self, asserted: &Asserted) -> Result<std::result::Result<Found, Denied>> {
-        let login = match self.login(asserted) {
-            Ok(login) => login,
-            Err(denied) => return Ok(Err(denied)),
-        };
-        let is_transient = asserted.name_id.format.as_deref() == Some(TRANSIENT);
-        let subject = if is_transient {
-            login.clone()
-        } else {
-            asserted.name_id.value.clone()
+        let Called { subject, login } = match subject::called(self.idp, asserted) {
+            Ok(called) => called,
+            Err(unnamed) => {
+                let why = unnamed.why(self.idp);
+                let denied = Denied::new(Kind::SsoRefused, "sso_no_login", why);
+                let attribute = self.idp.login_attribute.as_deref();
+                return Ok(Err(denied.found(attribute.unwrap_or("NameID"))));
+            }
         };
         if let Some(user) = user_of(self.tx, self.idp, &subject, &login)? {
             return Ok(Ok(Found {
@@ -390,30 +386,6 @@ impl Answer<'_> {
             }),
             Err(not) => Err(not.into()),
         })
-    }
-
-    /// What the assertion calls whoever logged in.
-    fn login(&self, asserted: &Asserted) -> std::result::Result<String, Denied> {
-        let Some(attribute) = &self.idp.login_attribute else {
-            return Ok(asserted.name_id.value.clone());
-        };
-        let values: Vec<&str> = asserted
-            .attributes
-            .iter()
-            .filter(|one| one.name == *attribute)
-            .flat_map(|one| &one.values)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-            .collect();
-        if let [one] = values[..] {
-            return Ok(one.to_owned());
-        }
-        let why = format!(
-            "the attribute `{}`, which says who it is, has {} values",
-            visible(attribute),
-            values.len()
-        );
-        Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute))
     }
 
     /// Whether the login was begun for this user, or for nobody in particular.

@@ -9,6 +9,7 @@ use super::super::indexed::scans;
 use super::*;
 use crate::actor::{Actor, Authority, Process};
 use crate::clock::{Fixed, Source};
+use crate::idp::vendor::TRANSIENT;
 use crate::init::{Init, init};
 use crate::sso::certificate::Certificate;
 use crate::sso::testing::{Made, NOW, PROVIDER, REQUEST};
@@ -322,6 +323,11 @@ fn what_a_provider_calls_somebody_stays_theirs() {
         let verdict = transient(values);
         assert_eq!(world.word(&verdict), "sso_no_login sso_refused ");
     }
+    // Without an attribute it leads to nobody, and nobody is added for it each time anew.
+    world.sql("UPDATE idp SET login_attribute = NULL, employees = 'create'");
+    let verdict = transient(&["alice"]);
+    assert_eq!(world.word(&verdict), "sso_no_login sso_refused ");
+    assert_eq!(world.told("SELECT count(*) FROM user"), "5");
 }
 
 #[test]
