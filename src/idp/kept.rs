@@ -2,7 +2,7 @@
 
 use rusqlite::{named_params, params};
 
-use super::{Idp, certificates, list, lookup};
+use super::{Idp, Taken, certificates, list, lookup};
 use crate::error::Result;
 use crate::store::{Store, Tx};
 
@@ -16,8 +16,9 @@ pub(crate) fn void_logins(tx: &Tx<'_>) -> Result<()> {
 }
 
 /// Of a restored store's providers keeps what the live one has at its strictest: what was disabled or removed there is
-/// disabled, certificates that it does not trust are trusted no more, and assertions that counted in either count in
-/// neither. Logins under way are void. Without a live store nothing else can be known.
+/// disabled, each speaks for those only for whom it speaks in both, certificates that it does not trust are trusted no more,
+/// what it called users and was forgotten stays so, and assertions that counted in either count in neither. Logins under
+/// way are void. Without a live store nothing else can be known.
 pub(crate) fn keep_stricter(tx: &Tx<'_>, live: Option<&Store>) -> Result<()> {
     void_logins(tx)?;
     let Some(live) = live else {
@@ -52,12 +53,13 @@ fn counterpart(live: &Store, idp: &Idp) -> Result<Option<Idp>> {
 fn stricter(tx: &Tx<'_>, idp: &Idp, live: &Store, there: &Idp) -> Result<()> {
     tx.db().execute(
         "UPDATE idp SET enabled = :enabled, administrators = :administrators, may_begin = :may_begin, sha1 = :sha1,
-             require_mfa = :require_mfa WHERE id = :id",
+             require_mfa = :require_mfa, employees = :employees, externals = :externals WHERE id = :id",
         named_params! {
             ":id": idp.id, ":enabled": idp.enabled && there.enabled,
             ":administrators": idp.administrators && there.administrators,
             ":may_begin": idp.may_begin && there.may_begin, ":sha1": idp.sha1 && there.sha1,
             ":require_mfa": idp.require_mfa || there.require_mfa,
+            ":employees": fewer(idp.employees, there.employees), ":externals": fewer(idp.externals, there.externals),
         },
     )?;
     let trusted = certificates(live, there.id)?;
@@ -69,11 +71,52 @@ fn stricter(tx: &Tx<'_>, idp: &Idp, live: &Store, there: &Idp) -> Result<()> {
             )?;
         }
     }
-    if certificates(tx, idp.id)?.is_empty() {
-        tx.db()
-            .execute("UPDATE idp SET enabled = 0 WHERE id = ?1", [idp.id])?;
-    }
+    let speaks_for_nobody = "employees = 'none' AND externals = 'none'";
+    let trusts_nothing = certificates(tx, idp.id)?.is_empty();
+    tx.db().execute(
+        &format!("UPDATE idp SET enabled = 0 WHERE id = ?1 AND (?2 OR {speaks_for_nobody})"),
+        (idp.id, trusts_nothing),
+    )?;
+    unlink(tx, idp, live, there)?;
     counted(tx, idp, live, there)
+}
+
+/// Those of a type who come through both.
+fn fewer(one: Taken, other: Taken) -> Taken {
+    let both = [one, other];
+    let is = |taken| both.contains(&taken);
+    if is(Taken::None) {
+        Taken::None
+    } else if is(Taken::Existing) {
+        Taken::Existing
+    } else {
+        Taken::Create
+    }
+}
+
+/// What the provider calls users who are in the live store, and are not called so there: it was forgotten.
+fn unlink(tx: &Tx<'_>, idp: &Idp, live: &Store, there: &Idp) -> Result<()> {
+    let mut forgotten = live.db().prepare(
+        "SELECT EXISTS (SELECT 1 FROM user WHERE id = :user)
+             AND NOT EXISTS (SELECT 1 FROM idp_user WHERE idp = :idp AND subject = :subject AND user = :user)",
+    )?;
+    let mut gone: Vec<i64> = Vec::new();
+    let mut query = tx
+        .db()
+        .prepare("SELECT id, subject, user FROM idp_user WHERE idp = ?1")?;
+    let mut rows = query.query([idp.id])?;
+    while let Some(row) = rows.next()? {
+        let (id, subject, user): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let of_it = named_params! { ":idp": there.id, ":subject": subject, ":user": user };
+        if forgotten.query_row(of_it, |row| row.get(0))? {
+            gone.push(id);
+        }
+    }
+    for id in gone {
+        tx.db()
+            .execute("DELETE FROM idp_user WHERE id = ?1", [id])?;
+    }
+    Ok(())
 }
 
 /// Assertions that counted in the live store.

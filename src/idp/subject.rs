@@ -6,9 +6,78 @@
 use rusqlite::{OptionalExtension as _, named_params};
 
 use super::Idp;
+use super::vendor::TRANSIENT;
 use crate::error::Result;
+use crate::name::visible;
+use crate::sso::Asserted;
 use crate::store::{Store, Tx};
 use crate::user::{self, User};
+
+/// What an assertion calls whoever logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// The name that stays theirs: `NameID`; where that is another each time, `login`.
+    pub(crate) subject: String,
+    /// The name that is looked for here.
+    pub(crate) login: String,
+}
+
+/// Why an assertion names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unnamed {
+    /// `NameID` is another one each time, and no attribute says who it is.
+    Transient,
+    /// The attribute that says who it is has so many values, and not one.
+    Values(usize),
+}
+
+impl Unnamed {
+    /// The reason, as the end of a sentence.
+    pub(crate) fn why(self, idp: &Idp) -> String {
+        let attribute = visible(idp.login_attribute.as_deref().unwrap_or_default());
+        match self {
+            Unnamed::Transient => {
+                "a transient NameID is another one each time, and leads to nobody".to_owned()
+            }
+            Unnamed::Values(0) => {
+                format!("the attribute `{attribute}`, which says who it is, is not there")
+            }
+            Unnamed::Values(many) => {
+                format!("the attribute `{attribute}`, which says who it is, has {many} values")
+            }
+        }
+    }
+}
+
+/// Who it is that logged in, as the provider says it. What format `NameID` has the response says, whatever was asked for.
+pub(crate) fn called(idp: &Idp, asserted: &Asserted) -> std::result::Result<Called, Unnamed> {
+    let name_id = asserted.name_id.value.clone();
+    let is_transient = asserted.name_id.format.as_deref() == Some(TRANSIENT);
+    let Some(attribute) = &idp.login_attribute else {
+        return if is_transient {
+            Err(Unnamed::Transient)
+        } else {
+            Ok(Called {
+                subject: name_id.clone(),
+                login: name_id,
+            })
+        };
+    };
+    let values: Vec<&str> = asserted
+        .attributes
+        .iter()
+        .filter(|one| one.name == *attribute)
+        .flat_map(|one| &one.values)
+        .map(|value| value.trim())
+        .filter(|value| !value.is_empty())
+        .collect();
+    let [one] = values[..] else {
+        return Err(Unnamed::Values(values.len()));
+    };
+    let login = one.to_owned();
+    let subject = if is_transient { login.clone() } else { name_id };
+    Ok(Called { subject, login })
+}
 
 /// The user whom `idp` calls `subject`: the one who came through it under that name, else the one whose login or email
 /// address is `login`.
@@ -33,14 +102,14 @@ pub(crate) fn user_of(
 }
 
 /// Whether a user is called `login` but for upper and lower case. Names that merely look alike are one here and may be two
-/// at the provider, whose other user could come as this one.
+/// at the provider, whose other user could come as this one. Either case has to agree: lower case alone makes letters of
+/// signs that are written as such (Kelvin, Angstrom), upper case alone does of others (the long s).
 fn is_spelled(user: &User, login: &str) -> bool {
     let names = [Some(user.login.as_str()), user.email.as_deref()];
-    let wanted = login.trim().to_lowercase();
-    names
-        .into_iter()
-        .flatten()
-        .any(|name| name.to_lowercase() == wanted)
+    let wanted = login.trim();
+    names.into_iter().flatten().any(|name| {
+        name.to_lowercase() == wanted.to_lowercase() && name.to_uppercase() == wanted.to_uppercase()
+    })
 }
 
 /// Keeps what `idp` calls a user, and how their login was asserted to be authenticated.

@@ -178,15 +178,19 @@ pub(crate) fn close(tx: &Tx<'_>, id: i64, closed: Closed) -> Result<()> {
     Ok(())
 }
 
-/// Keeps that an assertion counted. `false`: it had counted before.
+/// Keeps that an assertion counted. `false`: it had counted before, through this row or another of the same provider: one
+/// that has two sets of rules here has one series of ids.
 pub(crate) fn count(tx: &Tx<'_>, idp: i64, assertion: &str, until: Time) -> Result<bool> {
     let id: [u8; 32] = Sha256::digest(assertion.as_bytes()).into();
     let new = tx
         .db()
         .prepare_cached(
-            "INSERT OR IGNORE INTO sso_assertion (idp, id_hash, until_at) VALUES (?1, ?2, ?3)",
+            "INSERT OR IGNORE INTO sso_assertion (idp, id_hash, until_at)
+             SELECT :idp, :hash, :until WHERE NOT EXISTS
+                 (SELECT 1 FROM idp CROSS JOIN sso_assertion ON sso_assertion.idp = idp.id AND id_hash = :hash
+                  WHERE entity_id = (SELECT entity_id FROM idp WHERE id = :idp))",
         )?
-        .execute(rusqlite::params![idp, id, until])?;
+        .execute(named_params! { ":idp": idp, ":hash": id, ":until": until })?;
     Ok(new == 1)
 }
 

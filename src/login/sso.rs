@@ -18,19 +18,16 @@ use crate::actor::Session;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::challenge;
 use crate::error::{Error, Kind, Result};
-use crate::idp::subject::{self, user_of};
+use crate::idp::subject::{self, Called, user_of};
 use crate::idp::{self, Idp, Stored, trust};
 use crate::name::visible;
 use crate::plan::Warning;
 use crate::sso::request::{Wanted, redirect};
 use crate::sso::response::{Expected, SKEW, judge};
-use crate::sso::{Asserted, Ours, Provider, Refusal, Refused};
+use crate::sso::{Asserted, Ours, Provider, Refusal, Refused, line};
 use crate::store::{Store, Tx};
 use crate::user::state::logged_in;
 use crate::user::{self, User};
-
-/// A `NameID` that is another each time (saml-core-2.0, section 8.3.8).
-const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 
 /// What `login start` is told of a login through a provider.
 #[derive(Debug)]
@@ -260,8 +257,9 @@ impl Denied {
         }
     }
 
-    fn found(mut self, found: impl Into<String>) -> Denied {
-        self.found = Some(found.into());
+    /// With what stood there, which may be as long as a response.
+    fn found(mut self, found: &str) -> Denied {
+        self.found = Some(line(found));
         self
     }
 }
@@ -296,7 +294,7 @@ impl From<NotAdded> for Denied {
                 not.found
             ),
         };
-        Denied::new(Kind::SsoRefused, not.why, sentence).found(not.found)
+        Denied::new(Kind::SsoRefused, not.why, sentence).found(&not.found)
     }
 }
 
@@ -352,15 +350,14 @@ impl Answer<'_> {
 
     /// The user whom an assertion leads to, added where nobody is there yet.
     fn user(&self, asserted: &Asserted) -> Result<std::result::Result<Found, Denied>> {
-        let login = match self.login(asserted) {
-            Ok(login) => login,
-            Err(denied) => return Ok(Err(denied)),
-        };
-        let is_transient = asserted.name_id.format.as_deref() == Some(TRANSIENT);
-        let subject = if is_transient {
-            login.clone()
-        } else {
-            asserted.name_id.value.clone()
+        let Called { subject, login } = match subject::called(self.idp, asserted) {
+            Ok(called) => called,
+            Err(unnamed) => {
+                let why = unnamed.why(self.idp);
+                let denied = Denied::new(Kind::SsoRefused, "sso_no_login", why);
+                let attribute = self.idp.login_attribute.as_deref();
+                return Ok(Err(denied.found(attribute.unwrap_or("NameID"))));
+            }
         };
         if let Some(user) = user_of(self.tx, self.idp, &subject, &login)? {
             return Ok(Ok(Found {
@@ -373,7 +370,7 @@ impl Answer<'_> {
         if self.sent.is_some_and(|sent| sent.user.is_some()) {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
-            return Ok(Err(denied.found(login)));
+            return Ok(Err(denied.found(&login)));
         }
         let is_for = |names: &[&str]| match self.sent {
             Some(sent) => sent.is_for(self.tx, names),
@@ -389,30 +386,6 @@ impl Answer<'_> {
             }),
             Err(not) => Err(not.into()),
         })
-    }
-
-    /// What the assertion calls whoever logged in.
-    fn login(&self, asserted: &Asserted) -> std::result::Result<String, Denied> {
-        let Some(attribute) = &self.idp.login_attribute else {
-            return Ok(asserted.name_id.value.clone());
-        };
-        let values: Vec<&str> = asserted
-            .attributes
-            .iter()
-            .filter(|one| one.name == *attribute)
-            .flat_map(|one| &one.values)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-            .collect();
-        if let [one] = values[..] {
-            return Ok(one.to_owned());
-        }
-        let why = format!(
-            "the attribute `{}`, which says who it is, has {} values",
-            visible(attribute),
-            values.len()
-        );
-        Err(Denied::new(Kind::SsoRefused, "sso_no_login", why).found(attribute.as_str()))
     }
 
     /// Whether the login was begun for this user, or for nobody in particular.
@@ -434,11 +407,7 @@ impl Answer<'_> {
         if !self.is_for(&user)? {
             let why = "the provider logged somebody else in than this login was begun for";
             let denied = Denied::new(Kind::SsoRefused, "sso_other_user", why);
-            return self.deny(
-                denied.found(user.login.as_str()),
-                Some(&user),
-                Some(asserted),
-            );
+            return self.deny(denied.found(&user.login), Some(&user), Some(asserted));
         }
         let person = Person::load(tx, user.clone())?;
         let takes = self.idp.takes(user.kind);

@@ -281,18 +281,23 @@ pub struct Refused {
 /// The longest `found` of a [`Refused`], in characters.
 const LONGEST_FOUND: usize = 200;
 
+/// What somebody else said, as a line of the log can take it: short, and without control characters.
+pub(crate) fn line(text: &str) -> String {
+    let visible = text.chars().filter(|c| !c.is_control());
+    let mut found: String = visible.take(LONGEST_FOUND + 1).collect();
+    if let Some((end, _)) = found.char_indices().nth(LONGEST_FOUND) {
+        found.truncate(end);
+        found.push('…');
+    }
+    found
+}
+
 impl Refused {
     /// With what stood there.
     fn found(why: Refusal, text: &str) -> Self {
-        let visible = text.chars().filter(|c| !c.is_control());
-        let mut found: String = visible.take(LONGEST_FOUND + 1).collect();
-        if let Some((end, _)) = found.char_indices().nth(LONGEST_FOUND) {
-            found.truncate(end);
-            found.push('…');
-        }
         Refused {
             why,
-            found: Some(found),
+            found: Some(line(text)),
         }
     }
 }

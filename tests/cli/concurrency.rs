@@ -172,3 +172,30 @@ fn one_enrolment_is_confirmed_once() {
     assert_eq!(codes, [[0].as_slice(), &[12; 7]].concat());
     assert_eq!(world.kept("authenticator.connected").len(), 1);
 }
+
+/// One assertion, handed in by all at once: to the login that it answers, and where a provider began it.
+#[cfg(feature = "saml")]
+#[test]
+fn sixteen_answers_of_one_provider_let_one_in() {
+    let world = crate::login_sso::world();
+    let challenge = crate::login_sso::begun(&world, "login start alice --idp corp");
+    let asked = crate::login_sso::answered(&world, |_| ());
+    world.ok("idp edit corp --idp-initiated yes");
+    let unasked = crate::login_sso::answered(&world, |made| {
+        for part in [&mut made.head, &mut made.confirmation] {
+            let answer = format!(" InResponseTo=\"{}\"", crate::made::REQUEST);
+            *part = part.replace(&answer, "");
+        }
+        made.id = "_unasked".to_owned();
+    });
+    for (to, answer) in [(challenge.as_str(), asked), ("--idp corp", unasked)] {
+        let line = format!("login verify {to} --saml-response-stdin --wait 60s");
+        let runs = (0..16)
+            .map(|_| (world.run(&line), answer.clone()))
+            .collect();
+        let (codes, _) = together(runs);
+        assert_eq!(codes, [[0].as_slice(), &[12; 15]].concat(), "{to}");
+    }
+    assert_eq!(world.kept("login.granted").len(), 2);
+    world.ok("audit verify");
+}

@@ -168,3 +168,52 @@ error: no user is named `alcie`
         world.text("SELECT detail FROM audit WHERE event = 'idp.edited' ORDER BY seq DESC LIMIT 1");
     assert_eq!(detail, r#"{"linked":{"old":["alice"],"new":null}}"#);
 }
+
+/// Employees who have no password to log in with and nobody to go to are locked out, whatever it is that shuts the door.
+#[test]
+fn whom_nobody_else_takes_is_not_locked_out_unseen() {
+    let world = with_corp();
+    world.ok("idp default corp");
+    world.ok("setting set DisableInternalUserPasswordAuth on");
+    for line in [
+        "idp disable corp --yes",
+        "idp edit corp --employees none --externals existing",
+        "idp default --none",
+    ] {
+        let error = world.run(&format!("{line} -o json")).exits(4).error();
+        assert_eq!(error["kind"], "lockout", "{line}");
+        assert_eq!(
+            error["users"],
+            serde_json::json!(["alice", "bob"]),
+            "{line}"
+        );
+    }
+    world.run("idp disable corp --yes").shows(str![[r#"
+$ twofa idp disable corp --yes
+? 4
+--- stderr
+error: this would leave 2 users with no way to log in: `alice`, `bob`
+ hint: no identity provider takes them: `twofa idp default NAME` first, or say --allow-lockout=2 if it is meant
+
+"#]]);
+    world.run("login start alice -o json").exits(18);
+    world.ok("idp edit corp --employees none --externals existing --allow-lockout=2");
+    world.ok("idp edit corp --employees existing");
+    world.ok("idp default --none --allow-lockout");
+    // Who came through one has it still, until that goes too.
+    world.sql(
+        "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+             SELECT 1, login, id, '[]', 0, 0, 0 FROM user WHERE login = 'alice'",
+    );
+    for line in ["idp edit corp --unlink alice", "idp remove corp --yes"] {
+        let error = world.run(&format!("{line} -o json")).exits(4).error();
+        assert_eq!(error["users"], serde_json::json!(["alice"]), "{line}");
+    }
+    world.ok("idp disable corp --yes --allow-lockout=1");
+    world.ok("idp remove corp --yes");
+    // Where passwords are not off, they have theirs.
+    world.ok("setting set DisableInternalUserPasswordAuth off");
+    world.ok("idp add corp --metadata entra.xml --acs-url https://sp.example.org/acs");
+    world.ok("idp enable corp");
+    world.ok("idp disable corp --yes");
+}

@@ -68,6 +68,35 @@ fn a_restore_gives_nothing_back_that_was_taken_away() {
     );
 }
 
+/// For whom it speaks no more, and what it called somebody and was told to forget.
+#[test]
+fn a_restore_opens_no_provider_to_more_people() {
+    let world = with_corp();
+    world.ok(&format!(
+        "idp add guests --metadata okta.xml --acs-url {ACS} --employees none --externals create"
+    ));
+    world.ok("idp enable guests");
+    world.ok("idp edit corp --employees create --externals existing");
+    world.sql(
+        "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
+             SELECT 1, 'was ' || login, id, '[]', 0, 0, 0 FROM user WHERE login IN ('alice', 'bob')",
+    );
+    world.ok("backup kept.db");
+    world.ok("idp edit corp --employees existing --externals none --unlink alice");
+    world.ok("idp edit guests --employees existing --externals none");
+    world.ok("restore kept.db --yes");
+    assert_eq!(of(&world, "corp", "employees"), "existing");
+    assert_eq!(of(&world, "corp", "externals"), "none");
+    assert_eq!(of(&world, "corp", "enabled"), true);
+    assert_eq!(
+        world.text("SELECT group_concat(subject) FROM idp_user"),
+        "was bob"
+    );
+    // Nobody is left whom it speaks for in both.
+    assert_eq!(of(&world, "guests", "enabled"), false);
+    world.run("audit verify").succeeds();
+}
+
 /// One that lost the last certificate that both trust lets nobody in.
 #[test]
 fn a_provider_that_nothing_is_left_of_is_disabled() {

@@ -167,6 +167,8 @@ groups     Staff, Ops
     assert_eq!(world.bytes(), before);
 }
 
+const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+
 #[test]
 fn whom_it_may_not_speak_for_is_said() {
     let world = lab();
@@ -200,12 +202,20 @@ fn whom_it_may_not_speak_for_is_said() {
     tell(&world, "eve", "an external user");
     world.ok("idp edit lab --login-attribute upn");
     tell(&world, "alice", "no such attribute");
+    world.ok("idp edit lab --login-attribute groups");
+    tell(&world, "alice", "two names");
     world.ok("idp edit lab --no-login-attribute");
     world.sql(
         "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
         SELECT 1, 'eve', id, '[]', 0, 0, 0 FROM user WHERE login = 'alice'",
     );
     tell(&world, "eve", "whom it calls so");
+    let transient = Made {
+        name_id: format!("<saml:NameID Format=\"{TRANSIENT}\">alice</saml:NameID>"),
+        ..Made::default()
+    };
+    let (ok, message, hint) = row(&world, &transient, "user");
+    text.push_str(&format!("transient: {ok} {message}\n  {hint}\n"));
     snapbox::assert_data_eq!(
         text,
         str![[r#"
@@ -235,8 +245,12 @@ an external user: true `eve` would be added as an external user.
   
 no such attribute: false The attribute `upn`, which says who it is, is not there.
   let the provider send it, or name another with --login-attribute
+two names: false The attribute `groups`, which says who it is, has 2 values.
+  let the provider send one, or name another with --login-attribute
 whom it calls so: true It leads to `alice`.
   
+transient: false A transient NameID is another one each time, and leads to nobody.
+  --login-attribute names the attribute that says who it is
 
 "#]]
     );

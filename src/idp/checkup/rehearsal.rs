@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::CheckRow;
 use crate::clock::{Time, spoken};
 use crate::error::Result;
-use crate::idp::subject::user_of;
+use crate::idp::subject::{Called, Unnamed, called, user_of};
 use crate::idp::{Idp, Taken, groups};
 use crate::name::{argument, visible};
 use crate::permission;
@@ -194,7 +194,7 @@ fn difference(found: &str, wanted: &str) -> &'static str {
 fn values<'a>(asserted: &'a Asserted, name: &str) -> Vec<&'a str> {
     let named = asserted.attributes.iter().filter(|one| one.name == name);
     named
-        .flat_map(|one| one.values.iter().map(String::as_str))
+        .flat_map(|one| one.values.iter().map(|value| value.trim()))
         .collect()
 }
 
@@ -209,12 +209,7 @@ fn rehearse(
         let said = attributes.entry(one.name.clone()).or_default();
         said.extend(one.values.iter().cloned());
     }
-    let login = match &idp.login_attribute {
-        Some(name) => values(asserted, name)
-            .first()
-            .map(|text| (*text).to_owned()),
-        None => Some(asserted.name_id.value.clone()),
-    };
+    let named = called(idp, asserted);
     let mut rehearsed = Rehearsed {
         name_id: asserted.name_id.value.clone(),
         name_id_format: asserted.name_id.format.clone(),
@@ -223,23 +218,18 @@ fn rehearse(
         attributes,
         unread: asserted.unread.clone(),
         groups: stood_for(store, idp, asserted)?,
-        login,
+        login: named.as_ref().ok().map(|named| named.login.clone()),
         user: None,
         added: false,
     };
-    let Some(login) = &rehearsed.login else {
-        let name = idp.login_attribute.as_deref().unwrap_or_default();
-        rows.push(CheckRow::bad(
-            "user",
-            format!(
-                "The attribute `{}`, which says who it is, is not there.",
-                visible(name)
-            ),
-            "let the provider send it, or name another with --login-attribute",
-        ));
-        return Ok(rehearsed);
+    let Called { subject, login } = match named {
+        Ok(named) => named,
+        Err(unnamed) => {
+            rows.push(nameless(idp, unnamed));
+            return Ok(rehearsed);
+        }
     };
-    let user = user_of(store, idp, &rehearsed.name_id, login)?;
+    let user = user_of(store, idp, &subject, &login)?;
     let row = match user {
         Some(user) => {
             rehearsed.user = Some(user.login.clone());
@@ -249,6 +239,18 @@ fn rehearse(
     };
     rows.push(row);
     Ok(rehearsed)
+}
+
+/// A response that does not say who it is.
+fn nameless(idp: &Idp, unnamed: Unnamed) -> CheckRow {
+    let why = unnamed.why(idp);
+    let (first, rest) = why.split_at(1);
+    let hint = match unnamed {
+        Unnamed::Transient => "--login-attribute names the attribute that says who it is",
+        Unnamed::Values(0) => "let the provider send it, or name another with --login-attribute",
+        Unnamed::Values(_) => "let the provider send one, or name another with --login-attribute",
+    };
+    CheckRow::bad("user", format!("{}{rest}.", first.to_uppercase()), hint)
 }
 
 /// The names of the groups that the values stand for.

@@ -372,6 +372,11 @@ impl Plan for RemoveIdp {
         Ok(Reach::Everyone)
     }
 
+    /// To remove it is to shut it.
+    fn touches_administrators(&self, store: &Store, _changes: &[Change]) -> Result<bool> {
+        Ok(get(store, self.id)?.administrators)
+    }
+
     fn question(&self, store: &Store, _changes: &[Change]) -> Result<Option<String>> {
         let row = IdpRow::of(store, &get(store, self.id)?)?;
         Ok(Some(format!(
@@ -444,5 +449,11 @@ mod tests {
         assert!(touches(&plan));
         plan.fields = Fields::default();
         assert!(touches(&plan));
+        let remove = RemoveIdp { id: 1 };
+        let removes = || remove.touches_administrators(&fresh.store, &[]).unwrap();
+        assert!(removes(), "to remove it is to shut it");
+        plan.fields.administrators = Some(false);
+        fresh.store.write(|tx| plan.write(tx)).unwrap();
+        assert!(!removes());
     }
 }

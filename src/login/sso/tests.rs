@@ -9,6 +9,7 @@ use super::super::indexed::scans;
 use super::*;
 use crate::actor::{Actor, Authority, Process};
 use crate::clock::{Fixed, Source};
+use crate::idp::vendor::TRANSIENT;
 use crate::init::{Init, init};
 use crate::sso::certificate::Certificate;
 use crate::sso::testing::{Made, NOW, PROVIDER, REQUEST};
@@ -75,12 +76,12 @@ impl World {
         }
     }
 
-    fn sql(&self, sql: &str) {
+    pub(super) fn sql(&self, sql: &str) {
         self.session.store.tampered().execute_batch(sql).unwrap();
     }
 
     /// The values of a query, one a line.
-    fn told(&self, sql: &str) -> String {
+    pub(super) fn told(&self, sql: &str) -> String {
         let db = self.session.store.db();
         let mut query = db.prepare(sql).unwrap();
         let columns = query.column_count();
@@ -161,7 +162,7 @@ fn named(name_id: &str) -> impl FnOnce(&mut Made) + '_ {
     move |made| made.name_id = format!("<saml:NameID>{name_id}</saml:NameID>")
 }
 
-fn says(attributes: &[(&str, &[&str])]) -> String {
+pub(super) fn says(attributes: &[(&str, &[&str])]) -> String {
     let mut text = "<saml:AttributeStatement>".to_owned();
     for (name, values) in attributes {
         text.push_str(&format!(r#"<saml:Attribute Name="{name}">"#));
@@ -322,6 +323,11 @@ fn what_a_provider_calls_somebody_stays_theirs() {
         let verdict = transient(values);
         assert_eq!(world.word(&verdict), "sso_no_login sso_refused ");
     }
+    // Without an attribute it leads to nobody, and nobody is added for it each time anew.
+    world.sql("UPDATE idp SET login_attribute = NULL, employees = 'create'");
+    let verdict = transient(&["alice"]);
+    assert_eq!(world.word(&verdict), "sso_no_login sso_refused ");
+    assert_eq!(world.told("SELECT count(*) FROM user"), "5");
 }
 
 #[test]

@@ -53,7 +53,9 @@ pub enum Idp {
     #[command(after_help = "Examples:\n  twofa idp enable corp\n  twofa idp enable corp -o json")]
     Enable(Named),
     /// Let nobody log in through a provider
-    #[command(after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes")]
+    #[command(
+        after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes --allow-lockout=3"
+    )]
     Disable(Disable),
     /// Make a provider that of users who have none of their own
     #[command(after_help = "Examples:\n  twofa idp default corp\n  twofa idp default --none")]
@@ -116,11 +118,11 @@ pub struct Edit {
     #[arg(long = "name", value_name = "NEW", id = "new_name")]
     new_name: Option<String>,
     #[command(flatten)]
+    lockout: Lockout,
+    #[command(flatten)]
     gone: Gone,
     #[command(flatten)]
     given: Given,
-    #[command(flatten)]
-    lockout: Lockout,
 }
 
 /// `idp disable`.
