@@ -98,7 +98,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("idp", &["idp/edit/mod.rs", "idp/kept.rs"]),
     ("idp_certificate", &["idp/edit/mod.rs", "idp/kept.rs"]),
     ("idp_group", &["idp/edit/mod.rs"]),
-    ("idp_user", &["idp/edit/mod.rs", "idp/subject.rs"]),
+    (
+        "idp_user",
+        &["idp/edit/mod.rs", "idp/kept.rs", "idp/subject.rs"],
+    ),
     ("mailbox", &["mailbox/mod.rs"]),
     ("method", &["method.rs"]),
     // A client keeps when it got its last token; a restore keeps what the live store took away.
