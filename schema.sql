@@ -309,6 +309,7 @@ CREATE TABLE idp_user (
     contexts      TEXT    NOT NULL CHECK (json_valid(contexts)), -- [class, …]: how the last login was asserted to be authenticated
     mfa           INTEGER NOT NULL CHECK (mfa IN (0, 1)),       -- whether that has a second factor
     created       INTEGER NOT NULL CHECK (created IN (0, 1)),   -- 1: the user was added by their first login
+    persistent    INTEGER NOT NULL DEFAULT 0 CHECK (persistent IN (0, 1)), -- 1: the provider gives the subject to nobody else, and the user has no other
     last_login_at INTEGER NOT NULL,
     UNIQUE (idp, subject)
 ) STRICT;

@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension as _, named_params};
 
 use super::Idp;
-use super::vendor::TRANSIENT;
+use super::vendor::{PERSISTENT, TRANSIENT};
 use crate::error::Result;
 use crate::name::visible;
 use crate::sso::Asserted;
@@ -20,6 +20,8 @@ pub(crate) struct Called {
     pub(crate) subject: String,
     /// The name that is looked for here.
     pub(crate) login: String,
+    /// Whether the provider promises never to give the subject to anybody else (saml-core-2.0, section 8.3.7).
+    pub(crate) persistent: bool,
 }
 
 /// Why an assertion names nobody.
@@ -51,15 +53,17 @@ impl Unnamed {
 
 /// Who it is that logged in, as the provider says it. What format `NameID` has the response says, whatever was asked for.
 pub(crate) fn called(idp: &Idp, asserted: &Asserted) -> std::result::Result<Called, Unnamed> {
+    let format = asserted.name_id.format.as_deref();
+    let (is_transient, persistent) = (format == Some(TRANSIENT), format == Some(PERSISTENT));
     let name_id = asserted.name_id.value.clone();
-    let is_transient = asserted.name_id.format.as_deref() == Some(TRANSIENT);
     let Some(attribute) = &idp.login_attribute else {
         return if is_transient {
             Err(Unnamed::Transient)
         } else {
             Ok(Called {
-                subject: name_id.clone(),
+                subject: subject(&name_id, persistent),
                 login: name_id,
+                persistent,
             })
         };
     };
@@ -75,8 +79,36 @@ pub(crate) fn called(idp: &Idp, asserted: &Asserted) -> std::result::Result<Call
         return Err(Unnamed::Values(values.len()));
     };
     let login = one.to_owned();
-    let subject = if is_transient { login.clone() } else { name_id };
-    Ok(Called { subject, login })
+    let name = if is_transient { &login } else { &name_id };
+    let subject = subject(name, persistent);
+    Ok(Called {
+        subject,
+        login,
+        persistent,
+    })
+}
+
+/// A name as it is kept. What is no opaque identifier is a name of people, which a provider may write in either case: as
+/// one it leads to one user, also after that user was renamed. Only the case of ASCII: other letters may be two.
+fn subject(name: &str, persistent: bool) -> String {
+    if persistent {
+        name.to_owned()
+    } else {
+        name.to_ascii_lowercase()
+    }
+}
+
+/// Whether a user that was found by name is another's already: the provider calls them by an identifier that it gives to
+/// nobody else, and it is not this one. Then the name was given to somebody new.
+pub(crate) fn is_anothers(store: &Store, idp: &Idp, user: i64, called: &Called) -> Result<bool> {
+    if !called.persistent {
+        return Ok(false);
+    }
+    let mut query = store.db().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM idp_user WHERE idp = ?1 AND user = ?2 AND persistent = 1)
+             AND NOT EXISTS (SELECT 1 FROM idp_user WHERE idp = ?1 AND subject = ?3)",
+    )?;
+    Ok(query.query_row((idp.id, user, &called.subject), |row| row.get(0))?)
 }
 
 /// The user whom `idp` calls `subject`: the one who came through it under that name, else the one whose login or email
@@ -116,14 +148,14 @@ fn is_spelled(user: &User, login: &str) -> bool {
 pub(crate) fn keep(tx: &Tx<'_>, idp: &Idp, user: i64, came: &Came<'_>) -> Result<()> {
     tx.db()
         .prepare_cached(
-            "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, last_login_at)
-             VALUES (:idp, :subject, :user, :contexts, :mfa, :created, :now)
+            "INSERT INTO idp_user (idp, subject, user, contexts, mfa, created, persistent, last_login_at)
+             VALUES (:idp, :subject, :user, :contexts, :mfa, :created, :persistent, :now)
              ON CONFLICT (idp, subject) DO UPDATE SET contexts = excluded.contexts, mfa = excluded.mfa,
                  last_login_at = excluded.last_login_at",
         )?
         .execute(named_params! {
             ":idp": idp.id, ":subject": came.subject, ":user": user, ":contexts": serde_json::json!(came.contexts).to_string(),
-            ":mfa": came.mfa, ":created": came.created, ":now": tx.now(),
+            ":mfa": came.mfa, ":created": came.created, ":persistent": came.persistent, ":now": tx.now(),
         })?;
     Ok(())
 }
@@ -139,4 +171,6 @@ pub(crate) struct Came<'a> {
     pub(crate) mfa: bool,
     /// Whether they were added by this login.
     pub(crate) created: bool,
+    /// Whether the provider gives that name to nobody else.
+    pub(crate) persistent: bool,
 }

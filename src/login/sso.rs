@@ -350,7 +350,7 @@ impl Answer<'_> {
 
     /// The user whom an assertion leads to, added where nobody is there yet.
     fn user(&self, asserted: &Asserted) -> Result<std::result::Result<Found, Denied>> {
-        let Called { subject, login } = match subject::called(self.idp, asserted) {
+        let called = match subject::called(self.idp, asserted) {
             Ok(called) => called,
             Err(unnamed) => {
                 let why = unnamed.why(self.idp);
@@ -359,8 +359,19 @@ impl Answer<'_> {
                 return Ok(Err(denied.found(attribute.unwrap_or("NameID"))));
             }
         };
+        let Called {
+            subject,
+            login,
+            persistent,
+        } = called.clone();
         if let Some(user) = user_of(self.tx, self.idp, &subject, &login)? {
+            if subject::is_anothers(self.tx, self.idp, user.id, &called)? {
+                let why = "the provider knows this user by another identifier, so that this one is somebody else";
+                let denied = Denied::new(Kind::SsoRefused, "sso_other_subject", why);
+                return Ok(Err(denied.found(&user.login)));
+            }
             return Ok(Ok(Found {
+                persistent,
                 user,
                 subject,
                 created: false,
@@ -379,6 +390,7 @@ impl Answer<'_> {
         let added = provision::add(self.tx, self.who, self.idp, &login, asserted, is_for)?;
         Ok(match added {
             Ok((user, warnings)) => Ok(Found {
+                persistent,
                 user,
                 subject,
                 created: true,
@@ -429,6 +441,7 @@ impl Answer<'_> {
             contexts: &asserted.contexts,
             mfa: asserted.second_factor,
             created: found.created,
+            persistent: found.persistent,
         };
         subject::keep(tx, self.idp, user.id, &came)?;
         logged_in(tx, user.id)?;
@@ -509,6 +522,7 @@ struct Found {
     user: User,
     /// What the provider calls them.
     subject: String,
+    persistent: bool,
     created: bool,
     warnings: Vec<Warning>,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::CheckRow;
 use crate::clock::{Time, spoken};
 use crate::error::Result;
-use crate::idp::subject::{Called, Unnamed, called, user_of};
+use crate::idp::subject::{Unnamed, called, is_anothers, user_of};
 use crate::idp::{Idp, Taken, groups};
 use crate::name::{argument, visible};
 use crate::permission;
@@ -222,18 +222,29 @@ fn rehearse(
         user: None,
         added: false,
     };
-    let Called { subject, login } = match named {
+    let named = match named {
         Ok(named) => named,
         Err(unnamed) => {
             rows.push(nameless(idp, unnamed));
             return Ok(rehearsed);
         }
     };
-    let user = user_of(store, idp, &subject, &login)?;
+    let user = user_of(store, idp, &named.subject, &named.login)?;
     let row = match user {
         Some(user) => {
             rehearsed.user = Some(user.login.clone());
-            known(store, idp, &user)?
+            if is_anothers(store, idp, user.id, &named)? {
+                let login = argument(&user.login);
+                let message = format!("It knows `{}` by another identifier.", visible(&user.login));
+                let name = argument(&idp.name);
+                CheckRow::bad(
+                    "user",
+                    message,
+                    format!("`twofa idp edit {name} --unlink {login}` forgets it"),
+                )
+            } else {
+                known(store, idp, &user)?
+            }
         }
         None => unknown(idp, asserted, &mut rehearsed),
     };

@@ -330,6 +330,43 @@ fn what_a_provider_calls_somebody_stays_theirs() {
     assert_eq!(world.told("SELECT count(*) FROM user"), "5");
 }
 
+/// A name that was given to somebody new does not lead to whoever had it, where the provider's identifiers tell them apart.
+#[test]
+fn a_name_that_has_another_owner_now_leads_to_nobody() {
+    let world = World::new();
+    world.sql("UPDATE idp SET login_attribute = 'uid'");
+    let came = |subject: &str, uid: &str| {
+        let attributes = says(&[("uid", &[uid])]);
+        let verdict = world.login(None, |made| {
+            made.attributes = attributes;
+            made.name_id = format!(
+                r#"<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{subject}</saml:NameID>"#
+            );
+        });
+        world.word(&verdict)
+    };
+    assert_eq!(came("S1", "alice"), "in granted alice");
+    assert_eq!(came("S2", "alice"), "sso_other_subject sso_refused ");
+    assert_eq!(came("s1", "alice"), "sso_other_subject sso_refused ");
+    assert_eq!(came("S1", "anything"), "in granted alice");
+    assert_eq!(came("S2", "bob"), "in granted bob");
+    world.sql("DELETE FROM idp_user WHERE user = 11");
+    assert_eq!(came("S3", "alice"), "in granted alice");
+}
+
+/// Names of people are one in either case, also after a user was renamed.
+#[test]
+fn another_case_gets_past_no_rename() {
+    let world = World::new();
+    let came = |name: &str| world.word(&world.login(None, named(name)));
+    assert_eq!(came("Alice"), "in granted alice");
+    world.sql(
+        "UPDATE user SET login = 'smith' WHERE id = 11; UPDATE identity SET key = 'smith' WHERE key = 'alice';
+         UPDATE user SET login = 'alice' WHERE id = 12; UPDATE identity SET key = 'alice' WHERE key = 'bob'",
+    );
+    assert_eq!(came("ALICE"), "in granted smith");
+}
+
 #[test]
 fn whoever_is_new_is_added_as_the_provider_says() {
     let world = World::new();

@@ -167,6 +167,9 @@ pub fn refusal(kind: Kind, told: &Sso) -> Error {
                 "let the provider send it, or name another: `twofa idp edit {name} --login-attribute NAME`"
             )
         }
+        Some("sso_other_subject") => format!(
+            "`twofa idp edit {name} --unlink LOGIN` forgets the other, where they are the same person"
+        ),
         Some("sso_administrator") => {
             format!("`twofa idp edit {name} --administrators yes` would let them")
         }
