@@ -324,6 +324,7 @@ CREATE TABLE sso_login (
     user       INTEGER REFERENCES user (id) ON DELETE CASCADE,  -- for whom it was begun, where that was said and is known
     login_hash BLOB,                                            -- of the folded login as it was typed, where nobody has it
     request    TEXT    NOT NULL,                                -- id of the request that a response has to answer
+    forced     INTEGER NOT NULL DEFAULT 0 CHECK (forced IN (0, 1)), -- 1: the provider has to have asked anew
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     closed_at  INTEGER,

@@ -56,12 +56,15 @@ pub(crate) struct Redirected {
     pub(crate) user: Option<i64>,
     /// The request that is to be answered.
     pub(crate) request: String,
+    /// Whether the provider has to have asked anew.
+    pub(crate) forced: bool,
+    /// When it was sent.
+    pub(crate) created_at: Time,
     /// From when on it cannot be answered.
     pub(crate) expires_at: Time,
     /// Whether it was answered, cancelled or made void.
     pub(crate) closed: bool,
     login_hash: Option<Vec<u8>>,
-    created_at: Time,
 }
 
 /// For whom a login is begun.
@@ -75,8 +78,7 @@ pub(crate) enum For<'a> {
     Login(&'a str),
 }
 
-const COLUMNS: &str =
-    "id, token, idp, user, request, expires_at, closed_at IS NOT NULL, login_hash, created_at";
+const COLUMNS: &str = "id, token, idp, user, request, expires_at, closed_at IS NOT NULL, login_hash, created_at, forced";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Redirected> {
     Ok(Redirected {
@@ -89,6 +91,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Redirected> {
         closed: row.get(6)?,
         login_hash: row.get(7)?,
         created_at: row.get(8)?,
+        forced: row.get(9)?,
     })
 }
 
@@ -131,6 +134,7 @@ pub(crate) fn open(
     idp: i64,
     whom: For<'_>,
     request: &str,
+    forced: bool,
 ) -> Result<Redirected> {
     sweep(tx)?;
     let now = tx.now();
@@ -141,11 +145,11 @@ pub(crate) fn open(
     };
     tx.db()
         .prepare_cached(
-            "INSERT INTO sso_login (token, idp, user, login_hash, request, created_at, expires_at)
-             VALUES (:token, :idp, :user, :login, :request, :now, :expires)",
+            "INSERT INTO sso_login (token, idp, user, login_hash, request, forced, created_at, expires_at)
+             VALUES (:token, :idp, :user, :login, :request, :forced, :now, :expires)",
         )?
         .execute(named_params! {
-            ":token": token, ":idp": idp, ":user": user, ":login": login_hash, ":request": request,
+            ":token": token, ":idp": idp, ":user": user, ":login": login_hash, ":request": request, ":forced": forced,
             ":now": now, ":expires": now.plus(LIFE),
         })?;
     get(tx, tx.db().last_insert_rowid())
@@ -227,7 +231,7 @@ pub fn list(store: &Store, user: Option<i64>) -> Result<Vec<ChallengeRow>> {
     ))?;
     let rows = query.query_map(
         named_params! { ":now": store.now(), ":user": user },
-        |row| Ok(read(row)?.row(row.get(9)?)),
+        |row| Ok(read(row)?.row(row.get(10)?)),
     )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -331,7 +335,7 @@ mod tests {
         assert!(counts("_a") && counts("_b"));
         assert!(!counts("_a"), "again");
         let begin = |token: &str| {
-            let open = |tx: &Tx<'_>| open(tx, token, 1, For::Anybody, "_r");
+            let open = |tx: &Tx<'_>| open(tx, token, 1, For::Anybody, "_r", false);
             fresh.store.write(open).unwrap()
         };
         fresh.clock.set(until);
@@ -350,7 +354,7 @@ mod tests {
     fn what_is_long_over_goes() {
         let fresh = world();
         let begin = |token: &str| {
-            let open = |tx: &Tx<'_>| open(tx, token, 1, For::User(1), "_r");
+            let open = |tx: &Tx<'_>| open(tx, token, 1, For::User(1), "_r", false);
             fresh.store.write(open).unwrap()
         };
         let first = begin("one");
@@ -366,7 +370,7 @@ mod tests {
     #[test]
     fn a_login_that_nobody_has_is_kept_as_a_hash() {
         let fresh = world();
-        let open = |tx: &Tx<'_>| open(tx, "one", 1, For::Login(" New@Example.com"), "_r");
+        let open = |tx: &Tx<'_>| open(tx, "one", 1, For::Login(" New@Example.com"), "_r", false);
         let sent = fresh.store.write(open).unwrap();
         let is_for = |names: &[&str]| sent.is_for(&fresh.store, names).unwrap();
         assert!(is_for(&["new", "new@example.COM"]));

@@ -92,7 +92,7 @@ pub fn send(session: &Session, send: &Send<'_>) -> Result<Verdict> {
             (None, Some(login)) => For::Login(login),
             (None, None) => For::Anybody,
         };
-        let sent = redirected::open(tx, &token, idp.id, whom, &request.id)?;
+        let sent = redirected::open(tx, &token, idp.id, whom, &request.id, send.force)?;
         let mut detail = serde_json::json!({ "idp": idp.name });
         if let For::Login(login) = whom {
             merge(&mut detail, unknown_login(tx, login)?);
@@ -322,6 +322,9 @@ impl Answer<'_> {
         if let Some(sent) = self.sent {
             redirected::close(self.tx, sent.id, Closed::Answered)?;
         }
+        if let Some(denied) = self.not_anew(&asserted) {
+            return self.deny(denied, None, Some(&asserted));
+        }
         match self.user(&asserted)? {
             Ok(found) => self.judge_user(found, &asserted),
             Err(denied) => self.deny(denied, None, Some(&asserted)),
@@ -346,6 +349,20 @@ impl Answer<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Why an answer is not enough that the provider gave without asking again. Whoever carries a request that is not signed
+    /// could have taken the wish out of it.
+    fn not_anew(&self, asserted: &Asserted) -> Option<Denied> {
+        let sent = self.sent.filter(|sent| sent.forced)?;
+        let since = sent.created_at.plus(-SKEW);
+        if asserted.authn_at.is_some_and(|at| at >= since) {
+            return None;
+        }
+        let why = "the provider did not ask anew, as this login wants it";
+        let denied = Denied::new(Kind::SsoRefused, "sso_not_anew", why);
+        let at = asserted.authn_at.map(|at| at.to_string());
+        Some(denied.found(&at.unwrap_or_default()))
     }
 
     /// The user whom an assertion leads to, added where nobody is there yet.

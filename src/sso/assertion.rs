@@ -51,6 +51,7 @@ pub(super) fn judge(assertion: Element<'_>, expected: &Expected<'_>) -> Result<A
         session_index: statements.session_index,
         contexts: statements.contexts,
         second_factor,
+        authn_at: statements.authn_at,
         attributes,
         unread,
         in_response_to: expected.request.map(str::to_owned),
@@ -181,12 +182,14 @@ fn name_id(subject: Element<'_>) -> Result<NameId, Refused> {
 /// What the provider says about how somebody was authenticated.
 struct Statements {
     session_index: Option<String>,
+    authn_at: Option<Time>,
     contexts: Vec<String>,
 }
 
 fn statements(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Statements, Refused> {
     let mut found = Statements {
         session_index: None,
+        authn_at: None,
         contexts: Vec::new(),
     };
     let mut any = false;
@@ -196,6 +199,9 @@ fn statements(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Stateme
             && expected.now >= end.plus(expected.skew)
         {
             return Err(Refused::found(Refusal::SessionOver, &end.to_string()));
+        }
+        if let Some(at) = time(statement, "AuthnInstant")? {
+            found.authn_at = Some(found.authn_at.map_or(at, |other| other.min(at)));
         }
         if found.session_index.is_none() {
             found.session_index = statement.attribute("SessionIndex").map(str::to_owned);

@@ -35,6 +35,7 @@ fn what_was_asserted_is_told_whole() {
                 "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport".to_owned()
             ],
             second_factor: false,
+            authn_at: Some(NOW),
             attributes: vec![Attribute {
                 name: "groups".to_owned(),
                 friendly_name: Some("Groups".to_owned()),

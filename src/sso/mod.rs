@@ -189,6 +189,8 @@ pub struct Asserted {
     pub contexts: Vec<String>,
     /// Whether it says that a second factor was given.
     pub second_factor: bool,
+    /// When it was authenticated: of several statements the earliest.
+    pub authn_at: Option<crate::clock::Time>,
     /// What else it says.
     pub attributes: Vec<Attribute>,
     /// The names of attributes whose values are no text, which were left out.

@@ -20,6 +20,7 @@ use crate::verb::verb;
 pub(super) struct World {
     session: Session,
     clock: Rc<Fixed>,
+    force: bool,
     _directory: tempfile::TempDir,
 }
 
@@ -72,6 +73,7 @@ impl World {
         World {
             session,
             clock: fresh.clock,
+            force: false,
             _directory: fresh.directory,
         }
     }
@@ -100,7 +102,7 @@ impl World {
 
     pub(super) fn send(&self, login: Option<&str>) -> (String, String) {
         let idp = idp::find(&self.session.store, "entra").unwrap();
-        let force = false;
+        let force = self.force;
         let verdict = send(
             &self.session,
             &Send {
@@ -328,6 +330,21 @@ fn what_a_provider_calls_somebody_stays_theirs() {
     let verdict = transient(&["alice"]);
     assert_eq!(world.word(&verdict), "sso_no_login sso_refused ");
     assert_eq!(world.told("SELECT count(*) FROM user"), "5");
+}
+
+#[test]
+fn a_login_that_has_to_be_anew_is_answered_by_one() {
+    let mut world = World::new();
+    world.clock.set(NOW.plus(120));
+    let came = |world: &World| world.word(&world.login(None, |_| ()));
+    assert_eq!(came(&world), "in granted alice");
+    world.force = true;
+    assert_eq!(came(&world), "in granted alice", "as far as clocks differ");
+    // Logged in there before this was asked for.
+    world.clock.set(NOW.plus(SKEW + 1));
+    assert_eq!(came(&world), "sso_not_anew sso_refused ");
+    world.force = false;
+    assert_eq!(came(&world), "in granted alice");
 }
 
 /// A name that was given to somebody new does not lead to whoever had it, where the provider's identifiers tell them apart.
