@@ -9,6 +9,8 @@
 #[cfg(feature = "saml")]
 pub mod checkup;
 #[cfg(feature = "saml")]
+pub mod days;
+#[cfg(feature = "saml")]
 pub mod edit;
 pub(crate) mod kept;
 #[cfg(feature = "saml")]

@@ -225,6 +225,36 @@ error: the metadata describes 2 providers: `http://www.okta.com/exk1fcia6d6EMsf3
     assert_eq!(done.stderr, "");
 }
 
+/// A wrong file makes no provider another one.
+#[test]
+fn metadata_of_another_provider_is_refused() {
+    let world = with_corp();
+    world
+        .run("idp edit corp --metadata okta.xml")
+        .shows(str![[r#"
+$ twofa idp edit corp --metadata okta.xml
+? 4
+--- stderr
+error: the metadata describes `http://www.okta.com/exk1fcia6d6EMsf331d8`, and `corp` is `https://sts.windows.net/11111111-2222-3333-4444-555555555555/`
+ hint: if it has another entity id now, say so: --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8
+
+"#]]);
+    assert_eq!(world.json("idp show corp")["kind"], "entra");
+    world
+        .run("idp edit corp --metadata okta.xml --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8 --kind okta -o csv")
+        .shows(str![[r#"
+$ twofa idp edit corp --metadata okta.xml --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8 --kind okta -o csv
+? 0
+--- stdout
+name,kind,enabled,default,entity_id,sso_url,slo_url,own_entity_id,acs_url,name_id_format,login_attribute,idp_initiated,sign_requests,allow_sha1,require_mfa_context,mfa_contexts,mfa_attribute,employees,externals,external_when,administrators,update_users,attribute_map,groups_attribute,group_map,certificates,own_certificate,users,created_at,changed,warnings
+corp,okta,true,false,http://www.okta.com/exk1fcia6d6EMsf331d8,https://example.okta.com/app/example_twofa_1/exk1fcia6d6EMsf331d8/sso/saml,,urn:twofa:692865c9a376a1a82d161b0f95785955,https://sp.example.org/acs,urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress,,false,false,false,false,,http://schemas.microsoft.com/claims/authnmethodsreferences=http://schemas.microsoft.com/claims/multipleauthn,existing,none,,false,false,"{""email"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress""],""first_name"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname""],""last_name"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname""],""name"":[""http://schemas.microsoft.com/identity/claims/displayname""]}",http://schemas.microsoft.com/ws/2008/06/identity/claims/groups,{},"[{""fingerprint"":""f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994"",""not_before"":""2025-01-01T00:00:00Z"",""not_after"":""2035-01-01T00:00:00Z""}]",,0,2026-11-30T00:00:00Z,true,
+--- stderr
+The identity provider `corp` was changed: kind, entity id, sso url, slo url.
+
+"#]]);
+    world.run("idp edit corp --metadata okta.xml").succeeds();
+}
+
 #[test]
 fn nobody_comes_through_a_provider_that_lacks_something() {
     let world = world();

@@ -2,26 +2,27 @@
 
 mod checked;
 mod given;
+mod news;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Subcommand, ValueHint};
 use serde_json::Value;
-use twofa::change::Committed;
 use twofa::error::{Error, Kind, Result};
 use twofa::files::PrivateFile;
 use twofa::guard::Allowance;
 use twofa::idp::edit::{Certificates, Fields, PutIdp, RemoveIdp, default_to};
 use twofa::idp::row::{FIELDS, IdpRow};
-use twofa::idp::{self, Idp as Stored, Vendor, our_metadata};
-use twofa::name::{argument, counted, visible};
+use twofa::idp::{self, Idp as Stored, Vendor, days, our_metadata};
+use twofa::name::{argument, visible};
 use twofa::setting;
 use twofa::store::Store;
 
 use self::checked::Test;
 pub use self::checked::response;
 use self::given::{Given, Gone, Understood, certificates};
+use self::news::news;
 use super::or_none;
 use crate::answer::{Answer, Row, only, row};
 use crate::cli::Format;
@@ -281,6 +282,7 @@ fn add(context: &mut Context, args: &Add) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     done.warnings.extend(warnings);
     let idp = idp::find(&session.store, &args.name)?;
+    done.warnings.extend(days::warning(&session.store, &idp)?);
     let (changed, name) = (done.changed(), visible(&idp.name));
     let mut answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
     if !changed {
@@ -304,7 +306,7 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let have = idp::find(&session.store, &args.named.name)?;
     let Understood { fields, warnings } =
         args.given
-            .understood(context, Some(&args.gone), Some(&have.entity_id))?;
+            .understood(context, Some(&args.gone), Some(&have))?;
     let typed = fields.entity_id.clone();
     let plan = PutIdp {
         id: Some(have.id),
@@ -315,56 +317,14 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     done.warnings.extend(warnings);
     let idp = idp::find(&session.store, &plan.name)?;
-    let (changed, name) = (done.changed(), visible(&idp.name));
-    let sentence = if changed {
-        format!("The identity provider `{name}` was changed.")
-    } else {
-        format!("The identity provider `{name}` is like that already.")
-    };
-    let mut said = vec![sentence];
-    if changed {
-        said.extend(rolled_over(&done));
-        said.extend(with_slash(&idp, typed.as_deref()));
-        let has_new_key = done
-            .changes
-            .iter()
-            .any(|one| one.changes("own_certificate"));
-        if has_new_key && idp.own.is_some() && idp.acs_url.is_some() {
-            let name = argument(&idp.name);
-            said.push(format!(
-                "The provider has to know our certificate: `twofa idp metadata {name}`."
-            ));
-        }
-        said.extend(next(&idp));
+    let has_others = done.changes.iter().any(|one| one.changes("certificates"));
+    if has_others {
+        done.warnings.extend(days::warning(&session.store, &idp)?);
     }
+    let said = news(&idp, &done, typed.as_deref());
+    let changed = done.changed();
     let answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
     Ok(said.into_iter().fold(answer, Answer::say))
-}
-
-/// Which certificates came and which went.
-fn rolled_over(done: &Committed) -> Option<String> {
-    let mut fields = done.changes.iter().flat_map(|change| &change.fields);
-    let field = fields.find(|field| field.name == "certificates")?;
-    let all = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let (old, new) = (all(&field.old), all(&field.new));
-    let short = |one: &Value| {
-        let print = one["fingerprint"].as_str().unwrap_or_default();
-        let until = one["not_after"].as_str().unwrap_or_default();
-        format!("{print:.16}… (until {until})")
-    };
-    let list = |ones: &[Value], others: &[Value]| {
-        let differ = ones.iter().filter(|one| !others.contains(one));
-        differ.map(short).collect::<Vec<_>>().join(", ")
-    };
-    let (came, went) = (list(&new, &old), list(&old, &new));
-    let have = counted(new.len() as u64, "certificate", "certificates");
-    let mut said = format!("It has {have}.");
-    for (word, which) in [("New", came), ("Gone", went)] {
-        if !which.is_empty() {
-            said.push_str(&format!(" {word}: {which}."));
-        }
-    }
-    Some(said)
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
@@ -396,8 +356,11 @@ fn enable(context: &mut Context, named: &Named, enabled: bool) -> Result<Answer>
             ..Fields::default()
         },
     };
-    let done = context.commit(&session, &plan, Allowance::Nobody, None)?;
+    let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     let idp = idp::find(&session.store, &have.name)?;
+    if enabled {
+        done.warnings.extend(days::warning(&session.store, &idp)?);
+    }
     let row = IdpRow::of(&session.store, &idp)?;
     let name = visible(&idp.name);
     let already = if done.changed() { "" } else { " already" };

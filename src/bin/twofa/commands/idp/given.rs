@@ -7,8 +7,8 @@ use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueHint};
 use twofa::error::{Error, Kind, Result};
 use twofa::idp::edit::{Certificates, Fields, Pair};
-use twofa::idp::rules::divided;
-use twofa::idp::{Mapped, Said, Taken, Vendor};
+use twofa::idp::rules::{divided, same_provider};
+use twofa::idp::{Idp, Mapped, Said, Taken, Vendor};
 use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::sso::certificate::Certificate;
@@ -235,8 +235,9 @@ fn patch<T>(given: Option<T>, gone: bool) -> Option<Option<T>> {
 }
 
 impl Given {
-    /// What the metadata says; of several providers in it the one that is named, else the one that is `known`.
-    fn described(&self, context: &Context, known: Option<&str>) -> Result<Option<Described>> {
+    /// What the metadata says; of several providers in it the one that is named, else the one that is `known`. A file of
+    /// another one is taken for a mistake.
+    fn described(&self, context: &Context, known: Option<&Idp>) -> Result<Option<Described>> {
         let Some(path) = &self.metadata else {
             return Ok(None);
         };
@@ -255,16 +256,20 @@ impl Given {
             Error::new(Kind::InvalidValue, message)
         })?;
         let now = context.source.now();
-        let read = match metadata::read(&text, self.entity_id.as_deref(), now) {
-            Err(error) if error.kind() == Kind::Conflict && known.is_some() => {
-                metadata::read(&text, known, now)
+        let read = match (metadata::read(&text, self.entity_id.as_deref(), now), known) {
+            (Err(error), Some(known)) if error.kind() == Kind::Conflict => {
+                metadata::read(&text, Some(&known.entity_id), now)
             }
-            read => read,
+            (read, _) => read,
         };
-        read.map(Some).map_err(|error| match error.kind() {
+        let described = read.map_err(|error| match error.kind() {
             Kind::Conflict | Kind::NotFound => error.hint("--entity-id URI says which is meant"),
             _ => error,
-        })
+        })?;
+        if let (Some(known), None) = (known, &self.entity_id) {
+            same_provider(known, &described.entity_id)?;
+        }
+        Ok(Some(described))
     }
 
     fn pair(&self, context: &Context, gone: bool) -> Result<Pair> {
@@ -289,12 +294,12 @@ impl Given {
         self.map.iter().map(pair).collect::<Result<_>>().map(Some)
     }
 
-    /// What the library is told. `gone` is what an edit takes away, `known` the entity id that is there.
+    /// What the library is told. `gone` is what an edit takes away, `known` the provider that is there.
     pub fn understood(
         &self,
         context: &Context,
         gone: Option<&Gone>,
-        known: Option<&str>,
+        known: Option<&Idp>,
     ) -> Result<Understood> {
         let is_gone = |what: fn(&Gone) -> bool| gone.is_some_and(what);
         let groups = self.groups.iter().map(|text| {
