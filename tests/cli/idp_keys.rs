@@ -81,7 +81,7 @@ fn a_key_pair_of_ours_signs_and_is_given_to_the_provider() {
         said.stderr,
         str![[r#"
 The identity provider `corp` was changed: sign requests, own certificate.
-The provider has to know our certificate: `twofa idp metadata corp`.
+The provider has to know that: `twofa idp metadata corp`.
 
 "#]]
     );

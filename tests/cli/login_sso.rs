@@ -82,7 +82,12 @@ fn a_response_that_counted_is_told_to_have() {
         .run(&format!("login verify {challenge} --saml-response-stdin"))
         .stdin(&response)
         .succeeds();
-    snapbox::assert_data_eq!(replay().unwrap(), str![[r#"{"check":"replay","ok":false,"message":"Its assertion has counted already: a login would be refused.","hint":"log in once more, and copy the response before it is handed on"}"#]]);
+    snapbox::assert_data_eq!(
+        replay().unwrap(),
+        str![[
+            r#"{"check":"replay","ok":false,"message":"Its assertion has counted already: a login would be refused.","hint":"log in once more, and copy the response before it is handed on"}"#
+        ]]
+    );
 }
 
 #[test]

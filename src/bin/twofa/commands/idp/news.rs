@@ -33,13 +33,22 @@ pub fn news(idp: &Idp, done: &Committed, typed: Option<&str>) -> Vec<String> {
     said.extend(of("certificates").map(|field| rolled_over(field)));
     said.extend(of("linked").map(|field| forgotten(field)));
     said.extend(with_slash(idp, typed));
-    if of("own_certificate").is_some() && idp.own.is_some() && idp.acs_url.is_some() {
+    // What our metadata says.
+    let knows_us = [
+        "acs_url",
+        "own_entity_id",
+        "sign_requests",
+        "own_certificate",
+    ]
+    .iter()
+    .all(|name| of(name).is_none());
+    if !knows_us && idp.enabled {
         let name = argument(&idp.name);
         said.push(format!(
-            "The provider has to know our certificate: `twofa idp metadata {name}`."
+            "The provider has to know that: `twofa idp metadata {name}`."
         ));
     }
-    said.extend(next(idp));
+    said.extend(next(idp, knows_us));
     said
 }
 
