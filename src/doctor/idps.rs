@@ -6,7 +6,7 @@ use super::finding::Findings;
 use super::{Looked, Patient};
 use crate::clock::Time;
 use crate::error::Result;
-use crate::idp::checkup::SOON;
+use crate::idp::days::{Day, SOON};
 use crate::idp::{self, Idp, Stored};
 use crate::name::{argument, visible};
 use crate::setting::{DEFAULT_SSO, Settings};
@@ -64,41 +64,31 @@ fn found(
 
 const ANEW: &str = " --metadata FILE";
 
-/// The days of the certificates that it signs with.
+/// The days of the certificates that it signs with. One from which another takes over is no finding.
 fn theirs(idp: &Idp, stored: &[Stored], now: Time, out: &mut Findings<'_>) {
     let shown = visible(&idp.name);
-    let (over, others): (Vec<&Stored>, Vec<&Stored>) =
-        stored.iter().partition(|one| one.not_after < now);
-    let (early, valid): (Vec<&Stored>, Vec<&Stored>) =
-        others.iter().partition(|one| one.not_before > now);
     if stored.is_empty() {
         let message =
             format!("`{shown}` is enabled and has no certificate: nobody comes through it.");
         found(idp, out, "no_certificate", message, "edit", ANEW);
     }
-    for one in &over {
+    let is = |wanted: Day<'static>| {
+        let all = stored.iter();
+        all.filter(move |one| Day::of(one, stored, now) == wanted)
+    };
+    for one in is(Day::Over) {
         let message = format!(
             "A certificate of `{shown}` was valid until {}.",
             one.not_after
         );
-        let way = if others.is_empty() {
-            ANEW.to_owned()
-        } else {
-            format!(" --remove-certificate {}", one.fingerprint)
-        };
-        found(idp, out, "certificate_over", message, "edit", &way);
+        found(idp, out, "certificate_over", message, "edit", ANEW);
     }
-    let lasts = others.iter().map(|one| one.not_after).max();
-    if let Some(until) = lasts.filter(|until| *until < now.plus(SOON)) {
+    if let Some(until) = is(Day::Ends).map(|one| one.not_after).max() {
         let message = format!("The certificate of `{shown}` is valid until {until}.");
         found(idp, out, "certificate_ends", message, "edit", ANEW);
     }
-    // One that takes over later is there before its day.
-    if let (Some(one), true) = (early.first(), valid.is_empty()) {
-        let message = format!(
-            "The certificate of `{shown}` is not valid before {}.",
-            one.not_before
-        );
+    if let Some(from) = is(Day::Early).map(|one| one.not_before).min() {
+        let message = format!("The certificate of `{shown}` is not valid before {from}.");
         found(idp, out, "certificate_early", message, "edit", ANEW);
     }
 }

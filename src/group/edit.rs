@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Group, get, lookup, show};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
+use crate::idp;
 use crate::name::{self, argument, counted, fold, visible};
 use crate::permission::{self, Effect, For, State, effect};
 use crate::plan::{Change, Op, Plan, Reach};
@@ -195,6 +196,13 @@ impl Plan for RemoveGroup {
             said.push(format!(
                 "The rows of {} that name it go.",
                 grants.join(", ")
+            ));
+        }
+        for (name, value) in idp::standing_for(store, self.id)? {
+            said.push(format!(
+                "The identity provider `{}` puts people into it by the value `{}`, and will not any more.",
+                visible(&name),
+                visible(&value)
             ));
         }
         Ok(Some(said.join(" ")))

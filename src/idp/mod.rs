@@ -9,6 +9,8 @@
 #[cfg(feature = "saml")]
 pub mod checkup;
 #[cfg(feature = "saml")]
+pub mod days;
+#[cfg(feature = "saml")]
 pub mod edit;
 pub(crate) mod kept;
 #[cfg(feature = "saml")]
@@ -16,7 +18,7 @@ pub mod row;
 #[cfg(feature = "saml")]
 pub mod rules;
 #[cfg(feature = "saml")]
-pub(crate) mod subject;
+pub mod subject;
 #[cfg(feature = "saml")]
 pub(crate) mod trust;
 #[cfg(feature = "saml")]
@@ -408,6 +410,15 @@ pub fn our_metadata(store: &Store, idp: &Idp) -> Result<String> {
     trust::our_metadata(store, idp)
 }
 
+/// Our metadata for a provider that is not here yet, which wants to know us first.
+///
+/// # Errors
+/// [`Kind::InvalidValue`].
+#[cfg(feature = "saml")]
+pub fn our_metadata_at(store: &Store, acs_url: &str, own: Option<&str>) -> Result<String> {
+    trust::our_metadata_at(store, acs_url, own)
+}
+
 /// The names of those that are enabled.
 ///
 /// # Errors
@@ -513,6 +524,15 @@ pub(crate) fn that_fills(
         }
     }
     Ok(None)
+}
+
+/// The values that stand for a group, each with the name of its provider.
+pub(crate) fn standing_for(store: &Store, group: i64) -> Result<Vec<(String, String)>> {
+    let mut query = store.db().prepare_cached(
+        "SELECT name, value FROM idp_group JOIN idp ON idp.id = idp WHERE \"group\" = ?1 ORDER BY name_key, value",
+    )?;
+    let rows = query.query_map([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A user whom a provider brought.

@@ -5,7 +5,7 @@
 use url::{Host, Url};
 
 use super::vendor::FORMATS;
-use super::{Mapped, Said};
+use super::{Idp, Mapped, Said};
 use crate::error::{Error, Kind, Result};
 use crate::name::{self, fold, visible};
 
@@ -180,6 +180,26 @@ pub fn divided<'t>(text: &'t str, form: &str) -> Result<(&'t str, &'t str)> {
         _ => Err(invalid(format!("`{}` is not {form}", visible(text)))
             .hint(format!("write it as {form}"))),
     }
+}
+
+/// Refuses metadata of another provider than the one that is edited: a wrong file would make it that one, in silence.
+///
+/// # Errors
+/// [`Kind::Conflict`] with how it is said that it is meant.
+pub fn same_provider(known: &Idp, described: &str) -> Result<()> {
+    if known.entity_id == described {
+        return Ok(());
+    }
+    let message = format!(
+        "the metadata describes `{}`, and `{}` is `{}`",
+        visible(described),
+        visible(&known.name),
+        visible(&known.entity_id)
+    );
+    Err(Error::new(Kind::Conflict, message).hint(format!(
+        "if it has another entity id now, say so: --entity-id {}",
+        name::argument(described)
+    )))
 }
 
 #[cfg(test)]

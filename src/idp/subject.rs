@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, named_params};
 use super::Idp;
 use super::vendor::{PERSISTENT, TRANSIENT};
 use crate::error::Result;
-use crate::name::visible;
+use crate::name::{fold, visible};
 use crate::sso::Asserted;
 use crate::store::{Store, Tx};
 use crate::user::{self, User};
@@ -131,6 +131,29 @@ pub(crate) fn user_of(
         Some(id) => user::maybe(store, id),
         None => Ok(user::lookup(store, login)?.filter(|user| is_spelled(user, login))),
     }
+}
+
+/// Logins of users who came through `idp`, at most `most` of those that begin with `prefix`.
+///
+/// # Errors
+/// [`crate::error::Kind::Storage`].
+pub fn linked(store: &Store, idp: &Idp, prefix: &str, most: usize) -> Result<Vec<String>> {
+    let wanted = fold(prefix);
+    let mut query = store.db().prepare_cached(
+        "SELECT DISTINCT login FROM idp_user JOIN user ON user.id = user WHERE idp = ?1 ORDER BY login",
+    )?;
+    let mut rows = query.query([idp.id])?;
+    let mut logins: Vec<String> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let login: String = row.get(0)?;
+        if fold(&login).starts_with(&wanted) {
+            logins.push(login);
+        }
+        if logins.len() == most {
+            break;
+        }
+    }
+    Ok(logins)
 }
 
 /// Whether a user is called `login` but for upper and lower case. Names that merely look alike are one here and may be two

@@ -1,6 +1,6 @@
 //! What the protocol is to know of a provider and of us, from what the store has.
 
-use super::{Idp, Vendor, certificates};
+use super::{Idp, Vendor, certificates, rules};
 use crate::error::{Error, Kind, Result};
 use crate::name::{argument, visible};
 use crate::sso::certificate::Certificate;
@@ -78,6 +78,29 @@ pub(crate) fn ours(store: &Store, idp: &Idp) -> Result<Ours> {
         signing: pair.clone().filter(|_| idp.sign_requests),
         decryption: pair,
     })
+}
+
+/// Our metadata for a provider that is not here yet: without keys, for those come with it.
+///
+/// # Errors
+/// [`Kind::InvalidValue`].
+pub(crate) fn our_metadata_at(
+    store: &Store,
+    acs_url: &str,
+    own_entity_id: Option<&str>,
+) -> Result<String> {
+    let entity_id = match own_entity_id {
+        Some(given) => rules::entity_id(given)?,
+        None => super::own_entity_id(store),
+    };
+    Ok(crate::sso::metadata::print(&Ours {
+        entity_id,
+        acs_url: rules::address(acs_url).map_err(|error| {
+            error.hint("--acs-url takes an address such as https://app.example.com/saml/acs")
+        })?,
+        signing: None,
+        decryption: None,
+    }))
 }
 
 /// Our metadata, for the provider: who we are, where responses are taken, and what to encrypt them for.

@@ -63,6 +63,9 @@ impl Certificate {
         if text.len() > 2 * LONGEST {
             return Err(unread("it is longer than 16 KiB"));
         }
+        if let Some(error) = mistaken(text) {
+            return Err(error);
+        }
         let inner = match text.split_once("-----BEGIN CERTIFICATE-----") {
             Some((_, rest)) => {
                 let (inner, after) = rest
@@ -161,6 +164,27 @@ impl Certificate {
             .ok_or_else(|| {
                 unread("its key is neither RSA nor on one of the curves P-256, P-384 and P-521")
             })
+    }
+}
+
+/// What somebody took for a certificate.
+fn mistaken(text: &str) -> Option<Error> {
+    let text = text.trim_start();
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        return None;
+    }
+    if text.is_empty() {
+        Some(unread("it is empty"))
+    } else if text.contains("PRIVATE KEY-----") {
+        Some(unread("it is a private key").hint(
+            "give the certificate, which the provider makes known; a key of theirs is for nobody else",
+        ))
+    } else if text.contains("-----BEGIN CERTIFICATE REQUEST") {
+        Some(unread("it is a request for a certificate"))
+    } else if text.starts_with('<') {
+        Some(unread("it is XML").hint("--metadata FILE takes the metadata of a provider"))
+    } else {
+        None
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Described {
 /// [`Kind::InvalidValue`] when it cannot be read, has expired or lacks what a login needs; [`Kind::NotFound`] when it does
 /// not describe `entity_id`; [`Kind::Conflict`] when it describes several and none was named.
 pub fn read(text: &str, entity_id: Option<&str>, now: Time) -> Result<Described> {
+    if let Some(error) = mistaken(text) {
+        return Err(error);
+    }
     let document = xml::parse(text, FILE).map_err(unreadable)?;
     let root = Element::root(&document).ok_or_else(|| unreadable(Refusal::Malformed))?;
     let described: Vec<_> = root
@@ -65,6 +68,13 @@ pub fn read(text: &str, entity_id: Option<&str>, now: Time) -> Result<Described>
         .filter(|one| one.is(ns::METADATA, "EntityDescriptor"))
         .filter(|one| one.named(ns::METADATA, "IDPSSODescriptor").next().is_some())
         .collect();
+    let is_of_services = |one: Element<'_>| one.is(ns::METADATA, "SPSSODescriptor");
+    if described.is_empty() && root.all().into_iter().any(is_of_services) {
+        return Err(
+            wrong("it describes a service, as we are one, and no identity provider")
+                .hint("ours is for the provider; download what the provider says of itself"),
+        );
+    }
     let entity = choose(&described, entity_id)?;
     let name = entity
         .attribute("entityID")
@@ -90,6 +100,26 @@ pub fn read(text: &str, entity_id: Option<&str>, now: Time) -> Result<Described>
             .is_some_and(|word| matches!(word, "true" | "1")),
         valid_until,
     })
+}
+
+/// What somebody took for metadata.
+fn mistaken(text: &str) -> Option<Error> {
+    let text = text.trim_start();
+    let beginning: String = text.chars().take(15).collect();
+    let beginning = beginning.to_ascii_lowercase();
+    if text.is_empty() {
+        Some(wrong("it is empty"))
+    } else if !text.starts_with('<') && text.contains("-----BEGIN CERTIFICATE-----") {
+        Some(wrong("it is a certificate").hint(
+            "a new provider takes it with --certificate, one that is here with --add-certificate",
+        ))
+    } else if !text.starts_with('<') && text.contains("PRIVATE KEY-----") {
+        Some(wrong("it is a private key"))
+    } else if beginning.starts_with("<!doctype html") || beginning.starts_with("<html") {
+        Some(wrong("it is a page for a browser (HTML)").hint("download the metadata itself"))
+    } else {
+        None
+    }
 }
 
 fn wrong(why: &str) -> Error {
@@ -460,7 +490,9 @@ mod tests {
             "javascript:alert(1)",
         );
         for (text, reason) in [
-            ("", "it is not well-formed XML"),
+            ("", "it is empty"),
+            ("<!DOCTYPE html><p>", "it is a page for a browser (HTML)"),
+            ("{}", "it is not well-formed XML"),
             ("<x/>", "it describes no identity provider"),
             (&laughs, "it has a document type"),
             (&deep, "it is nested too deeply"),

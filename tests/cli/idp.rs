@@ -296,6 +296,83 @@ Next: `twofa idp edit third --acs-url URL`, where the application takes response
 }
 
 #[test]
+fn a_product_that_is_not_the_one_of_the_entity_id_is_told() {
+    let world = world();
+    let said = world.ok("idp add x --metadata okta.xml --kind entra");
+    snapbox::assert_data_eq!(
+        said.stderr,
+        str![[r#"
+warning: by its entity id it is Okta, and it got the attributes of Microsoft Entra ID.
+   hint: if that is not meant, remove it and add it without --kind
+The identity provider `x` was added. Nobody comes through it yet.
+Next: `twofa idp edit x --acs-url URL`, where the application takes responses.
+
+"#]]
+    );
+    let said = world.ok("idp add y --metadata okta.xml --kind custom");
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+}
+
+/// Some providers want to know us before they say who they are.
+#[test]
+fn our_metadata_is_there_before_the_provider_is() {
+    let world = world();
+    world
+        .run(&format!("idp metadata --acs-url {ACS}"))
+        .shows(str![[r#"
+$ twofa idp metadata --acs-url https://sp.example.org/acs
+? 0
+--- stdout
+<?xml version="1.0" encoding="UTF-8"?>
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:twofa:692865c9a376a1a82d161b0f95785955">
+  <md:SPSSODescriptor AuthnRequestsSigned="false" WantAssertionsSigned="true" protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+    <md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://sp.example.org/acs" index="0" isDefault="true"/>
+  </md:SPSSODescriptor>
+</md:EntityDescriptor>
+
+"#]]);
+    world
+        .run(&format!(
+            "idp metadata --acs-url {ACS} --own-entity-id urn:us --out twofa.xml"
+        ))
+        .shows(str![[r#"
+$ twofa idp metadata --acs-url https://sp.example.org/acs --own-entity-id urn:us --out twofa.xml
+? 0
+--- stdout
+file  twofa.xml
+--- stderr
+Give it to the provider. Next: `twofa idp add NAME --metadata FILE --acs-url https://sp.example.org/acs --own-entity-id urn:us`.
+
+"#]]);
+    let mut said = String::new();
+    for line in [
+        "idp metadata --acs-url sp.example.org",
+        "idp metadata --acs-url https://sp.example.org/acs --own-entity-id 'a b'",
+        "idp metadata",
+        "idp metadata --acs-url https://sp.example.org/acs --out absent/twofa.xml",
+    ] {
+        let done = world.run(line).done();
+        said.push_str(&format!("{line} {:?}\n{}", done.code, done.stderr));
+    }
+    snapbox::assert_data_eq!(
+        said,
+        str![[r#"
+idp metadata --acs-url sp.example.org Some(4)
+error: `sp.example.org` is no address of the web
+ hint: --acs-url takes an address such as https://app.example.com/saml/acs
+idp metadata --acs-url https://sp.example.org/acs --own-entity-id 'a b' Some(4)
+error: the entity id `a b` has a space in it
+idp metadata Some(2)
+error: whom the metadata is for is needed
+ hint: name a provider; for one that is not here yet give --acs-url URL
+idp metadata --acs-url https://sp.example.org/acs --out absent/twofa.xml Some(1)
+error: cannot write `absent/twofa.xml`: there is no directory `absent`
+
+"#]]
+    );
+}
+
+#[test]
 fn every_field_is_edited_and_cleared() {
     let world = world();
     world.ok("idp add corp --metadata entra.xml");
@@ -388,6 +465,14 @@ fn a_group_that_goes_takes_what_stands_for_it() {
         world.json("idp show corp")["group_map"].to_string(),
         r#"{"h":["Support"]}"#
     );
+    world.run("group remove Support").shows(str![[r#"
+$ twofa group remove Support
+? 2
+--- stderr
+error: are you sure? The group `Support` goes; 0 users and 0 groups are directly in it, and stay. The identity provider `corp` puts people into it by the value `h`, and will not any more.
+ hint: say yes with --yes
+
+"#]]);
     world.ok("group remove Support --yes");
     assert_eq!(world.json("idp show corp")["group_map"].to_string(), "{}");
 }

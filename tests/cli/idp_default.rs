@@ -53,6 +53,9 @@ unit      –
 value     corp
 default   –
 modified  yes
+minimum   –
+maximum   –
+meaning   The identity provider of users who have none of their own.
 changed   yes
 --- stderr
 `corp` is the provider of users who have none of their own.
@@ -95,9 +98,12 @@ unit      –
 value     –
 default   –
 modified  no
+minimum   –
+maximum   –
+meaning   The identity provider of users who have none of their own.
 changed   yes
 --- stderr
-There is no default provider.
+There is no default provider; it was `corp`.
 
 "#]]);
     world.run("idp remove corp").shows(str![[r#"
@@ -143,6 +149,41 @@ idp.removed corp ok
     );
 }
 
+/// The next step is said where it is one, and who is replaced.
+#[test]
+fn the_default_is_spoken_of_where_there_is_none() {
+    let world = with_corp();
+    world.ok(&format!(
+        "idp add partners --metadata okta.xml --acs-url {ACS} --employees none --externals existing"
+    ));
+    world.ok(&format!(
+        "idp add firm --metadata onelogin.xml --acs-url {ACS}"
+    ));
+    let mut said = String::new();
+    for line in [
+        "idp enable partners",
+        "idp default corp",
+        "idp enable firm",
+        "idp default firm",
+        "idp default firm",
+        "idp default --none",
+    ] {
+        said.push_str(&format!("{line}: {}", world.ok(line).stderr));
+    }
+    snapbox::assert_data_eq!(
+        said,
+        str![[r#"
+idp enable partners: The identity provider `partners` is enabled.
+idp default corp: `corp` is the provider of users who have none of their own.
+idp enable firm: The identity provider `firm` is enabled.
+idp default firm: `firm` is the provider of users who have none of their own; it was `corp`.
+idp default firm: `firm` is the provider of users who have none of their own already.
+idp default --none: There is no default provider; it was `firm`.
+
+"#]]
+    );
+}
+
 #[test]
 fn what_the_provider_calls_a_user_is_forgotten() {
     let world = with_corp();
@@ -151,17 +192,26 @@ fn what_the_provider_calls_a_user_is_forgotten() {
         SELECT 1, 'a-1', id, '[]', 0, 0, 0 FROM user WHERE login = 'alice'",
     );
     assert_eq!(world.json("idp show corp")["users"], 1);
-    world
-        .run("idp edit corp --unlink alice bob -o json --quiet")
-        .json(0);
+    for login in ["bob", "alcie"] {
+        let error = world
+            .run(&format!("idp edit corp --unlink alice {login} -o json"))
+            .exits(3)
+            .error();
+        assert_eq!(error["kind"], "not_found", "{login}");
+    }
+    assert_eq!(
+        crate::completions::told(&world, "twofa idp edit corp --unlink "),
+        ["alice"]
+    );
+    world.json("idp edit corp --unlink alice --quiet");
     assert_eq!(world.json("idp show corp")["users"], 0);
-    assert_eq!(world.json("idp edit corp --unlink alice")["changed"], false);
+    world.run("idp edit corp --unlink alice").exits(3);
     world.run("idp edit corp --unlink alcie").shows(str![[r#"
 $ twofa idp edit corp --unlink alcie
 ? 3
 --- stderr
-error: no user is named `alcie`
- hint: did you mean `alice`?
+error: no user who came through `corp` is named `alcie`
+ hint: `twofa user list` lists what there is
 
 "#]]);
     let detail =

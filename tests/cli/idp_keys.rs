@@ -11,7 +11,7 @@ fn a_certificate_takes_over_from_another() {
     snapbox::assert_data_eq!(
         said.stderr,
         str![[r#"
-The identity provider `corp` was changed.
+The identity provider `corp` was changed: certificates.
 It has 4 certificates. New: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z), d1ebefa1ce0e6d2e… (until 2126-11-04T22:46:33Z).
 
 "#]]
@@ -45,7 +45,7 @@ error: no certificate is named `00000000`
     snapbox::assert_data_eq!(
         said.stderr,
         str![[r#"
-The identity provider `corp` was changed.
+The identity provider `corp` was changed: certificates.
 It has 2 certificates. Gone: 8788977493b68491… (until 2126-11-04T22:46:39Z), 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z).
 
 "#]]
@@ -58,7 +58,7 @@ It has 2 certificates. Gone: 8788977493b68491… (until 2126-11-04T22:46:39Z), 9
     snapbox::assert_data_eq!(
         said.stderr,
         str![[r#"
-The identity provider `corp` was changed.
+The identity provider `corp` was changed: sso url, slo url, certificates.
 It has 1 certificate. Gone: 94c5272ba9d204b5… (until 2126-11-04T22:46:36Z), d1ebefa1ce0e6d2e… (until 2126-11-04T22:46:33Z).
 
 "#]]
@@ -80,8 +80,8 @@ fn a_key_pair_of_ours_signs_and_is_given_to_the_provider() {
     snapbox::assert_data_eq!(
         said.stderr,
         str![[r#"
-The identity provider `corp` was changed.
-The provider has to know our certificate: `twofa idp metadata corp`.
+The identity provider `corp` was changed: sign requests, own certificate.
+The provider has to know that: `twofa idp metadata corp`.
 
 "#]]
     );

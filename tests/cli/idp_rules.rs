@@ -44,6 +44,7 @@ fn addresses_and_names_keep_their_rules() {
             "idp edit corp --map mail=password",
             "idp edit corp --group Staff",
             "idp edit corp --group a=Stuff",
+            "idp edit corp --no-group Staff",
             "idp edit corp --name -x",
             "idp edit crop --name x",
         ],
@@ -53,19 +54,19 @@ fn addresses_and_names_keep_their_rules() {
         str![[r#"
 idp edit corp --acs-url http://sp.example.org/acs
   4 invalid_value: `http://sp.example.org/acs` is not protected: it is https://, and http:// only for localhost
-  -
+  --acs-url takes an address such as https://app.example.com/saml/acs
 idp edit corp --acs-url https://a:b@sp.example.org/acs
   4 invalid_value: `https://a:b@sp.example.org/acs` has a user name or a password in it
-  -
+  --acs-url takes an address such as https://app.example.com/saml/acs
 idp edit corp --acs-url https://sp.example.org/acs#x
   4 invalid_value: `https://sp.example.org/acs#x` has a fragment (#…) in it, which no browser sends
-  -
+  --acs-url takes an address such as https://app.example.com/saml/acs
 idp edit corp --sso-url javascript:alert(1)
   4 invalid_value: `javascript:alert(1)` is no address of the web
-  -
+  --sso-url takes an address such as https://idp.example.com/saml
 idp edit corp --slo-url idp.example.com
   4 invalid_value: `idp.example.com` is no address of the web
-  -
+  --slo-url takes an address such as https://idp.example.com/saml
 idp edit corp --entity-id 'a b'
   4 invalid_value: the entity id `a b` has a space in it
   -
@@ -90,6 +91,9 @@ idp edit corp --group Staff
 idp edit corp --group a=Stuff
   3 not_found: no group is named `Stuff`
   `twofa group list` lists what there is
+idp edit corp --no-group Staff
+  3 not_found: no value that stands for groups is named `Staff`
+  `twofa idp show corp` lists what there is
 idp edit corp --name -x
   2 usage: unexpected argument '-x' found
   to pass '-x' as a value, use '-- -x'
@@ -107,6 +111,11 @@ idp edit crop --name x
 #[test]
 fn what_a_new_provider_lacks_is_asked_for() {
     let world = world();
+    let ours = include_str!("../keys/ours.pem");
+    let (key, _) = ours.split_once("-----BEGIN CERTIFICATE").unwrap();
+    world.write("key.pem", key);
+    world.write("empty.xml", "");
+    world.ok(&format!("idp metadata --acs-url {ACS} --out own.xml"));
     let text = refusals(
         &world,
         &[
@@ -118,7 +127,15 @@ fn what_a_new_provider_lacks_is_asked_for() {
             "idp add lab --entity-id urn:x --sso-url https://idp.example.com/sso --certificate absent.pem",
             "idp add lab --metadata entra.xml --entity-id urn:x",
             "idp add lab --metadata provider.pem",
+            "idp add lab --metadata key.pem",
+            "idp add lab --metadata empty.xml",
+            "idp add lab --metadata -",
+            "idp add lab --metadata own.xml",
+            "idp add lab --metadata https://idp.example.com/metadata",
             "idp add lab --metadata absent.xml",
+            "idp add lab --certificate key.pem",
+            "idp add lab --certificate entra.xml",
+            "idp add lab --certificate empty.xml",
         ],
     );
     snapbox::assert_data_eq!(
@@ -146,10 +163,34 @@ idp add lab --metadata entra.xml --entity-id urn:x
   3 not_found: the metadata does not describe `urn:x`, but `https://sts.windows.net/11111111-2222-3333-4444-555555555555/`
   --entity-id URI says which is meant
 idp add lab --metadata provider.pem
-  4 invalid_value: the metadata cannot be used: it is not well-formed XML
+  4 invalid_value: the metadata cannot be used: it is a certificate
+  a new provider takes it with --certificate, one that is here with --add-certificate
+idp add lab --metadata key.pem
+  4 invalid_value: the metadata cannot be used: it is a private key
   -
+idp add lab --metadata empty.xml
+  4 invalid_value: the metadata cannot be used: it is empty
+  -
+idp add lab --metadata -
+  2 missing_answer: standard input has no metadata for --metadata -
+  -
+idp add lab --metadata own.xml
+  4 invalid_value: the metadata cannot be used: it describes a service, as we are one, and no identity provider
+  ours is for the provider; download what the provider says of itself
+idp add lab --metadata https://idp.example.com/metadata
+  4 invalid_value: `https://idp.example.com/metadata` is an address, and a file is wanted
+  download it first, and give the name of the file
 idp add lab --metadata absent.xml
   1 io: cannot read `absent.xml`: No such file or directory (os error 2)
+  -
+idp add lab --certificate key.pem
+  4 invalid_value: `key.pem`: the certificate cannot be used: it is a private key
+  give the certificate, which the provider makes known; a key of theirs is for nobody else
+idp add lab --certificate entra.xml
+  4 invalid_value: `entra.xml`: the certificate cannot be used: it is XML
+  --metadata FILE takes the metadata of a provider
+idp add lab --certificate empty.xml
+  4 invalid_value: `empty.xml`: the certificate cannot be used: it is empty
   -
 
 "#]]
@@ -223,6 +264,36 @@ error: the metadata describes 2 providers: `http://www.okta.com/exk1fcia6d6EMsf3
         .stdin(okta)
         .succeeds();
     assert_eq!(done.stderr, "");
+}
+
+/// A wrong file makes no provider another one.
+#[test]
+fn metadata_of_another_provider_is_refused() {
+    let world = with_corp();
+    world
+        .run("idp edit corp --metadata okta.xml")
+        .shows(str![[r#"
+$ twofa idp edit corp --metadata okta.xml
+? 4
+--- stderr
+error: the metadata describes `http://www.okta.com/exk1fcia6d6EMsf331d8`, and `corp` is `https://sts.windows.net/11111111-2222-3333-4444-555555555555/`
+ hint: if it has another entity id now, say so: --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8
+
+"#]]);
+    assert_eq!(world.json("idp show corp")["kind"], "entra");
+    world
+        .run("idp edit corp --metadata okta.xml --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8 --kind okta -o csv")
+        .shows(str![[r#"
+$ twofa idp edit corp --metadata okta.xml --entity-id http://www.okta.com/exk1fcia6d6EMsf331d8 --kind okta -o csv
+? 0
+--- stdout
+name,kind,enabled,default,entity_id,sso_url,slo_url,own_entity_id,acs_url,name_id_format,login_attribute,idp_initiated,sign_requests,allow_sha1,require_mfa_context,mfa_contexts,mfa_attribute,employees,externals,external_when,administrators,update_users,attribute_map,groups_attribute,group_map,certificates,own_certificate,users,created_at,changed,warnings
+corp,okta,true,false,http://www.okta.com/exk1fcia6d6EMsf331d8,https://example.okta.com/app/example_twofa_1/exk1fcia6d6EMsf331d8/sso/saml,,urn:twofa:692865c9a376a1a82d161b0f95785955,https://sp.example.org/acs,urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress,,false,false,false,false,,http://schemas.microsoft.com/claims/authnmethodsreferences=http://schemas.microsoft.com/claims/multipleauthn,existing,none,,false,false,"{""email"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress""],""first_name"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname""],""last_name"":[""http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname""],""name"":[""http://schemas.microsoft.com/identity/claims/displayname""]}",http://schemas.microsoft.com/ws/2008/06/identity/claims/groups,{},"[{""fingerprint"":""f633ccf07f1ee5fc47ad94ad7b0b33effc00804f7a87cb1a76a28e307794d994"",""not_before"":""2025-01-01T00:00:00Z"",""not_after"":""2035-01-01T00:00:00Z""}]",,0,2026-11-30T00:00:00Z,true,
+--- stderr
+The identity provider `corp` was changed: kind, entity id, sso url, slo url.
+
+"#]]);
+    world.run("idp edit corp --metadata okta.xml").succeeds();
 }
 
 #[test]

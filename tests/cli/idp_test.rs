@@ -113,15 +113,95 @@ fn certificates_have_their_days() {
     world.ok("idp edit corp --remove-certificate f633ccf0");
     world.later(-2_980 * day);
     tell(&world, "not yet");
+    world.later(-1_000 * day);
+    for line in [
+        "idp enable corp",
+        "idp edit corp --add-certificate stranger.pem",
+    ] {
+        let done = world.run(&format!("{line} -o json")).json(0);
+        text.push_str(&format!("{line}: {}\n", done["warnings"]));
+    }
     snapbox::assert_data_eq!(
         text,
         str![[r#"
-soon: "f633ccf07f1ee5fc… (RSA, 2048 bits) is valid until 2035-01-01T00:00:00Z, for 14d more."
+soon: "f633ccf07f1ee5fc… (RSA, 2048 bits) is valid until 2035-01-01T00:00:00Z, for 14 days more."
   "get the new one from the provider, then `twofa idp edit corp --metadata FILE` or --add-certificate FILE"
-over: "f633ccf07f1ee5fc… (RSA, 2048 bits) was valid until 2035-01-01T00:00:00Z, 16d ago. Signatures are checked with it all the same."
+over: "f633ccf07f1ee5fc… (RSA, 2048 bits) was valid until 2035-01-01T00:00:00Z, 16 days ago. Signatures are checked with it all the same."
   "get the new one from the provider, then `twofa idp edit corp --metadata FILE` or --add-certificate FILE"
 not yet: "d1ebefa1ce0e6d2e… (RSA, 2048 bits) is valid from 2026-11-28T22:46:33Z on, not yet."
   "signatures are checked with it all the same; look at the clocks of both sides"
+idp enable corp: [{"kind":"certificate_not_yet_valid","message":"the certificate of `corp` is not valid before 2026-11-28T22:46:33Z; signatures are checked with it all the same.","hint":"get the new one from the provider, then `twofa idp edit corp --metadata FILE`"}]
+idp edit corp --add-certificate stranger.pem: [{"kind":"certificate_not_yet_valid","message":"the certificate of `corp` is not valid before 2026-11-28T22:46:33Z; signatures are checked with it all the same.","hint":"get the new one from the provider, then `twofa idp edit corp --metadata FILE`"}]
+
+"#]]
+    );
+}
+
+/// While a newer certificate is there, the end of an older one is nothing wrong, here as for `doctor`.
+#[test]
+fn a_certificate_from_which_another_takes_over_is_fine() {
+    let world = with_corp();
+    world.write("ending.pem", include_str!("../keys/ending.pem"));
+    world.ok("idp edit corp --add-certificate ending.pem");
+    let mut text = String::new();
+    for days in [0, 20, 20] {
+        world.later(days * 86_400);
+        let tested = world.json("idp test corp");
+        for row in tested["checks"].as_array().unwrap() {
+            if row["check"] == "certificate" {
+                text.push_str(&format!("{} {}\n", row["message"], row["hint"]));
+            }
+        }
+    }
+    // Alone it is not.
+    world
+        .run("idp edit corp --remove-certificate f633ccf0")
+        .shows(str![[r#"
+$ twofa idp edit corp --remove-certificate f633ccf0
+? 0
+--- stdout
+name                 corp
+kind                 entra
+enabled              yes
+default              no
+entity id            https://sts.windows.net/11111111-2222-3333-4444-555555555555/
+sso url              https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/saml2
+slo url              https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/saml2
+own entity id        urn:twofa:692865c9a376a1a82d161b0f95785955
+acs url              https://sp.example.org/acs
+name id format       urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress
+idp initiated        no
+sign requests        no
+allow sha1           no
+require mfa context  no
+mfa attribute        http://schemas.microsoft.com/claims/authnmethodsreferences=http://schemas.microsoft.com/claims/multipleauthn
+employees            existing
+externals            none
+administrators       no
+update users         no
+attribute map        http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress=email, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname=first_name, http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname=last_name, http://schemas.microsoft.com/identity/claims/displayname=name
+groups attribute     http://schemas.microsoft.com/ws/2008/06/identity/claims/groups
+certificates         f389ee50fafd377fbf05c3e337ea9fd56bdb14485e209023fbd2bf38c8694b8c 2025-01-01T00:00:00Z 2026-12-20T00:00:00Z
+users                0
+created at           2026-11-30T00:00:00Z
+changed              yes
+--- stderr
+warning: the certificate of `corp` was valid until 2026-12-20T00:00:00Z; signatures are checked with it all the same.
+   hint: get the new one from the provider, then `twofa idp edit corp --metadata FILE`
+The identity provider `corp` was changed: certificates.
+It has 1 certificate. Gone: f633ccf07f1ee5fc… (until 2035-01-01T00:00:00Z).
+
+"#]]);
+    world.run("idp test corp").exits(20);
+    snapbox::assert_data_eq!(
+        text,
+        str![[r#"
+"f633ccf07f1ee5fc… (RSA, 2048 bits) is valid until 2035-01-01T00:00:00Z." null
+"f389ee50fafd377f… (RSA, 2048 bits) is valid until 2026-12-20T00:00:00Z, for 20 days more; f633ccf07f1ee5fc… takes over from it." "once the provider signs with the newer one, `twofa idp edit corp --remove-certificate f389ee50fafd377f`"
+"f633ccf07f1ee5fc… (RSA, 2048 bits) is valid until 2035-01-01T00:00:00Z." null
+"f389ee50fafd377f… (RSA, 2048 bits) is valid until 2026-12-20T00:00:00Z, for less than a day more; f633ccf07f1ee5fc… takes over from it." "once the provider signs with the newer one, `twofa idp edit corp --remove-certificate f389ee50fafd377f`"
+"f633ccf07f1ee5fc… (RSA, 2048 bits) is valid until 2035-01-01T00:00:00Z." null
+"f389ee50fafd377f… (RSA, 2048 bits) was valid until 2026-12-20T00:00:00Z, 20 days ago; f633ccf07f1ee5fc… takes over from it." "once the provider signs with the newer one, `twofa idp edit corp --remove-certificate f389ee50fafd377f`"
 
 "#]]
     );

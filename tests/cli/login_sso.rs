@@ -60,6 +60,36 @@ pub fn told(verdict: &Value) -> Value {
     ])
 }
 
+/// `idp test` tells of a response that logged somebody in that it did.
+#[test]
+fn a_response_that_counted_is_told_to_have() {
+    let world = world();
+    let challenge = begun(&world, "login start alice --idp corp");
+    let response = answered(&world, |_| {});
+    // The certificate is too young for these days, which is 20 by itself.
+    let replay = || {
+        let tested = world
+            .run("idp test corp --saml-response-stdin -o json")
+            .stdin(&response)
+            .json(20);
+        let rows = tested["checks"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["check"] == "replay")
+            .map(Value::to_string)
+    };
+    assert_eq!(replay(), None);
+    world
+        .run(&format!("login verify {challenge} --saml-response-stdin"))
+        .stdin(&response)
+        .succeeds();
+    snapbox::assert_data_eq!(
+        replay().unwrap(),
+        str![[
+            r#"{"check":"replay","ok":false,"message":"Its assertion has counted already: a login would be refused.","hint":"log in once more, and copy the response before it is handed on"}"#
+        ]]
+    );
+}
+
 #[test]
 fn a_login_goes_to_the_provider_and_comes_back() {
     let world = world();

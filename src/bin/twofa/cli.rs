@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{BoolishValueParser, PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use twofa::vault::Form;
 
@@ -301,4 +302,40 @@ pub struct CodeFrom {
     /// Read the code from standard input, one line
     #[arg(long)]
     pub code_stdin: bool,
+}
+
+/// A value that is yes or no, or another word for it; these two are shown and offered.
+#[derive(Debug, Clone, Copy)]
+pub struct YesOrNo;
+
+impl TypedValueParser for YesOrNo {
+    type Value = bool;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<bool, clap::Error> {
+        BoolishValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(["yes", "no"].into_iter().map(PossibleValue::new)))
+    }
+}
+
+/// An option of `edit`, where leaving it out changes nothing: it has no default there.
+pub fn without_default(argument: clap::Arg) -> clap::Arg {
+    let help = argument.get_help().map(ToString::to_string);
+    match help
+        .as_deref()
+        .and_then(|help| help.split_once(" [default:"))
+    {
+        Some((help, _)) => {
+            let help = help.to_owned();
+            argument.help(help)
+        }
+        None => argument,
+    }
 }

@@ -38,7 +38,10 @@ use crate::complete::line::{before, given, place};
 use crate::process;
 
 #[cfg(feature = "saml")]
-pub use self::idps::{fingerprints, group_values, idps, mapped, name_id_formats, valued_groups};
+pub use self::idps::{
+    fingerprints, group_values, idps, idps_that, linked_users, mapped, name_id_formats,
+    valued_groups,
+};
 pub use self::storeless::{
     accounts, lives, mappings, outcomes, times, times_past, times_to_come, waits,
 };

@@ -8,17 +8,15 @@ use serde::Serialize;
 
 pub use self::rehearsal::Rehearsed;
 
+use super::days::{Day, SOON, beginning, in_days};
 use super::{Idp, Stored, Taken, certificates, trust};
-use crate::clock::{Time, spoken};
+use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::name::argument;
 use crate::sso::certificate::Certificate;
 use crate::sso::request::{Wanted, redirect};
 use crate::sso::{Ours, Provider, pair};
 use crate::store::Store;
-
-/// How long before its end a certificate is worth a word: time enough for a roll-over.
-pub(crate) const SOON: i64 = 30 * 86_400;
 
 /// What was looked at, and what of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -156,44 +154,60 @@ fn theirs(store: &Store, idp: &Idp, checks: &mut Vec<CheckRow>) -> Result<()> {
         ));
     }
     for one in &stored {
-        checks.push(certificate(store.now(), idp, one));
+        let day = Day::of(one, &stored, store.now());
+        checks.push(certificate(store.now(), idp, one, day));
     }
     Ok(())
 }
 
-fn certificate(now: Time, idp: &Idp, stored: &Stored) -> CheckRow {
-    let short = &stored.fingerprint[..stored.fingerprint.len().min(16)];
+fn certificate(now: Time, idp: &Idp, stored: &Stored, day: Day<'_>) -> CheckRow {
+    let short = beginning(stored);
     let key = Certificate::from_der(&stored.der).map(|one| one.key_in_words());
     let what = match key {
         Ok(key) => format!("{short}… ({key})"),
         Err(error) => return CheckRow::failed("certificate", &error),
     };
-    let until = stored.not_after;
+    let (from, until) = (stored.not_before, stored.not_after);
+    let validity = if until < now {
+        let ago = in_days(now.since(until));
+        format!("{what} was valid until {until}, {ago} ago")
+    } else if from > now {
+        format!("{what} is valid from {from} on, not yet")
+    } else if until < now.plus(SOON) {
+        let left = in_days(until.since(now));
+        format!("{what} is valid until {until}, for {left} more")
+    } else {
+        format!("{what} is valid until {until}")
+    };
     let replace = format!(
         "get the new one from the provider, then `{} --metadata FILE` or --add-certificate FILE",
         edit(idp)
     );
-    if stored.not_before > now {
-        let message = format!("{what} is valid from {} on, not yet.", stored.not_before);
-        return CheckRow::bad(
+    let all_the_same = "Signatures are checked with it all the same.";
+    match day {
+        Day::Good | Day::Coming => CheckRow::good("certificate", format!("{validity}.")),
+        Day::Early => CheckRow::bad(
             "certificate",
-            message,
+            format!("{validity}."),
             "signatures are checked with it all the same; look at the clocks of both sides",
-        );
+        ),
+        Day::Ends => CheckRow::bad("certificate", format!("{validity}."), replace),
+        Day::Over => CheckRow::bad(
+            "certificate",
+            format!("{validity}. {all_the_same}"),
+            replace,
+        ),
+        Day::Followed(newer) => CheckRow {
+            hint: Some(format!(
+                "once the provider signs with the newer one, `{} --remove-certificate {short}`",
+                edit(idp)
+            )),
+            ..CheckRow::good(
+                "certificate",
+                format!("{validity}; {}… takes over from it.", beginning(newer)),
+            )
+        },
     }
-    if until < now {
-        let message = format!(
-            "{what} was valid until {until}, {} ago. Signatures are checked with it all the same.",
-            spoken(now.since(until))
-        );
-        return CheckRow::bad("certificate", message, replace);
-    }
-    if until < now.plus(SOON) {
-        let left = spoken(until.since(now));
-        let message = format!("{what} is valid until {until}, for {left} more.");
-        return CheckRow::bad("certificate", message, replace);
-    }
-    CheckRow::good("certificate", format!("{what} is valid until {until}."))
 }
 
 fn address(idp: &Idp) -> CheckRow {

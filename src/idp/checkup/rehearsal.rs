@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::CheckRow;
 use crate::clock::{Time, spoken};
@@ -85,8 +86,24 @@ pub(super) fn judge(
             ),
         ));
     }
+    if has_counted(store, idp, &asserted)? {
+        rows.push(CheckRow::bad(
+            "replay",
+            "Its assertion has counted already: a login would be refused.",
+            "log in once more, and copy the response before it is handed on",
+        ));
+    }
     let rehearsed = rehearse(store, idp, &asserted, &mut rows)?;
     Ok((rows, Some(rehearsed)))
+}
+
+/// Whether a login was granted with it. The hash is the one of `login/redirected.rs`.
+fn has_counted(store: &Store, idp: &Idp, asserted: &Asserted) -> Result<bool> {
+    let id: [u8; 32] = Sha256::digest(asserted.assertion_id.as_bytes()).into();
+    let mut query = store.db().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM sso_assertion WHERE idp = ?1 AND id_hash = ?2)",
+    )?;
+    Ok(query.query_row(rusqlite::params![idp.id, id], |row| row.get(0))?)
 }
 
 fn sentence(refused: &Refused) -> String {

@@ -7,16 +7,20 @@ use serde_json::{Value, json};
 
 use self::wanted::{Whole, wanted};
 use super::row::IdpRow;
+use super::subject::linked;
 use super::{Idp, PRIVATE_KEY, Said, Vendor, get, lookup};
 use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
-use crate::name::{counted, fold, visible};
+use crate::name::{counted, fold, not_found, visible};
 use crate::plan::{Change, Op, Plan, Reach, added_again, in_use};
 use crate::setting::{DEFAULT_SSO, SetSettings, Settings};
 use crate::store::{Store, Tx};
 use crate::user;
 
 pub use self::wanted::{Certificates, Fields, Pair};
+
+/// Among how many of those who came through a provider a near miss is looked for.
+const NEAR: usize = 1_000;
 
 /// What of a row is changed by these plans.
 const CHANGED: &[&str] = &[
@@ -90,10 +94,12 @@ impl PutIdp {
             "SELECT EXISTS (SELECT 1 FROM idp_user WHERE idp = ?1 AND user = ?2)",
         )?;
         for login in &self.fields.unlink {
-            let user = user::find(store, login)?;
-            let is_known: bool = query.query_row([idp, user.id], |row| row.get(0))?;
-            if is_known && !found.iter().any(|(id, _)| *id == user.id) {
-                found.push((user.id, user.login));
+            let known = match user::lookup(store, login)? {
+                Some(user) if query.query_row([idp, user.id], |row| row.get(0))? => user,
+                _ => return Err(never_came(store, idp, login)),
+            };
+            if !found.iter().any(|(id, _)| *id == known.id) {
+                found.push((known.id, known.login));
             }
         }
         Ok(found)
@@ -143,6 +149,20 @@ impl PutIdp {
         let have = self.have(store)?;
         let before = have.as_ref().is_some_and(|have| have.idp.administrators);
         Ok(before || self.wanted(store, have.as_ref())?.idp.administrators)
+    }
+}
+
+/// The error for somebody who is to be forgotten and never came, with the near miss among those who did.
+fn never_came(store: &Store, idp: i64, login: &str) -> Error {
+    let known = get(store, idp).and_then(|idp| Ok((linked(store, &idp, "", NEAR)?, idp.name)));
+    match known {
+        Ok((logins, name)) => not_found(
+            &format!("user who came through `{}`", visible(&name)),
+            login,
+            logins,
+            "twofa user list",
+        ),
+        Err(error) => error,
     }
 }
 

@@ -226,17 +226,30 @@ fn patch<G: Clone, T>(
     Ok(())
 }
 
+/// What an address of theirs and one of ours look like.
+const THEIRS: &str = "https://idp.example.com/saml";
+const OURS: &str = "https://app.example.com/saml/acs";
+
+/// An address; what is none names the option that it was given by.
+fn address(url: &str, option: &str, such_as: &str) -> Result<String> {
+    let say = format!("{option} takes an address such as {such_as}");
+    rules::address(url).map_err(|error| error.hint(say))
+}
+
 fn addresses(idp: &mut Idp, fields: &Fields) -> Result<()> {
     let entity_id = fields.entity_id.as_deref().map(rules::entity_id);
     if let Some(entity_id) = entity_id.transpose()? {
         idp.entity_id = idp.vendor.entity_id(&entity_id).into_owned();
     }
+    let sso_url = fields.sso_url.as_deref();
     set(
         &mut idp.sso_url,
-        fields.sso_url.as_deref().map(rules::address).transpose()?,
+        sso_url
+            .map(|url| address(url, "--sso-url", THEIRS))
+            .transpose()?,
     );
     patch(&mut idp.slo_url, fields.slo_url.as_ref(), |url| {
-        rules::address(url)
+        address(url, "--slo-url", THEIRS)
     })?;
     patch(
         &mut idp.own_entity_id,
@@ -244,7 +257,7 @@ fn addresses(idp: &mut Idp, fields: &Fields) -> Result<()> {
         |id| rules::entity_id(id),
     )?;
     if let Some(url) = &fields.acs_url {
-        idp.acs_url = Some(rules::address(url)?);
+        idp.acs_url = Some(address(url, "--acs-url", OURS)?);
     }
     for (is_missing, what, option) in [
         (idp.entity_id.is_empty(), "the entity id", "--entity-id URI"),
@@ -383,7 +396,14 @@ fn named(have: &[Stored], idp: &str, beginning: &str) -> Result<usize> {
 fn change_groups(store: &Store, whole: &mut Whole, fields: &Fields) -> Result<()> {
     for value in &fields.no_groups {
         let value = rules::value(value)?;
-        whole.groups.remove(&value);
+        if whole.groups.remove(&value).is_none() {
+            return Err(crate::name::not_found(
+                "value that stands for groups",
+                &value,
+                whole.groups.keys(),
+                &format!("twofa idp show {}", argument(&whole.idp.name)),
+            ));
+        }
     }
     let mut named = Groups::new();
     for (value, name) in &fields.groups {

@@ -144,20 +144,27 @@ const WIDTH: usize = 80;
 /// Lines of words, those after the first moved in a little. A word that is longer than a line stays whole, and so does
 /// what stands in backticks.
 fn wrapped(text: &str) -> String {
-    let (mut lines, mut width, mut quoted) = (String::new(), 0, false);
+    wrapped_to(WIDTH, 0, 2, text)
+}
+
+/// The same, `used` of whose first line is taken already, and with the other lines moved in by `indent`.
+pub fn wrapped_to(most: usize, used: usize, indent: usize, text: &str) -> String {
+    let (mut lines, mut width, mut quoted) = (String::new(), used, false);
+    let mut is_first = true;
     let words = text.split(|c: char| {
         quoted ^= c == '`';
         c == ' ' && !quoted
     });
     for word in words {
         let long = word.width();
-        if width > 0 && width + 1 + long > WIDTH {
-            lines.push_str("\n  ");
-            width = 2;
-        } else if width > 0 {
+        if !is_first && width + 1 + long > most {
+            lines.push_str(&format!("\n{:indent$}", ""));
+            width = indent;
+        } else if !is_first {
             lines.push(' ');
             width += 1;
         }
+        is_first = false;
         lines.push_str(word);
         width += long;
     }

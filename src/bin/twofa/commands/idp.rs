@@ -2,28 +2,30 @@
 
 mod checked;
 mod given;
+mod metadata;
+mod news;
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueHint};
 use serde_json::Value;
-use twofa::change::Committed;
 use twofa::error::{Error, Kind, Result};
-use twofa::files::PrivateFile;
 use twofa::guard::Allowance;
 use twofa::idp::edit::{Certificates, Fields, PutIdp, RemoveIdp, default_to};
 use twofa::idp::row::{FIELDS, IdpRow};
-use twofa::idp::{self, Idp as Stored, Vendor, our_metadata};
-use twofa::name::{argument, counted, visible};
+use twofa::idp::{self, Idp as Stored, Taken, Vendor, days};
+use twofa::name::{argument, visible};
+use twofa::plan::Warning;
 use twofa::setting;
 use twofa::store::Store;
 
 use self::checked::Test;
 pub use self::checked::response;
 use self::given::{Given, Gone, Understood, certificates};
+use self::metadata::Metadata;
+use self::news::news;
 use super::or_none;
-use crate::answer::{Answer, Row, only, row};
+use crate::answer::{Answer, Row, row};
 use crate::cli::{Format, Lockout};
 use crate::complete;
 use crate::session::Context;
@@ -51,7 +53,7 @@ pub enum Idp {
     Remove(Remove),
     /// Let users log in through a provider
     #[command(after_help = "Examples:\n  twofa idp enable corp\n  twofa idp enable corp -o json")]
-    Enable(Named),
+    Enable(Disabled),
     /// Let nobody log in through a provider
     #[command(
         after_help = "Examples:\n  twofa idp disable corp\n  twofa idp disable corp --yes --allow-lockout=3"
@@ -60,9 +62,9 @@ pub enum Idp {
     /// Make a provider that of users who have none of their own
     #[command(after_help = "Examples:\n  twofa idp default corp\n  twofa idp default --none")]
     Default(DefaultIdp),
-    /// Print our metadata, for the provider
+    /// Print our metadata, for a provider that is here or will be
     #[command(
-        after_help = "Examples:\n  twofa idp metadata corp\n  twofa idp metadata corp --out twofa.xml"
+        after_help = "Examples:\n  twofa idp metadata corp\n  twofa idp metadata corp --out twofa.xml\n  twofa idp metadata --acs-url https://app.example.com/saml/acs"
     )]
     Metadata(Metadata),
     /// Look for what a login through a provider would fail of; nothing is sent
@@ -77,6 +79,14 @@ pub enum Idp {
 pub struct Named {
     /// The name, in any case
     #[arg(value_name = "NAME", add = complete::idps())]
+    name: String,
+}
+
+/// `idp enable`.
+#[derive(Debug, Args)]
+pub struct Disabled {
+    /// The name, in any case
+    #[arg(value_name = "NAME", add = complete::idps_that(false))]
     name: String,
 }
 
@@ -110,7 +120,7 @@ pub struct Add {
 
 /// `idp edit`.
 #[derive(Debug, Args)]
-#[command(after_help = EDIT)]
+#[command(after_help = EDIT, mut_args(crate::cli::without_default))]
 pub struct Edit {
     #[command(flatten)]
     named: Named,
@@ -128,8 +138,9 @@ pub struct Edit {
 /// `idp disable`.
 #[derive(Debug, Args)]
 pub struct Disable {
-    #[command(flatten)]
-    named: Named,
+    /// The name, in any case
+    #[arg(value_name = "NAME", add = complete::idps_that(true))]
+    name: String,
     #[command(flatten)]
     lockout: Lockout,
 }
@@ -150,23 +161,13 @@ pub struct Remove {
 #[derive(Debug, Args)]
 pub struct DefaultIdp {
     /// The name, in any case
-    #[arg(value_name = "NAME", add = complete::idps(), required_unless_present = "none")]
+    #[arg(value_name = "NAME", add = complete::idps_that(true), required_unless_present = "none")]
     name: Option<String>,
     /// There is no default
     #[arg(long, conflicts_with = "name")]
     none: bool,
     #[command(flatten)]
     lockout: Lockout,
-}
-
-/// `idp metadata`.
-#[derive(Debug, Args)]
-pub struct Metadata {
-    #[command(flatten)]
-    named: Named,
-    /// Write it into a new file; - is standard output
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    out: Option<PathBuf>,
 }
 
 const TABLE: &[&str] = &[
@@ -197,10 +198,10 @@ pub fn run(context: &mut Context, verb: Idp) -> Result<Answer> {
         }
         Idp::Edit(args) => edit(context, &args),
         Idp::Remove(args) => remove(context, &args),
-        Idp::Enable(named) => enable(context, &named, true, Allowance::Nobody),
-        Idp::Disable(args) => enable(context, &args.named, false, args.lockout.allowance()),
+        Idp::Enable(named) => enable(context, &named.name, true, Allowance::Nobody),
+        Idp::Disable(args) => enable(context, &args.name, false, args.lockout.allowance()),
         Idp::Default(args) => default(context, &args),
-        Idp::Metadata(args) => metadata(context, &args),
+        Idp::Metadata(args) => metadata::metadata(context, &args),
         Idp::Test(args) => checked::test(context, &args),
     }
 }
@@ -238,8 +239,8 @@ fn for_eyes(whole: &mut Row) {
     whole.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
 }
 
-/// The next command on the way of a provider to its users.
-fn next(idp: &Stored) -> Option<String> {
+/// The next commands on the way of a provider to its users. Where nothing of ours is new it was given our metadata already.
+fn next(idp: &Stored, knows_us: bool) -> Option<String> {
     let name = argument(&idp.name);
     if idp.enabled {
         return None;
@@ -248,6 +249,9 @@ fn next(idp: &Stored) -> Option<String> {
         None => format!(
             "Next: `twofa idp edit {name} --acs-url URL`, where the application takes responses."
         ),
+        Some(_) if knows_us => {
+            format!("Next: `twofa idp test {name}`, then `twofa idp enable {name}`.")
+        }
         Some(_) => format!(
             "Next: `twofa idp metadata {name}` for the provider, `twofa idp test {name}`, then `twofa idp enable {name}`."
         ),
@@ -269,6 +273,21 @@ fn with_slash(idp: &Stored, typed: Option<&str>) -> Option<String> {
 fn recognised(idp: &Stored, given: &Given) -> Option<String> {
     (given.kind.is_none() && idp.vendor != Vendor::Custom)
         .then(|| format!("By its entity id it is {}.", idp.vendor.name()))
+}
+
+/// What is worth saying of a product that was named and is not the one of the entity id. Who says `custom` means it.
+fn other_product(idp: &Stored, given: &Given) -> Option<Warning> {
+    let known = Vendor::recognised(&idp.entity_id);
+    let is_named = given.kind.is_some_and(|kind| kind != Vendor::Custom);
+    (is_named && known != Vendor::Custom && known != idp.vendor).then(|| Warning {
+        kind: "other_product",
+        message: format!(
+            "by its entity id it is {}, and it got the attributes of {}.",
+            known.name(),
+            idp.vendor.name()
+        ),
+        hint: Some("if that is not meant, remove it and add it without --kind".to_owned()),
+    })
 }
 
 fn add(context: &mut Context, args: &Add) -> Result<Answer> {
@@ -298,6 +317,10 @@ fn add(context: &mut Context, args: &Add) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, Allowance::Nobody, None)?;
     done.warnings.extend(warnings);
     let idp = idp::find(&session.store, &args.name)?;
+    done.warnings.extend(days::warning(&session.store, &idp)?);
+    if done.changed() {
+        done.warnings.extend(other_product(&idp, &args.given));
+    }
     let (changed, name) = (done.changed(), visible(&idp.name));
     let mut answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
     if !changed {
@@ -311,7 +334,7 @@ fn add(context: &mut Context, args: &Add) -> Result<Answer> {
     let said = [
         recognised(&idp, &args.given),
         with_slash(&idp, typed.as_deref()),
-        next(&idp),
+        next(&idp, false),
     ];
     Ok(said.into_iter().flatten().fold(answer, Answer::say))
 }
@@ -321,7 +344,7 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let have = idp::find(&session.store, &args.named.name)?;
     let Understood { fields, warnings } =
         args.given
-            .understood(context, Some(&args.gone), Some(&have.entity_id))?;
+            .understood(context, Some(&args.gone), Some(&have))?;
     let typed = fields.entity_id.clone();
     let plan = PutIdp {
         id: Some(have.id),
@@ -332,56 +355,14 @@ fn edit(context: &mut Context, args: &Edit) -> Result<Answer> {
     let mut done = context.commit(&session, &plan, args.lockout.allowance(), None)?;
     done.warnings.extend(warnings);
     let idp = idp::find(&session.store, &plan.name)?;
-    let (changed, name) = (done.changed(), visible(&idp.name));
-    let sentence = if changed {
-        format!("The identity provider `{name}` was changed.")
-    } else {
-        format!("The identity provider `{name}` is like that already.")
-    };
-    let mut said = vec![sentence];
-    if changed {
-        said.extend(rolled_over(&done));
-        said.extend(with_slash(&idp, typed.as_deref()));
-        let has_new_key = done
-            .changes
-            .iter()
-            .any(|one| one.changes("own_certificate"));
-        if has_new_key && idp.own.is_some() && idp.acs_url.is_some() {
-            let name = argument(&idp.name);
-            said.push(format!(
-                "The provider has to know our certificate: `twofa idp metadata {name}`."
-            ));
-        }
-        said.extend(next(&idp));
+    let has_others = done.changes.iter().any(|one| one.changes("certificates"));
+    if has_others {
+        done.warnings.extend(days::warning(&session.store, &idp)?);
     }
+    let said = news(&idp, &done, typed.as_deref());
+    let changed = done.changed();
     let answer = shown(context, &session.store, &idp)?.changed(changed, done.warnings);
     Ok(said.into_iter().fold(answer, Answer::say))
-}
-
-/// Which certificates came and which went.
-fn rolled_over(done: &Committed) -> Option<String> {
-    let mut fields = done.changes.iter().flat_map(|change| &change.fields);
-    let field = fields.find(|field| field.name == "certificates")?;
-    let all = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let (old, new) = (all(&field.old), all(&field.new));
-    let short = |one: &Value| {
-        let print = one["fingerprint"].as_str().unwrap_or_default();
-        let until = one["not_after"].as_str().unwrap_or_default();
-        format!("{print:.16}… (until {until})")
-    };
-    let list = |ones: &[Value], others: &[Value]| {
-        let differ = ones.iter().filter(|one| !others.contains(one));
-        differ.map(short).collect::<Vec<_>>().join(", ")
-    };
-    let (came, went) = (list(&new, &old), list(&old, &new));
-    let have = counted(new.len() as u64, "certificate", "certificates");
-    let mut said = format!("It has {have}.");
-    for (word, which) in [("New", came), ("Gone", went)] {
-        if !which.is_empty() {
-            said.push_str(&format!(" {word}: {which}."));
-        }
-    }
-    Some(said)
 }
 
 fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
@@ -403,12 +384,12 @@ fn remove(context: &mut Context, args: &Remove) -> Result<Answer> {
 
 fn enable(
     context: &mut Context,
-    named: &Named,
+    name: &str,
     enabled: bool,
     allowance: Allowance,
 ) -> Result<Answer> {
     let session = context.session()?;
-    let have = idp::find(&session.store, &named.name)?;
+    let have = idp::find(&session.store, name)?;
     let plan = PutIdp {
         id: Some(have.id),
         name: have.name.clone(),
@@ -418,8 +399,11 @@ fn enable(
             ..Fields::default()
         },
     };
-    let done = context.commit(&session, &plan, allowance, None)?;
+    let mut done = context.commit(&session, &plan, allowance, None)?;
     let idp = idp::find(&session.store, &have.name)?;
+    if enabled {
+        done.warnings.extend(days::warning(&session.store, &idp)?);
+    }
     let row = IdpRow::of(&session.store, &idp)?;
     let name = visible(&idp.name);
     let already = if done.changed() { "" } else { " already" };
@@ -428,7 +412,11 @@ fn enable(
             "Next: `twofa idp default {}` makes it that of users who have none of their own.",
             argument(&idp.name)
         );
-        ("enabled", (!row.default).then_some(next))
+        let has_default = !setting::show(&session.store, &setting::DEFAULT_SSO)?
+            .value
+            .is_null();
+        let is_for_them = idp.employees != Taken::None;
+        ("enabled", (is_for_them && !has_default).then_some(next))
     } else {
         let next = "The setting `DefaultSsoProvider` points at it. Next: `twofa idp default OTHER`, or `--none`.";
         ("disabled", row.default.then(|| next.to_owned()))
@@ -444,52 +432,21 @@ fn enable(
 fn default(context: &mut Context, args: &DefaultIdp) -> Result<Answer> {
     let session = context.session()?;
     let plan = default_to(args.name.as_deref());
+    let before = setting::show(&session.store, &setting::DEFAULT_SSO)?;
     let done = context.commit(&session, &plan, args.lockout.allowance(), None)?;
     let row = setting::show(&session.store, &setting::DEFAULT_SSO)?;
     let already = if done.changed() { "" } else { " already" };
-    let sentence = match row.value.as_str() {
+    let mut sentence = match row.value.as_str() {
         Some(name) => format!(
-            "`{}` is the provider of users who have none of their own{already}.",
+            "`{}` is the provider of users who have none of their own{already}",
             visible(name)
         ),
-        None => format!("There is no default provider{already}."),
+        None => format!("There is no default provider{already}"),
     };
-    Ok(Answer::thing(&row)?
+    if let (true, Some(other)) = (done.changed(), before.value.as_str()) {
+        sentence.push_str(&format!("; it was `{}`", visible(other)));
+    }
+    Ok(super::setting::show(row)?
         .changed(done.changed(), done.warnings)
-        .say(sentence))
-}
-
-fn metadata(context: &mut Context, args: &Metadata) -> Result<Answer> {
-    let session = context.session()?;
-    let idp = idp::find(&session.store, &args.named.name)?;
-    let text = our_metadata(&session.store, &idp)?;
-    let Some(path) = args.out.as_deref().filter(|path| path.as_os_str() != "-") else {
-        context.only(&[Format::Table])?;
-        return Ok(Answer::text(text));
-    };
-    let file = || {
-        let mut file = PrivateFile::begin(path)?;
-        file.fill(text.as_bytes())?;
-        file.finish()
-    };
-    if path.symlink_metadata().is_ok() {
-        return Err(unwritable(path, ErrorKind::AlreadyExists.into()));
-    }
-    file().map_err(|error| unwritable(path, error))?;
-    Ok(
-        Answer::thing(&only("file", path.display().to_string()))?.say(format!(
-            "Give it to the provider. Next: `twofa idp test {}`.",
-            argument(&idp.name)
-        )),
-    )
-}
-
-/// Nothing is written over.
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    if error.kind() == ErrorKind::AlreadyExists {
-        let message = format!("`{}` is there already", path.display());
-        return Error::new(Kind::Conflict, message)
-            .hint("name another file with --out, or remove this one");
-    }
-    Error::new(Kind::Io, format!("cannot write `{}`", path.display())).because(error)
+        .say(format!("{sentence}.")))
 }

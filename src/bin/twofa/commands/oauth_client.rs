@@ -113,6 +113,7 @@ pub struct List {
 
 /// `oauth-client edit`.
 #[derive(Debug, Args)]
+#[command(mut_args(crate::cli::without_default))]
 pub struct Edit {
     #[command(flatten)]
     named: Named,
@@ -131,7 +132,7 @@ pub struct Edit {
     #[arg(long, conflicts_with = "scopes")]
     no_scope: bool,
     /// Whether it gets tokens; with no, those that are out are void
-    #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new(), action = ArgAction::Set)]
+    #[arg(long, value_name = "YES|NO", value_parser = crate::cli::YesOrNo, action = ArgAction::Set)]
     active: Option<bool>,
 }
 

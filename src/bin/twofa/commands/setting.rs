@@ -125,7 +125,7 @@ pub fn run(context: &mut Context, verb: Setting) -> Result<Answer> {
 }
 
 /// `show` tells the bounds and the meaning too.
-fn show(of: SettingRow) -> Result<Answer> {
+pub fn show(of: SettingRow) -> Result<Answer> {
     let setting = setting::find(of.code)?;
     let mut whole = row(&of)?;
     let (minimum, maximum) = match setting.shape {

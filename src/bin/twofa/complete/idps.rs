@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use twofa::error::Result;
 use twofa::group;
+use twofa::idp::subject::linked;
 use twofa::idp::{self, Mapped, vendor};
 use twofa::store::Store;
 
@@ -49,6 +50,30 @@ pub fn group_values() -> ArgValueCompleter {
                 return Ok(Vec::new());
             };
             begun(idp::groups(store, idp.id)?.into_keys().collect(), current)
+        })
+    })
+}
+
+/// Logins of those who came through the provider of the line.
+pub fn linked_users() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        ask(|store| {
+            let Some(idp) = idp_of_line(store)? else {
+                return Ok(Vec::new());
+            };
+            let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+            linked(store, &idp, &current.to_string_lossy(), most)
+        })
+    })
+}
+
+/// Names of providers that are enabled, or that are not.
+pub fn idps_that(are_enabled: bool) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        ask_as("idp list", |store| {
+            let all = idp::list(store)?.into_iter();
+            let fitting = all.filter(|idp| idp.enabled == are_enabled);
+            begun(fitting.map(|idp| idp.name).collect(), current)
         })
     })
 }

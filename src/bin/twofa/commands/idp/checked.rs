@@ -6,10 +6,11 @@ use clap::Args;
 use serde_json::Value;
 use twofa::error::{Error, Kind, Result};
 use twofa::idp;
-use twofa::idp::checkup::{Tested, look};
+use twofa::idp::checkup::{CheckRow, Tested, look};
 use twofa::name::{counted, unabridged};
 use twofa::sso::response::LONGEST;
 
+use super::super::doctor::wrapped_to;
 use super::Named;
 use crate::answer::{Answer, Row, row, table};
 use crate::cli::Format;
@@ -67,18 +68,12 @@ pub fn response(context: &Context) -> Result<String> {
 
 /// The checks, each with what to do below it, then what the response says, then the address.
 fn shown(tested: &Tested) -> Result<String> {
-    let mut text = String::new();
-    for check in &tested.checks {
-        let mark = if check.ok { "ok  " } else { "BAD " };
-        text.push_str(&format!(
-            "{mark} {:<14} {}\n",
-            check.check,
-            unabridged(&check.message)
-        ));
-        if let Some(hint) = &check.hint {
-            text.push_str(&format!("{:20}{}\n", "", unabridged(hint)));
-        }
-    }
+    let width = crate::terminal_width().map_or(usize::MAX, usize::from);
+    let mut text: String = tested
+        .checks
+        .iter()
+        .map(|check| lines(check, width))
+        .collect();
     if let Some(response) = &tested.response {
         let mut fields = row(response)?;
         let attributes = fields.shift_remove("attributes").unwrap_or_default();
@@ -100,7 +95,45 @@ fn shown(tested: &Tested) -> Result<String> {
     Ok(text)
 }
 
+/// Where the words of a check begin.
+const WORDS: usize = 20;
+
+/// A check and what to do, as wide as a terminal is.
+fn lines(check: &CheckRow, width: usize) -> String {
+    let mark = if check.ok { "ok  " } else { "BAD " };
+    let most = width.max(WORDS * 2);
+    let words = |text: &str| wrapped_to(most, WORDS, WORDS, &unabridged(text));
+    let mut text = format!("{mark} {:<14} {}", check.check, words(&check.message));
+    if let Some(hint) = &check.hint {
+        text.push_str(&format!("{:WORDS$}{}", "", words(hint)));
+    }
+    text
+}
+
 fn pair(head: &str, name: &str, value: Value) -> Row {
     let row = [(head.to_owned(), name.into()), ("value".to_owned(), value)];
     row.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_as_wide_as_the_terminal() {
+        let check = CheckRow {
+            check: "acs_url",
+            ok: false,
+            message: "Nobody has said where it is taken.".to_owned(),
+            hint: Some("`twofa idp edit corp --acs-url URL`".to_owned()),
+        };
+        assert_eq!(
+            lines(&check, 45),
+            concat!(
+                "BAD  acs_url        Nobody has said where it\n",
+                "                    is taken.\n",
+                "                    `twofa idp edit corp --acs-url URL`\n"
+            )
+        );
+    }
 }

@@ -3,12 +3,12 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueHint};
 use twofa::error::{Error, Kind, Result};
 use twofa::idp::edit::{Certificates, Fields, Pair};
-use twofa::idp::rules::divided;
-use twofa::idp::{Mapped, Said, Taken, Vendor};
+use twofa::idp::rules::{divided, same_provider};
+use twofa::idp::{Idp, Mapped, Said, Taken, Vendor};
 use twofa::name::visible;
 use twofa::plan::Warning;
 use twofa::sso::certificate::Certificate;
@@ -16,6 +16,7 @@ use twofa::sso::metadata::{self, Described};
 use twofa::sso::{Binding, pair};
 use zeroize::Zeroizing;
 
+use crate::cli::YesOrNo;
 use crate::complete;
 use crate::session::Context;
 
@@ -70,7 +71,7 @@ pub struct Given {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OURS)]
     key_pair: Option<PathBuf>,
     /// Whether requests are signed with it
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = OURS)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = OURS)]
     sign_requests: Option<bool>,
     /// Which employees come through it [default: existing]
     #[arg(long, value_name = "WHICH", value_parser = word(Taken::ALL, Taken::code), help_heading = PEOPLE)]
@@ -82,7 +83,7 @@ pub struct Given {
     #[arg(long, value_name = "ATTRIBUTE=VALUE", help_heading = PEOPLE)]
     external_when: Option<String>,
     /// Whether administrators may come through it
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = PEOPLE)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = PEOPLE)]
     administrators: Option<bool>,
     /// The attribute that says who it is [default: NameID]
     #[arg(long, value_name = "NAME", help_heading = PEOPLE)]
@@ -91,7 +92,7 @@ pub struct Given {
     #[arg(long = "map", value_name = "ATTRIBUTE=FIELD", num_args = 1.., action = ArgAction::Append, add = complete::mapped(), help_heading = PEOPLE)]
     map: Vec<String>,
     /// Whether each login brings these fields up to date
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = PEOPLE)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = PEOPLE)]
     update_users: Option<bool>,
     /// The attribute whose values stand for groups
     #[arg(long, value_name = "NAME", help_heading = PEOPLE)]
@@ -103,13 +104,13 @@ pub struct Given {
     #[arg(long, value_name = "FORMAT", add = complete::name_id_formats(), help_heading = BELIEVED)]
     name_id_format: Option<String>,
     /// Whether it may begin a login that nobody asked for here
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = BELIEVED)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = BELIEVED)]
     idp_initiated: Option<bool>,
     /// Whether signatures with SHA-1 are taken
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = BELIEVED)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = BELIEVED)]
     allow_sha1: Option<bool>,
     /// Whether it has to assert a second factor
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = BELIEVED)]
+    #[arg(long, value_name = "YES|NO", value_parser = YesOrNo, action = ArgAction::Set, help_heading = BELIEVED)]
     require_mfa_context: Option<bool>,
     /// Contexts that assert one, all of them
     #[arg(long = "mfa-context", value_name = "URI", num_args = 1.., action = ArgAction::Append, help_heading = BELIEVED)]
@@ -162,7 +163,7 @@ pub struct Gone {
     #[arg(long = "remove-certificate", value_name = "FINGERPRINT", num_args = 1.., action = ArgAction::Append, conflicts_with = "metadata", add = complete::fingerprints())]
     remove_certificates: Vec<String>,
     /// Forget what the provider calls this user
-    #[arg(long, value_name = "LOGIN", num_args = 1.., action = ArgAction::Append, add = complete::users())]
+    #[arg(long, value_name = "LOGIN", num_args = 1.., action = ArgAction::Append, add = complete::linked_users())]
     unlink: Vec<String>,
 }
 
@@ -173,6 +174,12 @@ pub struct Understood {
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    let typed = path.to_string_lossy();
+    if typed.starts_with("https://") || typed.starts_with("http://") {
+        let message = format!("`{}` is an address, and a file is wanted", visible(&typed));
+        return Error::new(Kind::InvalidValue, message)
+            .hint("download it first, and give the name of the file");
+    }
     Error::new(Kind::Io, format!("cannot read `{}`", path.display())).because(error)
 }
 
@@ -203,7 +210,11 @@ fn certificate(path: &Path) -> Result<Certificate> {
     };
     read.map_err(|error| {
         let message = format!("`{}`: {}", path.display(), error.message());
-        Error::new(error.kind(), message)
+        let named = Error::new(error.kind(), message);
+        match error.hint_text() {
+            Some(hint) => named.hint(hint),
+            None => named,
+        }
     })
 }
 
@@ -235,8 +246,9 @@ fn patch<T>(given: Option<T>, gone: bool) -> Option<Option<T>> {
 }
 
 impl Given {
-    /// What the metadata says; of several providers in it the one that is named, else the one that is `known`.
-    fn described(&self, context: &Context, known: Option<&str>) -> Result<Option<Described>> {
+    /// What the metadata says; of several providers in it the one that is named, else the one that is `known`. A file of
+    /// another one is taken for a mistake.
+    fn described(&self, context: &Context, known: Option<&Idp>) -> Result<Option<Described>> {
         let Some(path) = &self.metadata else {
             return Ok(None);
         };
@@ -250,21 +262,29 @@ impl Given {
             file.take(limit).read_to_end(&mut bytes)
         }
         .map_err(|error| unreadable(path, error))?;
+        if path.as_os_str() == "-" && bytes.iter().all(u8::is_ascii_whitespace) {
+            let message = "standard input has no metadata for --metadata -";
+            return Err(Error::new(Kind::MissingAnswer, message));
+        }
         let text = String::from_utf8(bytes).map_err(|_| {
             let message = format!("`{}` is not UTF-8", path.display());
             Error::new(Kind::InvalidValue, message)
         })?;
         let now = context.source.now();
-        let read = match metadata::read(&text, self.entity_id.as_deref(), now) {
-            Err(error) if error.kind() == Kind::Conflict && known.is_some() => {
-                metadata::read(&text, known, now)
+        let read = match (metadata::read(&text, self.entity_id.as_deref(), now), known) {
+            (Err(error), Some(known)) if error.kind() == Kind::Conflict => {
+                metadata::read(&text, Some(&known.entity_id), now)
             }
-            read => read,
+            (read, _) => read,
         };
-        read.map(Some).map_err(|error| match error.kind() {
+        let described = read.map_err(|error| match error.kind() {
             Kind::Conflict | Kind::NotFound => error.hint("--entity-id URI says which is meant"),
             _ => error,
-        })
+        })?;
+        if let (Some(known), None) = (known, &self.entity_id) {
+            same_provider(known, &described.entity_id)?;
+        }
+        Ok(Some(described))
     }
 
     fn pair(&self, context: &Context, gone: bool) -> Result<Pair> {
@@ -289,12 +309,12 @@ impl Given {
         self.map.iter().map(pair).collect::<Result<_>>().map(Some)
     }
 
-    /// What the library is told. `gone` is what an edit takes away, `known` the entity id that is there.
+    /// What the library is told. `gone` is what an edit takes away, `known` the provider that is there.
     pub fn understood(
         &self,
         context: &Context,
         gone: Option<&Gone>,
-        known: Option<&str>,
+        known: Option<&Idp>,
     ) -> Result<Understood> {
         let is_gone = |what: fn(&Gone) -> bool| gone.is_some_and(what);
         let groups = self.groups.iter().map(|text| {
