@@ -23,7 +23,8 @@ const WRITING: &[(&str, &str, i32, &str)] = &[
         "user edit alice --name Somebody",
         "",
         0,
-        "SELECT count(*) FROM user WHERE login = 'alice' AND name = 'Somebody'",
+        // As the command finds her: a scan of everybody stumbles over damage beside her.
+        "SELECT count(*) FROM user WHERE id = (SELECT user FROM identity WHERE key = 'alice') AND name = 'Somebody'",
     ),
     (
         "setting set TotpIssuer Example",
@@ -35,13 +36,13 @@ const WRITING: &[(&str, &str, i32, &str)] = &[
         "login start alice --password-stdin",
         "alice-pw\n",
         18,
-        "SELECT count(*) FROM challenge JOIN user ON user.id = challenge.user WHERE login = 'alice'",
+        "SELECT count(*) FROM challenge WHERE user = (SELECT user FROM identity WHERE key = 'alice')",
     ),
     (
         "authenticator connect bob",
         "",
         0,
-        "SELECT count(*) FROM authenticator_setup AS setup JOIN user ON user.id = setup.user WHERE login = 'bob'",
+        "SELECT count(*) FROM authenticator_setup WHERE user = (SELECT user FROM identity WHERE key = 'bob')",
     ),
 ];
 
@@ -205,8 +206,8 @@ fn looked_at(
             let found: rusqlite::Result<i64> =
                 open(&world.file("twofa.db")).query_row(query, [], |row| row.get(0));
             assert!(
-                found.is_ok_and(|found| found >= 1),
-                "{what}: it is not there"
+                found.as_ref().is_ok_and(|found| *found >= 1),
+                "{what}: it is not there: {found:?}"
             );
             continue;
         }
