@@ -29,8 +29,8 @@ use crate::{authenticator, challenge, idp, oauth_client, recovery};
 
 /// How many rows are sealed anew in one transaction.
 const BATCH: i64 = 500;
-/// How long the lock is left free behind each of them: about a quarter of the time that one takes. `SQLite` looks for a
-/// lock every 100 ms at the latest, so that a login finds it within a second or two.
+/// How long the lock is left free behind each of them: less than half of the time that one takes. Whoever waits
+/// looks every 100 ms at the latest, and more often the longer they wait, so that a login finds it within a second or two.
 const BREATH: Duration = Duration::from_millis(2);
 
 /// What the command line says.

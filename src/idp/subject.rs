@@ -1,17 +1,18 @@
 //! Whom a provider speaks of: what it calls somebody leads to a user of the store.
 //!
 //! What it called them at their first login counts before their login and address here: who is renamed on either side stays
-//! who they are, and a name that somebody else has now does not lead to them.
+//! who they are. A name that a provider gave to somebody else leads to whoever had it, unless its identifiers are persistent and
+//! tell the two apart.
 
 use rusqlite::{OptionalExtension as _, named_params};
 
-use super::Idp;
 use super::vendor::{PERSISTENT, TRANSIENT};
+use super::{Idp, Taken};
 use crate::error::Result;
 use crate::name::{fold, visible};
 use crate::sso::Asserted;
 use crate::store::{Store, Tx};
-use crate::user::{self, User};
+use crate::user::{self, Type, User};
 
 /// What an assertion calls whoever logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +69,7 @@ pub(crate) fn called(idp: &Idp, asserted: &Asserted) -> std::result::Result<Call
         };
     };
     let values: Vec<&str> = asserted
-        .attributes
-        .iter()
-        .filter(|one| one.name == *attribute)
-        .flat_map(|one| &one.values)
-        .map(|value| value.trim())
+        .values(attribute)
         .filter(|value| !value.is_empty())
         .collect();
     let [one] = values[..] else {
@@ -86,6 +83,21 @@ pub(crate) fn called(idp: &Idp, asserted: &Asserted) -> std::result::Result<Call
         login,
         persistent,
     })
+}
+
+/// The type that somebody new would have.
+pub(crate) fn kind_of_new(idp: &Idp, asserted: &Asserted) -> Type {
+    let is_external = match &idp.external_when {
+        Some(said) => asserted
+            .values(&said.attribute)
+            .any(|value| value == said.value),
+        None => idp.employees != Taken::Create,
+    };
+    if is_external {
+        Type::External
+    } else {
+        Type::Employee
+    }
 }
 
 /// A name as it is kept. What is no opaque identifier is a name of people, which a provider may write in either case: as

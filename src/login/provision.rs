@@ -11,37 +11,25 @@ use serde_json::Value;
 use crate::audit::{Entry, Event, Outcome, Who, append};
 use crate::error::{Error, Kind, Result};
 use crate::group::member;
+use crate::idp::subject::kind_of_new;
 use crate::idp::{self, Idp, Mapped, Taken};
 use crate::name::visible;
 use crate::permission;
 use crate::plan::{Change, Plan, Warning};
-use crate::sso::{Asserted, Attribute};
+use crate::sso::Asserted;
 use crate::store::Tx;
 use crate::user::edit::{AddUser, EditUser, Fields, Patch};
-use crate::user::{self, Type, User};
+use crate::user::{self, User};
 use crate::verb::Operation;
 
 /// Where Entra ID says that the groups are too many to be said (a link to ask for them instead of their names).
 const ELSEWHERE: &str = "http://schemas.microsoft.com/claims/groups.link";
 
-/// The first value of an attribute that says something.
-pub(super) fn value<'a>(asserted: &'a Asserted, attribute: &str) -> Option<&'a str> {
-    named(asserted, attribute)
-        .flat_map(|one| &one.values)
-        .map(|value| value.trim())
-        .find(|value| !value.is_empty())
-}
-
-fn named<'a>(asserted: &'a Asserted, name: &str) -> impl Iterator<Item = &'a Attribute> {
-    let attributes = asserted.attributes.iter();
-    attributes.filter(move |one| one.name == name)
-}
-
 /// What the map makes of the attributes: of a field, the first attribute that says something.
 fn mapped(idp: &Idp, asserted: &Asserted) -> BTreeMap<&'static str, String> {
     let mut fields: BTreeMap<&'static str, String> = BTreeMap::new();
     for (attribute, field) in &idp.attribute_map {
-        if let Some(value) = value(asserted, attribute) {
+        if let Some(value) = asserted.values(attribute).find(|value| !value.is_empty()) {
             let entry = fields.entry(field.code());
             entry.or_insert_with(|| value.to_owned());
         }
@@ -106,15 +94,12 @@ fn groups(tx: &Tx<'_>, idp: &Idp, asserted: &Asserted) -> Result<Option<Groups>>
         return Ok(None);
     };
     let elsewhere =
-        asserted.unread.contains(attribute) || named(asserted, ELSEWHERE).next().is_some();
+        asserted.unread.contains(attribute) || asserted.values(ELSEWHERE).next().is_some();
     if elsewhere {
         return Ok(None);
     }
     let administrators = permission::administrator_groups(tx)?;
-    let values: BTreeSet<&str> = named(asserted, attribute)
-        .flat_map(|one| &one.values)
-        .map(|value| value.trim())
-        .collect();
+    let values: BTreeSet<&str> = asserted.values(attribute).collect();
     let (mut managed, mut wanted) = (BTreeMap::new(), BTreeSet::new());
     for (value, stands_for) in idp::groups(tx, idp.id)? {
         for (group, name) in stands_for {
@@ -140,20 +125,6 @@ pub(super) struct NotAdded {
     pub(super) found: String,
 }
 
-/// The type that somebody new would have.
-pub(super) fn kind(idp: &Idp, asserted: &Asserted) -> Type {
-    let is_external = match &idp.external_when {
-        Some(said) => named(asserted, &said.attribute)
-            .any(|one| one.values.iter().any(|value| value.trim() == said.value)),
-        None => idp.externals == Taken::Create && idp.employees != Taken::Create,
-    };
-    if is_external {
-        Type::External
-    } else {
-        Type::Employee
-    }
-}
-
 /// Adds whoever the provider speaks of. `names`: whether the login and the address are those of whom the login was begun
 /// for.
 pub(super) fn add(
@@ -164,7 +135,7 @@ pub(super) fn add(
     asserted: &Asserted,
     names: impl FnOnce(&[&str]) -> Result<bool>,
 ) -> Result<std::result::Result<(User, Vec<Warning>), NotAdded>> {
-    let kind = kind(idp, asserted);
+    let kind = kind_of_new(idp, asserted);
     if idp.takes(kind) != Taken::Create {
         return Ok(Err(NotAdded {
             why: "sso_unknown_user",

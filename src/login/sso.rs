@@ -5,8 +5,6 @@
 //! for the first time, it leads to a user whom this provider may speak for, and they are let in. Whatever is refused has a
 //! word of its own in the log.
 
-use std::collections::BTreeMap;
-
 use super::decide;
 use super::facts::{Person, System};
 use super::provision::{self, NotAdded};
@@ -517,18 +515,13 @@ impl Answer<'_> {
     fn told(&self, asserted: Option<&Asserted>) -> Sso {
         let sso = Sso::of(&self.idp.name);
         let Some(asserted) = asserted else { return sso };
-        let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for attribute in &asserted.attributes {
-            let values = attributes.entry(attribute.name.clone()).or_default();
-            values.extend(attribute.values.iter().cloned());
-        }
         Sso {
             name_id: Some(asserted.name_id.value.clone()),
             name_id_format: asserted.name_id.format.clone(),
             session_index: asserted.session_index.clone(),
             contexts: asserted.contexts.clone(),
             second_factor: Some(asserted.second_factor),
-            attributes,
+            attributes: asserted.by_name(),
             ..sso
         }
     }

@@ -41,6 +41,7 @@ mod signature;
 pub(crate) mod testing;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -199,6 +200,25 @@ pub struct Asserted {
     pub in_response_to: Option<String>,
     /// From when on the assertion is not valid any more.
     pub not_on_or_after: crate::clock::Time,
+}
+
+impl Asserted {
+    /// Every value of an attribute, without white space around it.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.attributes.iter().filter(move |one| one.name == name);
+        named.flat_map(|one| one.values.iter().map(|value| value.trim()))
+    }
+
+    /// All attributes by their names; what stands there twice has the values of both.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, Vec<String>> {
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for one in &self.attributes {
+            let values = all.entry(one.name.clone()).or_default();
+            values.extend(one.values.iter().cloned());
+        }
+        all
+    }
 }
 
 macro_rules! refusals {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::CheckRow;
 use crate::clock::{Time, spoken};
 use crate::error::Result;
-use crate::idp::subject::{Unnamed, called, is_anothers, user_of};
+use crate::idp::subject::{Unnamed, called, is_anothers, kind_of_new, user_of};
 use crate::idp::{Idp, Taken, groups};
 use crate::name::{argument, visible};
 use crate::permission;
@@ -207,32 +207,19 @@ fn difference(found: &str, wanted: &str) -> &'static str {
     }
 }
 
-/// The values of an attribute.
-fn values<'a>(asserted: &'a Asserted, name: &str) -> Vec<&'a str> {
-    let named = asserted.attributes.iter().filter(|one| one.name == name);
-    named
-        .flat_map(|one| one.values.iter().map(|value| value.trim()))
-        .collect()
-}
-
 fn rehearse(
     store: &Store,
     idp: &Idp,
     asserted: &Asserted,
     rows: &mut Vec<CheckRow>,
 ) -> Result<Rehearsed> {
-    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for one in &asserted.attributes {
-        let said = attributes.entry(one.name.clone()).or_default();
-        said.extend(one.values.iter().cloned());
-    }
     let named = called(idp, asserted);
     let mut rehearsed = Rehearsed {
         name_id: asserted.name_id.value.clone(),
         name_id_format: asserted.name_id.format.clone(),
         contexts: asserted.contexts.clone(),
         second_factor: asserted.second_factor,
-        attributes,
+        attributes: asserted.by_name(),
         unread: asserted.unread.clone(),
         groups: stood_for(store, idp, asserted)?,
         login: named.as_ref().ok().map(|named| named.login.clone()),
@@ -287,8 +274,8 @@ fn stood_for(store: &Store, idp: &Idp, asserted: &Asserted) -> Result<Vec<String
         return Ok(Vec::new());
     };
     let map = groups(store, idp.id)?;
-    let mut names: Vec<String> = values(asserted, name)
-        .into_iter()
+    let mut names: Vec<String> = asserted
+        .values(name)
         .filter_map(|value| map.get(value))
         .flat_map(|stands_for| stands_for.iter().map(|(_, name)| name.clone()))
         .collect();
@@ -340,14 +327,10 @@ fn unknown(idp: &Idp, asserted: &Asserted, rehearsed: &mut Rehearsed) -> CheckRo
     let login = rehearsed.login.clone().unwrap_or_default();
     let shown = visible(&login);
     let edit = format!("twofa idp edit {}", argument(&idp.name));
-    let is_external = match &idp.external_when {
-        Some(said) => values(asserted, &said.attribute).contains(&said.value.as_str()),
-        None => idp.employees != Taken::Create,
-    };
-    let (kind, word, option) = if is_external {
-        (Type::External, "an external user", "--externals")
-    } else {
-        (Type::Employee, "an employee", "--employees")
+    let kind = kind_of_new(idp, asserted);
+    let (word, option) = match kind {
+        Type::External => ("an external user", "--externals"),
+        Type::Employee | Type::Technical => ("an employee", "--employees"),
     };
     if idp.takes(kind) != Taken::Create {
         return CheckRow::bad(
